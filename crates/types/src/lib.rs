@@ -1,0 +1,37 @@
+//! The domain's vocabulary: every id, unit and secret that crosses a function border is a type of this
+//! crate, made valid where bytes enter and trusted everywhere else.
+//!
+//! - [`AppId`], [`RoomId`], [`UserId`], [`UserName`], [`StreamId`]: the contract's identifiers; their
+//!   lengths and characters are checked once, by `parse`.
+//! - [`SessionId`], [`PeerId`], [`RoomSessionId`]: numbers given out by the server.
+//! - [`UnixMillis`]: the one time of the sans-IO crates, passed in as `now`.
+//! - [`Redacted`]: a value that never prints.
+//!
+//! The invariant: a value of these types is valid; there is no way to make an invalid one.
+//!
+//! ```
+//! use odeum_types::{IdError, StreamId};
+//! assert_eq!(StreamId::parse("camera-1").unwrap().as_str(), "camera-1");
+//! assert!(matches!(StreamId::parse("a b"), Err(IdError::BadCharacter { .. })));
+//! ```
+
+mod id;
+mod redacted;
+mod time;
+
+pub use id::{
+    AppId, IdError, PeerId, RoomId, RoomSessionId, SessionId, StreamId, UserId, UserName,
+};
+pub use redacted::Redacted;
+pub use time::UnixMillis;
+
+/// An audio or video codec that Odeum forwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Codec {
+    /// Opus audio (RFC 7587).
+    Opus,
+    /// VP8 video (RFC 7741).
+    Vp8,
+    /// H.264 video (RFC 6184).
+    H264,
+}
