@@ -35,15 +35,19 @@ pub(crate) enum SessionKeys {
         /// Session salt.
         salt: [u8; 12],
     },
-    /// AES in counter mode and HMAC-SHA1 (RFC 3711).
-    CounterMode {
-        /// Cipher with its key schedule.
-        key: EncryptingKey,
-        /// Both pads hashed already.
-        hmac: hmac::Key,
-        /// Session salt.
-        salt: [u8; 14],
-    },
+    /// AES in counter mode and HMAC-SHA1 (RFC 3711). Boxed: three times the size of the other, of
+    /// which a peer has four.
+    CounterMode(Box<CounterModeKeys>),
+}
+
+/// Session keys of the profile that RFC 3711 began with.
+pub(crate) struct CounterModeKeys {
+    /// Cipher with its key schedule.
+    key: EncryptingKey,
+    /// Both pads hashed already.
+    hmac: hmac::Key,
+    /// Session salt.
+    salt: [u8; 14],
 }
 
 impl SessionKeys {
@@ -79,11 +83,11 @@ impl SessionKeys {
             Profile::AesCm128HmacSha1_80 => {
                 let mut long = [0; 14];
                 long.copy_from_slice(&salt[..14]);
-                Self::CounterMode {
+                Self::CounterMode(Box::new(CounterModeKeys {
                     key: counter_mode_key(key),
                     hmac: hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, hmac_key),
                     salt: long,
-                }
+                }))
             }
         }
     }
@@ -101,7 +105,8 @@ impl SessionKeys {
                     .expect("a packet is far below the 64 GB that GCM can seal");
                 tag.copy_from_slice(sealed.as_ref());
             }
-            Self::CounterMode { key, hmac, salt } => {
+            Self::CounterMode(keys) => {
+                let CounterModeKeys { key, hmac, salt } = &**keys;
                 let (body, tag) = packet.split_at_mut(packet.len() - HMAC_TAG_BYTES);
                 apply_keystream(key, counter_block(salt, ssrc, index), &mut body[header..]);
                 let full = rtp_tag(hmac, body, index);
@@ -124,7 +129,8 @@ impl SessionKeys {
                 let nonce = gcm_rtp_nonce(salt, ssrc, index);
                 key.open_in_place(nonce, Aad::from(&*clear), sealed).map_err(|_| Forged)?;
             }
-            Self::CounterMode { key, hmac, salt } => {
+            Self::CounterMode(keys) => {
+                let CounterModeKeys { key, hmac, salt } = &**keys;
                 let (body, tag) = packet.split_at_mut(packet.len() - HMAC_TAG_BYTES);
                 let full = rtp_tag(hmac, body, index);
                 verify_slices_are_equal(&full.as_ref()[..HMAC_TAG_BYTES], tag)
@@ -151,7 +157,8 @@ impl SessionKeys {
                 trailer[..GCM_TAG_BYTES].copy_from_slice(sealed.as_ref());
                 trailer[GCM_TAG_BYTES..].copy_from_slice(&word);
             }
-            Self::CounterMode { key, hmac, salt } => {
+            Self::CounterMode(keys) => {
+                let CounterModeKeys { key, hmac, salt } = &**keys;
                 let (body, tag) = packet.split_at_mut(packet.len() - HMAC_TAG_BYTES);
                 let (plain, trailer) = body.split_at_mut(body.len() - 4);
                 let block = counter_block(salt, ssrc, u64::from(index));
@@ -172,7 +179,8 @@ impl SessionKeys {
                 key.open_in_place(nonce, Aad::from(aad), &mut body[RTCP_CLEAR_BYTES..])
                     .map_err(|_| Forged)?;
             }
-            Self::CounterMode { key, hmac, salt } => {
+            Self::CounterMode(keys) => {
+                let CounterModeKeys { key, hmac, salt } = &**keys;
                 let (body, tag) = packet.split_at_mut(packet.len() - HMAC_TAG_BYTES);
                 let full = hmac::sign(hmac, body);
                 verify_slices_are_equal(&full.as_ref()[..HMAC_TAG_BYTES], tag)
@@ -190,7 +198,7 @@ impl SessionKeys {
     pub(crate) fn rtcp_index(&self, packet: &[u8]) -> (RtcpEncryption, u32) {
         let end = match self {
             Self::Gcm { .. } => packet.len(),
-            Self::CounterMode { .. } => packet.len() - HMAC_TAG_BYTES,
+            Self::CounterMode(_) => packet.len() - HMAC_TAG_BYTES,
         };
         let word = u32::from_be_bytes(
             packet[end - 4..end].try_into().expect("a slice of four bytes makes an array of four"),
