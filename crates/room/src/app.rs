@@ -1,0 +1,188 @@
+//! What is unique in one AppId: a user has one session, a stream's id lies in one room (ruling 16).
+//!
+//! The owner locks an `App` for single calls only; it holds nothing but two maps.
+//!
+//! **A login**, so that two rooms may race for one user:
+//! 1. [`App::reserve_user`] with a new session id. It names the session that the user has now, if any.
+//! 2. If that session is in another room: [`crate::Room::evict`] there; its
+//!    [`crate::Output::ReleaseUser`] frees the claim. In the same room the login itself ends it.
+//! 3. On the room's worker, in one step: [`App::commit_user`], then [`crate::Room::login`]. A commit is
+//!    refused when somebody reserved later, or while the user is still elsewhere.
+//! 4. A login that fails after step 1, wherever: [`App::release_user`] with the new session id.
+//!
+//! **A stream** is reserved and committed by the room inside `start_publishing` and `add_stream`, and
+//! released by [`crate::Output::ReleaseStream`].
+
+use odeum_types::{RoomId, RoomSessionId, SessionId, StreamId, UserId};
+use rustc_hash::FxHashMap;
+
+/// The claims of one AppId. Memory grows with users logged in and streams known, both of which are
+/// limited by the rooms.
+#[derive(Debug, Default)]
+pub struct App {
+    /// One entry per user who is logged in or about to be.
+    users: FxHashMap<UserId, UserClaim>,
+    /// The room life in which a stream id lies.
+    streams: FxHashMap<StreamId, RoomSessionId>,
+}
+
+/// Who a user is: the session that holds the name, and the one that is about to.
+#[derive(Debug, Default)]
+struct UserClaim {
+    /// The one holder.
+    committed: Option<Holder>,
+    /// The last one who asked to become it.
+    reserved: Option<Holder>,
+}
+
+/// A session and where it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Holder {
+    /// The session.
+    session: SessionId,
+    /// Its room.
+    room: RoomId,
+}
+
+/// The session that a reservation will take the user from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Superseded {
+    /// The older session.
+    pub session: SessionId,
+    /// The room that it is in.
+    pub room: RoomId,
+}
+
+/// Why a reserved user could not be committed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CommitUserError {
+    /// Another login of the same user came later, or the reservation was released.
+    #[error("session {0} no longer has the reservation")]
+    Lost(SessionId),
+    /// The user's older session has not left its room yet.
+    #[error("the user is still in room {room} with session {session}")]
+    StillElsewhere {
+        /// The older session.
+        session: SessionId,
+        /// The room that it must leave first.
+        room: RoomId,
+    },
+}
+
+/// The stream id lies in another room of the AppId.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("stream {0} is taken")]
+pub struct StreamTaken(pub StreamId);
+
+impl App {
+    /// An app without users and streams.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Announces that `session` is about to log `user` in to `room`. A reservation that was there before
+    /// is overtaken: its commit will fail. Returns the session that holds the user now, which has to
+    /// leave before the commit if it is in another room.
+    pub fn reserve_user(
+        &mut self,
+        user: &UserId,
+        session: SessionId,
+        room: &RoomId,
+    ) -> Option<Superseded> {
+        let claim = self.users.entry(user.clone()).or_default();
+        claim.reserved = Some(Holder { session, room: room.clone() });
+        let holder = claim.committed.as_ref()?;
+        Some(Superseded { session: holder.session, room: holder.room.clone() })
+    }
+
+    /// Makes the reservation of `session` the user's one claim. Call it directly before the room's login.
+    ///
+    /// # Errors
+    /// [`CommitUserError::Lost`] or [`CommitUserError::StillElsewhere`]; nothing changes then.
+    pub fn commit_user(
+        &mut self,
+        user: &UserId,
+        session: SessionId,
+    ) -> Result<(), CommitUserError> {
+        let claim = self.users.get_mut(user).ok_or(CommitUserError::Lost(session))?;
+        let reserved = match claim.reserved.take() {
+            Some(reserved) if reserved.session == session => reserved,
+            other => {
+                claim.reserved = other;
+                return Err(CommitUserError::Lost(session));
+            }
+        };
+        match &claim.committed {
+            Some(holder) if holder.room != reserved.room => {
+                let error = CommitUserError::StillElsewhere {
+                    session: holder.session,
+                    room: holder.room.clone(),
+                };
+                claim.reserved = Some(reserved);
+                Err(error)
+            }
+            Some(_) | None => {
+                claim.committed = Some(reserved);
+                Ok(())
+            }
+        }
+    }
+
+    /// Gives up whatever `session` holds of `user`, claim or reservation. Another session's is left alone,
+    /// so a late release does no harm.
+    pub fn release_user(&mut self, user: &UserId, session: SessionId) {
+        let Some(claim) = self.users.get_mut(user) else { return };
+        claim.committed.take_if(|holder| holder.session == session);
+        claim.reserved.take_if(|holder| holder.session == session);
+        if claim.committed.is_none() && claim.reserved.is_none() {
+            self.users.remove(user);
+        }
+    }
+
+    /// The session that holds `user`, if any.
+    pub fn user_session(&self, user: &UserId) -> Option<SessionId> {
+        Some(self.users.get(user)?.committed.as_ref()?.session)
+    }
+
+    /// Claims `stream` for a room's life. Asking again for what that room holds succeeds: inside a room
+    /// the room decides. The caller holds the room as well, so the reservation needs no second step.
+    ///
+    /// # Errors
+    /// [`StreamTaken`] when another room has it.
+    pub fn reserve_stream(
+        &mut self,
+        stream: &StreamId,
+        room: RoomSessionId,
+    ) -> Result<(), StreamTaken> {
+        match self.streams.get(stream) {
+            Some(holder) if *holder != room => Err(StreamTaken(stream.clone())),
+            Some(_) => Ok(()),
+            None => {
+                self.streams.insert(stream.clone(), room);
+                Ok(())
+            }
+        }
+    }
+
+    /// Gives `stream` back if `room` holds it.
+    pub fn release_stream(&mut self, stream: &StreamId, room: RoomSessionId) {
+        if self.streams.get(stream) == Some(&room) {
+            self.streams.remove(stream);
+        }
+    }
+
+    /// The room life that holds `stream`, if any.
+    pub fn stream_room(&self, stream: &StreamId) -> Option<RoomSessionId> {
+        self.streams.get(stream).copied()
+    }
+
+    /// Users with a claim or a reservation.
+    pub fn user_count(&self) -> usize {
+        self.users.len()
+    }
+
+    /// Streams claimed.
+    pub fn stream_count(&self) -> usize {
+        self.streams.len()
+    }
+}

@@ -1,0 +1,138 @@
+//! Publishing: from a client's offer until it stops.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use odeum_types::{PeerId, SessionId, StreamId, UnixMillis};
+
+use crate::app::App;
+use crate::event::StreamCloseReason;
+use crate::notice::{PlayEndReason, StreamDeleteReason};
+use crate::room::{PeerRole, Room};
+use crate::snapshot::TransportState;
+use crate::stream::{Listing, Publication, Stream};
+
+/// A client that is about to publish.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StartPublishing {
+    /// The publisher.
+    pub session: SessionId,
+    /// The stream.
+    pub stream: StreamId,
+    /// Its transport; a new id, unique in the process.
+    pub peer: PeerId,
+    /// Extra info; may be empty. A stream that was added before keeps what the server gave it.
+    pub extra_info: Arc<str>,
+}
+
+/// Why a client may not publish; nothing changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PublishError {
+    /// The session ended.
+    #[error("session {0} is not in the room")]
+    NoSession(SessionId),
+    /// Client code 1003028: somebody else publishes it, or it was added in another user's name.
+    #[error("stream {0} is taken")]
+    StreamTaken(StreamId),
+    /// The session publishes as many streams as it may.
+    #[error("the user publishes its {streams_per_user_max} streams")]
+    TooManyStreams {
+        /// The limit that was hit.
+        streams_per_user_max: usize,
+    },
+}
+
+/// Why a publication was not stopped.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StopPublishingError {
+    /// The session ended.
+    #[error("session {0} is not in the room")]
+    NoSession(SessionId),
+    /// The session does not publish it, or not any more.
+    #[error("stream {0} is not published by this session")]
+    NotPublishing(StreamId),
+}
+
+impl Room {
+    /// Begins a publication. Nobody hears of it until [`Room::media_connected`]. What the session publishes
+    /// already gets another transport: the stream keeps its number and its place in the list, its players
+    /// have to play again, and the stream_create to come says recreate. A stream that was added in the
+    /// user's name is taken over once media is connected (ruling 14).
+    ///
+    /// # Errors
+    /// [`PublishError`], each variant as it says.
+    pub fn start_publishing(
+        &mut self,
+        now: UnixMillis,
+        app: &mut App,
+        start: StartPublishing,
+    ) -> Result<(), PublishError> {
+        let StartPublishing { session: id, stream: stream_id, peer, extra_info } = start;
+        let streams_per_user_max = self.config.streams_per_user_max;
+        let room_session = self.room_session;
+        let session = self.touch(now, id).ok_or(PublishError::NoSession(id))?;
+        if session.publications.contains(&stream_id) {
+            self.replace_publisher(id, stream_id, peer);
+            return Ok(());
+        }
+        if session.publications.len() >= streams_per_user_max {
+            return Err(PublishError::TooManyStreams { streams_per_user_max });
+        }
+        let (user, user_name) = (session.user.clone(), session.name.clone());
+        if let Some(stream) = self.streams.get(&stream_id)
+            && (stream.publication.is_some() || stream.user != user)
+        {
+            return Err(PublishError::StreamTaken(stream_id));
+        }
+        app.reserve_stream(&stream_id, room_session)
+            .map_err(|taken| PublishError::StreamTaken(taken.0))?;
+        let stream = self.streams.entry(stream_id.clone()).or_insert_with(|| Stream {
+            user,
+            user_name: user_name.clone(),
+            title: Arc::from(""),
+            extra_info,
+            listing: Listing::NotYet,
+            publication: None,
+            players: BTreeSet::new(),
+        });
+        stream.publication =
+            Some(Publication { session: id, peer, state: TransportState::Connecting });
+        self.peers.insert(peer, PeerRole::Publisher(stream_id.clone()));
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.publications.push(stream_id);
+        }
+        Ok(())
+    }
+
+    /// The client stops publishing. The others are told, unless DeleteStream has told them already or media
+    /// never came.
+    ///
+    /// # Errors
+    /// [`StopPublishingError`], each variant as it says.
+    pub fn stop_publishing(
+        &mut self,
+        now: UnixMillis,
+        session: SessionId,
+        stream: &StreamId,
+    ) -> Result<(), StopPublishingError> {
+        let own = self.touch(now, session).ok_or(StopPublishingError::NoSession(session))?;
+        if !own.publications.contains(stream) {
+            return Err(StopPublishingError::NotPublishing(stream.clone()));
+        }
+        let (close, players) = (StreamCloseReason::Stopped, PlayEndReason::PublisherGone);
+        let gone = self.end_publication(now, stream, close, players);
+        self.tell_streams_deleted(gone.into_iter().collect(), StreamDeleteReason::Stopped);
+        Ok(())
+    }
+
+    fn replace_publisher(&mut self, session: SessionId, id: StreamId, peer: PeerId) {
+        self.end_plays(&id, PlayEndReason::PublisherReplaced);
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let new = Publication { session, peer, state: TransportState::Connecting };
+        let old = stream.publication.replace(new);
+        if let Some(old) = old {
+            self.close_peer(old.peer);
+        }
+        self.peers.insert(peer, PeerRole::Publisher(id));
+    }
+}
