@@ -1,0 +1,12 @@
+# One line per task; the logic is in scripts/.
+.PHONY: run build test lint sim fuzz bench-fanout bench-api bench-join docs
+run: ; @scripts/run.sh
+build: ; @scripts/build.sh
+test: ; @scripts/test.sh
+lint: ; @scripts/lint.sh
+sim: ; @scripts/sim.sh
+fuzz: ; @scripts/fuzz.sh
+bench-fanout: ; @scripts/bench.sh fanout
+bench-api: ; @scripts/bench.sh api
+bench-join: ; @scripts/bench.sh join
+docs: ; @scripts/docs.sh
