@@ -1,2 +1,12 @@
-//! Placeholder until the first commit.
-fn main() {}
+//! The binary `odeum`: reads arguments, files and signals, wires the crates together, and serves.
+
+mod cli;
+mod config;
+mod listener;
+mod tls;
+
+use clap::Parser;
+
+fn main() {
+    cli::Cli::parse();
+}

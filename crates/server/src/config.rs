@@ -1,0 +1,293 @@
+//! The configuration file: its shape, its defaults and what is refused. `odeum.example.toml` at the
+//! root of the repository is its manual, and a test holds it equal to the defaults.
+
+mod app;
+mod error;
+mod nearest;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+pub(crate) use app::AppConfig;
+pub(crate) use error::ConfigError;
+
+/// Everything that can be configured. Unknown keys are refused with the nearest key's name.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    /// HTTP(S) and WebSocket. Default 127.0.0.1:7880.
+    #[serde(default = "default_listen")]
+    pub(crate) listen: SocketAddr,
+    /// Where the server keeps what must outlive it. Default `data`, beside the working folder.
+    #[serde(default = "default_data_dir")]
+    pub(crate) data_dir: PathBuf,
+    /// Whether a proxy in front ends TLS: only then is plain HTTP served beyond loopback. Default false.
+    #[serde(default)]
+    pub(crate) behind_proxy: bool,
+    /// Certificate and key. Default: none, plain HTTP on loopback.
+    pub(crate) tls: Option<TlsConfig>,
+    /// The media plane.
+    #[serde(default)]
+    pub(crate) media: MediaConfig,
+    /// The operator's listener.
+    #[serde(default)]
+    pub(crate) admin: AdminConfig,
+    /// Rules of every room.
+    #[serde(default)]
+    pub(crate) rooms: RoomsConfig,
+    /// Bounds of what clients may take.
+    #[serde(default)]
+    pub(crate) limits: LimitsConfig,
+    /// The apps; at least one.
+    #[serde(default)]
+    pub(crate) apps: Vec<AppConfig>,
+}
+
+/// Certificate and key, PEM files; read again on SIGHUP.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TlsConfig {
+    /// The certificate chain, the server's own first.
+    pub(crate) cert: PathBuf,
+    /// The private key: PKCS#8, SEC1 or PKCS#1.
+    pub(crate) key: PathBuf,
+}
+
+/// The media plane.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct MediaConfig {
+    /// UDP address of the first worker; the others follow on the next ports. Default 127.0.0.1:7881.
+    pub(crate) listen: SocketAddr,
+    /// Media workers, one thread and one port each. Default 1.
+    pub(crate) workers: u16,
+    /// The IP address announced to clients in place of the bound one: set it behind NAT or in a
+    /// container. Default: the bound address, or the machine's own when bound to all.
+    pub(crate) external_address: Option<IpAddr>,
+}
+
+/// The operator's listener: metrics, and later the console. Never expose it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct AdminConfig {
+    /// Plain HTTP. Default 127.0.0.1:7882.
+    pub(crate) listen: SocketAddr,
+}
+
+/// Rules of every room.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RoomsConfig {
+    /// A session silent for this many seconds is timed out. Default 100. Lower notices a dead client
+    /// sooner and forgives a bad network less.
+    pub(crate) heartbeat_timeout_s: u64,
+    /// Users up to which join and leave notices are complete. Default 500.
+    pub(crate) user_notices_max: usize,
+}
+
+/// Bounds of what clients may take; docs/limits.md lists all of them with their refusals.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct LimitsConfig {
+    /// TCP connections at once; beyond it a new one waits in the kernel's queue. Default 60,000.
+    pub(crate) connections_max: usize,
+    /// Rooms of one app at once. Default 10,000.
+    pub(crate) rooms_per_app_max: usize,
+    /// Users of one room at once. Default 10,000.
+    pub(crate) users_per_room_max: usize,
+    /// Bytes queued for one client that reads too slowly, before it is cut. Default 1,048,576.
+    pub(crate) client_queue_bytes_max: usize,
+    /// WebRTC transports of one media worker at once. Default 5,000.
+    pub(crate) peers_per_worker_max: usize,
+}
+
+fn default_listen() -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, 7880))
+}
+
+fn default_data_dir() -> PathBuf {
+    PathBuf::from("data")
+}
+
+impl Default for MediaConfig {
+    fn default() -> Self {
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 7881));
+        Self { listen, workers: 1, external_address: None }
+    }
+}
+
+impl Default for AdminConfig {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7882)) }
+    }
+}
+
+impl Default for RoomsConfig {
+    fn default() -> Self {
+        Self { heartbeat_timeout_s: 100, user_notices_max: 500 }
+    }
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self {
+            connections_max: 60_000,
+            rooms_per_app_max: 10_000,
+            users_per_room_max: 10_000,
+            client_queue_bytes_max: 1024 * 1024,
+            peers_per_worker_max: 5_000,
+        }
+    }
+}
+
+impl Config {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// [`ConfigError`], each with the file and the key at fault.
+    pub(crate) fn load(file: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(file)
+            .map_err(|error| ConfigError::Unreadable { file: file.to_owned(), error })?;
+        Self::parse(&text)
+    }
+
+    /// Checks the text of a configuration file.
+    ///
+    /// # Errors
+    /// As [`Config::load`], but for the file itself.
+    pub(crate) fn parse(text: &str) -> Result<Self, ConfigError> {
+        let config: Self =
+            toml::from_str(text).map_err(|error| ConfigError::from_toml(&error, text))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// The defaults with this one app: what `--dev` runs with.
+    pub(crate) fn with_app(app: AppConfig) -> Self {
+        Self {
+            listen: default_listen(),
+            data_dir: default_data_dir(),
+            behind_proxy: false,
+            tls: None,
+            media: MediaConfig::default(),
+            admin: AdminConfig::default(),
+            rooms: RoomsConfig::default(),
+            limits: LimitsConfig::default(),
+            apps: vec![app],
+        }
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        if self.apps.is_empty() {
+            return Err(ConfigError::NoApps);
+        }
+        for (index, app) in self.apps.iter().enumerate() {
+            app.check()?;
+            if self.apps[..index].iter().any(|other| other.app_id == app.app_id) {
+                return Err(ConfigError::AppTwice { app_id: app.app_id });
+            }
+        }
+        if self.tls.is_none() && !self.behind_proxy && !self.listen.ip().is_loopback() {
+            return Err(ConfigError::PlainBeyondLoopback { listen: self.listen });
+        }
+        if self.media.workers == 0 {
+            return Err(ConfigError::OutOfRange { key: "media.workers", allowed: "1 to 65535" });
+        }
+        let last_port = u32::from(self.media.listen.port()) + u32::from(self.media.workers) - 1;
+        if last_port > u32::from(u16::MAX) {
+            let (first, workers) = (self.media.listen.port(), self.media.workers);
+            return Err(ConfigError::PortsBeyondEnd { first, workers });
+        }
+        if !(1..=86_400).contains(&self.rooms.heartbeat_timeout_s) {
+            let key = "rooms.heartbeat_timeout_s";
+            return Err(ConfigError::OutOfRange { key, allowed: "1 to 86400" });
+        }
+        self.limits.check()
+    }
+}
+
+impl LimitsConfig {
+    fn check(&self) -> Result<(), ConfigError> {
+        let limits = [
+            ("limits.connections_max", self.connections_max),
+            ("limits.rooms_per_app_max", self.rooms_per_app_max),
+            ("limits.users_per_room_max", self.users_per_room_max),
+            ("limits.client_queue_bytes_max", self.client_queue_bytes_max),
+            ("limits.peers_per_worker_max", self.peers_per_worker_max),
+        ];
+        match limits.into_iter().find(|(_, value)| *value == 0) {
+            Some((key, _)) => Err(ConfigError::OutOfRange { key, allowed: "1 or more" }),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const APP: &str =
+        "[[apps]]\napp_id = 1\nserver_secret = \"0123456789abcdef0123456789abcdef\"\n";
+
+    fn refusal(text: &str) -> String {
+        Config::parse(text).expect_err("this configuration is refused").to_string()
+    }
+
+    #[test]
+    fn the_example_file_is_the_defaults() {
+        let example = include_str!("../../../odeum.example.toml");
+        assert!(refusal(example).contains("still the example's"), "its secret is everyone's");
+        let own_secret = "0123456789abcdef0123456789abcdef";
+        let example = Config::parse(&example.replace(app::PLACEHOLDER_SECRET, own_secret))
+            .expect("only the secret has to be changed");
+        let app = AppConfig::new(odeum_types::AppId(1_234_567_890), own_secret.to_owned());
+        assert_eq!(example, Config::with_app(app));
+    }
+
+    #[test]
+    fn two_keys_of_one_app_are_enough() {
+        let config = Config::parse(APP).expect("everything else has a default");
+        assert_eq!(config, Config::with_app(config.apps[0].clone()));
+    }
+
+    #[test]
+    fn an_unknown_key_names_the_nearest_one() {
+        let text = refusal(&format!("behind_proxi = true\n{APP}"));
+        assert!(text.contains("`behind_proxi`") && text.contains("`behind_proxy`"), "{text}");
+        let text = refusal(&format!("{APP}servr_secret = \"x\"\n"));
+        assert!(text.contains("`server_secret`"), "{text}");
+        let text = refusal(&format!("{APP}[media]\nworker = 2\n"));
+        assert!(text.contains("`workers`"), "{text}");
+    }
+
+    #[test]
+    fn secrets_are_required_and_have_32_characters() {
+        assert!(refusal("[[apps]]\napp_id = 1\n").contains("server_secret"));
+        let text = refusal("[[apps]]\napp_id = 7\nserver_secret = \"too short\"\n");
+        assert!(text.contains("app 7") && text.contains("32") && !text.contains("too short"));
+        let three = "[[apps]]\napp_id = 7\nserver_secret = [\"a\", \"b\", \"c\"]\n";
+        assert!(refusal(three).contains("1 to 2"));
+        assert!(refusal("").contains("[[apps]]"));
+        assert!(refusal(&format!("{APP}{APP}")).contains("app 1 stands twice"));
+    }
+
+    #[test]
+    fn plain_http_beyond_loopback_needs_a_proxy_or_tls() {
+        let open = format!("listen = \"0.0.0.0:80\"\n{APP}");
+        assert!(refusal(&open).contains("behind_proxy"));
+        assert!(Config::parse(&format!("behind_proxy = true\n{open}")).is_ok());
+        assert!(Config::parse(&format!("{open}[tls]\ncert = \"c\"\nkey = \"k\"\n")).is_ok());
+    }
+
+    #[test]
+    fn ports_and_ranges_are_checked() {
+        let ports = format!("{APP}[media]\nlisten = \"127.0.0.1:65535\"\nworkers = 2\n");
+        assert!(refusal(&ports).contains("65535"));
+        assert!(refusal(&format!("{APP}[media]\nworkers = 0\n")).contains("media.workers"));
+        assert!(refusal(&format!("{APP}[rooms]\nheartbeat_timeout_s = 0\n")).contains("heartbeat"));
+        assert!(refusal(&format!("{APP}[limits]\nrooms_per_app_max = 0\n")).contains("rooms_per"));
+        assert!(refusal("listen = \"nowhere\"\n").contains("listen"));
+    }
+}

@@ -1,0 +1,141 @@
+//! One `[[apps]]` table: who may call and log in, and how the app behaves.
+
+use std::collections::BTreeMap;
+
+use odeum_auth::{AppCredentials, Environment, SECRETS_MAX, ServerSecret, Service, Services};
+use odeum_types::{AppId, Redacted};
+use serde::Deserialize;
+
+use super::ConfigError;
+
+/// The secret in `odeum.example.toml`, known to everyone and so refused.
+pub(crate) const PLACEHOLDER_SECRET: &str = "replace-me-by-32-characters-0000";
+
+/// One `[[apps]]` table.
+#[derive(Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AppConfig {
+    /// The app's number.
+    pub(crate) app_id: u32,
+    /// 32 characters, or two such texts while one is being rotated; the first makes new things.
+    pub(crate) server_secret: Secrets,
+    /// Signs callbacks. Default: none.
+    pub(crate) callback_secret: Option<String>,
+    /// Which environment the app is for. Default production.
+    #[serde(default)]
+    pub(crate) environment: Environment,
+    /// What DeleteStream does to the media. Default stop.
+    #[serde(default)]
+    pub(crate) delete_stream: DeleteStream,
+    /// Services that the app may call. Default: all.
+    #[serde(default = "all_services")]
+    pub(crate) services: Vec<Service>,
+    /// Whether an expired token removes its user. Default false.
+    #[serde(default)]
+    pub(crate) kick_on_token_expiry: bool,
+    /// Server API calls per second by Action, in place of the contract's figures. Default: none.
+    #[serde(default)]
+    pub(crate) calls_per_second: BTreeMap<String, u32>,
+}
+
+/// One secret, or a list of them.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Secrets {
+    /// The usual case.
+    One(String),
+    /// During a rotation.
+    Several(Vec<String>),
+}
+
+/// What DeleteStream does to the media (rulings 11 and 12).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum DeleteStream {
+    /// Forwarding ends at once.
+    #[default]
+    Stop,
+    /// Media goes on until the publisher stops.
+    Notify,
+}
+
+fn all_services() -> Vec<Service> {
+    use Service::{Media, Mix, Moderation, Record, Room};
+    vec![Room, Media, Mix, Record, Moderation]
+}
+
+impl std::fmt::Debug for AppConfig {
+    /// Everything but the secrets.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AppConfig")
+            .field("app_id", &self.app_id)
+            .field("environment", &self.environment)
+            .field("delete_stream", &self.delete_stream)
+            .field("services", &self.services)
+            .field("kick_on_token_expiry", &self.kick_on_token_expiry)
+            .field("calls_per_second", &self.calls_per_second)
+            .finish_non_exhaustive()
+    }
+}
+
+impl AppConfig {
+    /// An app of the defaults, for `--dev`.
+    pub(crate) fn new(app_id: AppId, server_secret: String) -> Self {
+        Self {
+            app_id: app_id.0,
+            server_secret: Secrets::One(server_secret),
+            callback_secret: None,
+            environment: Environment::default(),
+            delete_stream: DeleteStream::default(),
+            services: all_services(),
+            kick_on_token_expiry: false,
+            calls_per_second: BTreeMap::new(),
+        }
+    }
+
+    /// What the surfaces need of it.
+    ///
+    /// # Errors
+    /// [`ConfigError::Secret`].
+    pub(crate) fn credentials(&self) -> Result<(AppId, AppCredentials), ConfigError> {
+        let refused = |reason: String| ConfigError::Secret { app_id: self.app_id, reason };
+        let texts: Vec<&String> = match &self.server_secret {
+            Secrets::One(secret) => vec![secret],
+            Secrets::Several(secrets) => secrets.iter().collect(),
+        };
+        if texts.is_empty() || texts.len() > SECRETS_MAX {
+            return Err(refused(format!("give 1 to {SECRETS_MAX} secrets, not {}", texts.len())));
+        }
+        if texts.iter().any(|text| *text == PLACEHOLDER_SECRET) {
+            return Err(refused("still the example's; make your own 32 characters".to_owned()));
+        }
+        let secrets = texts
+            .into_iter()
+            .map(|text| ServerSecret::parse(text))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| refused(error.to_string()))?;
+        let mut app = AppCredentials::new(secrets).map_err(|error| refused(error.to_string()))?;
+        app.callback_secret = self.callback_secret.clone().map(Redacted::new);
+        app.environment = self.environment;
+        app.services = Services::only(&self.services);
+        app.kick_on_token_expiry = self.kick_on_token_expiry;
+        app.calls_per_second = self.calls_per_second.clone();
+        Ok((AppId(self.app_id), app))
+    }
+
+    /// Whether the table can be used.
+    ///
+    /// # Errors
+    /// [`ConfigError::Secret`] or [`ConfigError::OutOfRange`].
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        self.credentials()?;
+        if self.app_id == 0 {
+            return Err(ConfigError::OutOfRange { key: "apps.app_id", allowed: "1 to 4294967295" });
+        }
+        if self.calls_per_second.values().any(|calls| *calls == 0) {
+            let key = "every figure of apps.calls_per_second";
+            return Err(ConfigError::OutOfRange { key, allowed: "1 or more" });
+        }
+        Ok(())
+    }
+}

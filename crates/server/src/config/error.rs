@@ -1,0 +1,108 @@
+//! Why a configuration is refused: one sentence each, with the key at fault and never a secret.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use super::nearest::nearest;
+
+/// Why a configuration is refused.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read {}: {error}", file.display())]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// What the system says.
+        error: std::io::Error,
+    },
+    /// A key that no table has.
+    #[error("line {line}: unknown key `{key}`{}", .suggestion.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
+    UnknownKey {
+        /// Line of the file, from 1.
+        line: usize,
+        /// The key.
+        key: String,
+        /// The nearest key of the same table.
+        suggestion: Option<String>,
+    },
+    /// Not TOML, or a value of the wrong type, or a key missing.
+    #[error("line {line}: {message}")]
+    Malformed {
+        /// Line of the file, from 1.
+        line: usize,
+        /// What the parser says.
+        message: String,
+    },
+    /// No app.
+    #[error("no app is configured: add an [[apps]] table with app_id and server_secret")]
+    NoApps,
+    /// The same app id in two tables.
+    #[error("app {app_id} stands twice")]
+    AppTwice {
+        /// The app.
+        app_id: u32,
+    },
+    /// A secret of the wrong length, or too many of them.
+    #[error("app {app_id}: server_secret: {reason}")]
+    Secret {
+        /// The app.
+        app_id: u32,
+        /// What is wrong, without the secret.
+        reason: String,
+    },
+    /// Plain HTTP would be served to a network.
+    #[error(
+        "listen = {listen} would serve plain HTTP beyond loopback: set [tls], or behind_proxy = true \
+         when a proxy in front ends TLS"
+    )]
+    PlainBeyondLoopback {
+        /// The address.
+        listen: SocketAddr,
+    },
+    /// A number out of its range.
+    #[error("{key} must be {allowed}")]
+    OutOfRange {
+        /// The key with its table.
+        key: &'static str,
+        /// The range in words.
+        allowed: &'static str,
+    },
+    /// The last worker's port would be above 65535.
+    #[error("media.listen: {workers} workers from port {first} would need ports above 65535")]
+    PortsBeyondEnd {
+        /// The first worker's port.
+        first: u16,
+        /// How many workers.
+        workers: u16,
+    },
+}
+
+impl ConfigError {
+    /// Reads the parser's error: an unknown field becomes [`ConfigError::UnknownKey`] with the nearest
+    /// of the fields that the parser expected.
+    pub(crate) fn from_toml(error: &toml::de::Error, text: &str) -> Self {
+        let start = error.span().map_or(0, |span| span.start.min(text.len()));
+        let line = text.as_bytes()[..start].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let message = error.message();
+        let Some(rest) = message.strip_prefix("unknown field `") else {
+            return Self::Malformed { line, message: name_key(message, text, line) };
+        };
+        // "unknown field `a`, expected one of `b`, `c`": every second part between back quotes is a name.
+        let mut names = rest.split('`').step_by(2).map(str::to_owned);
+        let key = names.next().unwrap_or_default();
+        let candidates: Vec<String> =
+            rest.split('`').skip(2).step_by(2).map(str::to_owned).collect();
+        let suggestion = nearest(&key, &candidates).cloned();
+        Self::UnknownKey { line, key, suggestion }
+    }
+}
+
+/// The parser's message, led by the key of its line where the message does not name it.
+fn name_key(message: &str, text: &str, line: usize) -> String {
+    let key = text.lines().nth(line - 1).and_then(|line| line.split_once('=')).map(|(key, _)| key);
+    match key.map(str::trim) {
+        Some(key) if !key.is_empty() && !message.contains(key) => format!("{key}: {message}"),
+        _ => message.to_owned(),
+    }
+}
