@@ -2,6 +2,7 @@
 //! the variants name.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use odeum_types::StreamId;
 
@@ -49,7 +50,10 @@ pub enum Notice {
         custom_reason: Arc<str>,
     },
     /// The token will expire soon (tokenWillExpire).
-    TokenWillExpire,
+    TokenWillExpire {
+        /// How long it is good from now, the time of the notice.
+        remaining: Duration,
+    },
 }
 
 /// Which way the user list changed.
@@ -159,7 +163,7 @@ impl Notice {
                     stream.as_str().len()
                 }
                 Self::Kickout { custom_reason, .. } => custom_reason.len(),
-                Self::TokenWillExpire => 0,
+                Self::TokenWillExpire { .. } => 0,
             }
     }
 }

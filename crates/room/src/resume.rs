@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use odeum_types::{SessionId, UnixMillis};
+use odeum_types::{SessionId, UnixMillis, UserId};
 use subtle::ConstantTimeEq;
 
 use crate::output::{ConnectionId, DisconnectReason, Output};
@@ -20,6 +20,10 @@ pub struct ResumeSecret([u8; 16]);
 pub struct Resume {
     /// The session.
     pub session: SessionId,
+    /// The user of the token that came along, checked anew.
+    pub user: UserId,
+    /// When that token expires, if it does.
+    pub token_expires_at: Option<UnixMillis>,
     /// The secret given out last. The one before is good as well until the client is heard again, for the
     /// reply that carried the last one may have been lost.
     pub secret: ResumeSecret,
@@ -41,8 +45,8 @@ pub struct Resumed {
 /// Why a session does not resume; nothing changed. The client logs in anew.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ResumeError {
-    /// It ended, or never was.
-    #[error("session {0} is not in the room")]
+    /// It ended, never was, or is another user's.
+    #[error("the user has no session {0} in the room")]
     NoSession(SessionId),
     /// The secret is not the session's.
     #[error("session {0} has another secret")]
@@ -116,7 +120,8 @@ impl Room {
     /// [`ResumeError`], each variant as it says. Check the token before.
     pub fn resume(&mut self, now: UnixMillis, resume: Resume) -> Result<Resumed, ResumeError> {
         let id = resume.session;
-        let session = self.sessions.get_mut(&id).ok_or(ResumeError::NoSession(id))?;
+        let session = self.sessions.get_mut(&id).filter(|session| session.user == resume.user);
+        let session = session.ok_or(ResumeError::NoSession(id))?;
         let arrived = session.secret_unconfirmed.as_ref().filter(|own| own.matches(&resume.secret));
         if arrived.is_none() && !session.secret.matches(&resume.secret) {
             return Err(ResumeError::WrongSecret(id));
@@ -131,16 +136,18 @@ impl Room {
         }
         session.secret_unconfirmed = Some(resume.new_secret);
         session.heard_at = session.heard_at.max(now);
+        session.token = resume.token_expires_at.map(Token::new);
         let connection = resume.connection;
         let old = session.connection.replace(connection).filter(|old| *old != connection);
         if let Some(connection) = old {
             let reason = DisconnectReason::Resumed;
             self.outputs.push_back(Output::Disconnect { session: id, connection, reason });
         }
-        let Some(missed) = session.outbox.after(resume.last_sequence) else {
+        let missed = session.outbox.after(resume.last_sequence);
+        self.schedule(id);
+        let Some(missed) = missed else {
             return Ok(Resumed { snapshot: self.snapshot(id) });
         };
-        session.outbox.acknowledge(resume.last_sequence);
         self.outputs.extend(missed.into_iter().map(|(sequence, notice)| Output::Send {
             session: id,
             connection,

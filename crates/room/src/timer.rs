@@ -53,7 +53,7 @@ impl Room {
             session.timer = None;
             match self.due(now, id) {
                 Due::Nothing => {}
-                Due::TokenWarning => self.warn_of_token(id),
+                Due::TokenWarning => self.warn_of_token(now, id),
                 Due::End(reason) => {
                     self.leave(now, id, reason, "", Audience::Others);
                     continue;
@@ -89,10 +89,11 @@ impl Room {
         Due::Nothing
     }
 
-    fn warn_of_token(&mut self, id: SessionId) {
-        if let Some(token) = self.sessions.get_mut(&id).and_then(|session| session.token.as_mut()) {
-            token.warned = true;
-        }
-        self.tell(id, Notice::TokenWillExpire);
+    fn warn_of_token(&mut self, now: UnixMillis, id: SessionId) {
+        let session = self.sessions.get_mut(&id);
+        let Some(token) = session.and_then(|session| session.token.as_mut()) else { return };
+        token.warned = true;
+        let remaining = token.expires_at.since(now);
+        self.tell(id, Notice::TokenWillExpire { remaining });
     }
 }
