@@ -3,10 +3,47 @@
 mod cli;
 mod config;
 mod listener;
+mod logs;
 mod tls;
+mod token;
+
+use std::process::ExitCode;
 
 use clap::Parser;
+use odeum_types::{AppId, UnixMillis};
 
-fn main() {
-    cli::Cli::parse();
+use crate::cli::{Cli, Command, TokenArgs};
+
+/// Exit code for a command line, a configuration or a start that cannot be used.
+const UNUSABLE: u8 = 2;
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Serve(_args) => Ok(()),
+        Command::Token(args) => print_token(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("odeum: {error:#}");
+            ExitCode::from(UNUSABLE)
+        }
+    }
+}
+
+fn print_token(args: &TokenArgs) -> anyhow::Result<()> {
+    let asked = token::AskedToken {
+        app: AppId(args.app_id),
+        user: &args.user_id,
+        lifetime_s: args.lifetime_s,
+        payload: &args.payload,
+    };
+    println!("{}", token::make(&asked, &args.server_secret, wall_clock())?);
+    Ok(())
+}
+
+/// The system's time of now; one before 1970 counts as 1970.
+fn wall_clock() -> UnixMillis {
+    let since_epoch = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
+    UnixMillis(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
 }

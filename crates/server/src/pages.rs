@@ -1,0 +1,47 @@
+//! What a browser can load: the SDK, for every origin, and in `--dev` the try-it page.
+
+use axum::Router;
+use axum::http::header;
+use axum::response::IntoResponse;
+use axum::routing::get;
+
+/// The browser SDK as one ES module.
+const SDK: &str = include_str!(concat!(env!("OUT_DIR"), "/odeum.js"));
+
+/// `built`, or `missing` when the binary was made without Node.
+const SDK_STATE: &str = env!("ODEUM_SDK");
+
+/// Routes of the public listener that need no app: health and the SDK.
+pub(crate) fn public_router() -> Router {
+    Router::new().route("/healthz", get(health)).route("/sdk/odeum.js", get(sdk))
+}
+
+/// Files of the try-it page.
+pub(crate) fn try_router() -> Router {
+    const HTML: &str = "text/html; charset=utf-8";
+    const CSS: &str = "text/css; charset=utf-8";
+    Router::new()
+        .route("/try", get(|| file(HTML, include_str!("../../../console/try/index.html"))))
+        .route("/try/try.css", get(|| file(CSS, include_str!("../../../console/try/try.css"))))
+        .route("/try/try.js", get(|| file(JAVASCRIPT, include_str!("../../../console/try/try.js"))))
+}
+
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+
+async fn health() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], format!("{{\"status\":\"ok\",\"sdk\":\"{SDK_STATE}\"}}"))
+}
+
+async fn sdk() -> impl IntoResponse {
+    let headers = [
+        (header::CONTENT_TYPE, JAVASCRIPT),
+        (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+        (header::CACHE_CONTROL, "no-cache"),
+    ];
+    (headers, SDK)
+}
+
+async fn file(content_type: &'static str, text: &'static str) -> impl IntoResponse {
+    let headers = [(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, "no-cache")];
+    (headers, text)
+}
