@@ -186,3 +186,92 @@ impl App {
         self.streams.len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIRST: SessionId = SessionId(1);
+    const SECOND: SessionId = SessionId(2);
+    const THIRD: SessionId = SessionId(3);
+
+    fn user() -> UserId {
+        UserId::parse("ann").unwrap()
+    }
+
+    fn room(text: &str) -> RoomId {
+        RoomId::parse(text).unwrap()
+    }
+
+    fn logged_in() -> App {
+        let mut app = App::new();
+        assert_eq!(app.reserve_user(&user(), FIRST, &room("a")), None);
+        app.commit_user(&user(), FIRST).unwrap();
+        app
+    }
+
+    #[test]
+    fn a_reservation_alone_holds_nothing() {
+        let mut app = App::new();
+        assert_eq!(app.reserve_user(&user(), FIRST, &room("a")), None);
+        assert_eq!(app.user_session(&user()), None);
+        app.release_user(&user(), FIRST);
+        assert_eq!(app.user_count(), 0);
+    }
+
+    #[test]
+    fn of_two_logins_that_race_the_later_reservation_wins() {
+        let mut app = App::new();
+        app.reserve_user(&user(), FIRST, &room("a"));
+        assert_eq!(app.reserve_user(&user(), SECOND, &room("b")), None);
+        assert_eq!(app.commit_user(&user(), FIRST), Err(CommitUserError::Lost(FIRST)));
+        app.release_user(&user(), FIRST);
+        assert_eq!(app.commit_user(&user(), SECOND), Ok(()));
+        assert_eq!(app.user_session(&user()), Some(SECOND));
+    }
+
+    #[test]
+    fn a_user_in_another_room_has_to_leave_it_first() {
+        let mut app = logged_in();
+        let superseded = Superseded { session: FIRST, room: room("a") };
+        assert_eq!(app.reserve_user(&user(), SECOND, &room("b")), Some(superseded));
+        let elsewhere = CommitUserError::StillElsewhere { session: FIRST, room: room("a") };
+        assert_eq!(app.commit_user(&user(), SECOND), Err(elsewhere));
+        app.release_user(&user(), FIRST);
+        assert_eq!(app.commit_user(&user(), SECOND), Ok(()));
+    }
+
+    #[test]
+    fn in_the_same_room_the_claim_passes_over_and_the_late_release_does_no_harm() {
+        let mut app = logged_in();
+        app.reserve_user(&user(), SECOND, &room("a"));
+        assert_eq!(app.commit_user(&user(), SECOND), Ok(()));
+        app.release_user(&user(), FIRST);
+        assert_eq!(app.user_session(&user()), Some(SECOND));
+    }
+
+    #[test]
+    fn a_login_that_fails_leaves_the_older_claim() {
+        let mut app = logged_in();
+        app.reserve_user(&user(), SECOND, &room("b"));
+        app.release_user(&user(), SECOND);
+        assert_eq!(app.commit_user(&user(), SECOND), Err(CommitUserError::Lost(SECOND)));
+        let superseded = Superseded { session: FIRST, room: room("a") };
+        assert_eq!(app.reserve_user(&user(), THIRD, &room("b")), Some(superseded));
+    }
+
+    #[test]
+    fn a_stream_lies_in_one_room() {
+        let stream = StreamId::parse("cam").unwrap();
+        let (one, other) = (RoomSessionId(1), RoomSessionId(2));
+        let mut app = App::new();
+        assert_eq!(app.reserve_stream(&stream, one), Ok(()));
+        assert_eq!(app.reserve_stream(&stream, one), Ok(()));
+        assert_eq!(app.reserve_stream(&stream, other), Err(StreamTaken(stream.clone())));
+        app.release_stream(&stream, other);
+        assert_eq!(app.stream_room(&stream), Some(one));
+        app.release_stream(&stream, one);
+        assert_eq!(app.reserve_stream(&stream, other), Ok(()));
+        assert_eq!(app.stream_count(), 1);
+    }
+}

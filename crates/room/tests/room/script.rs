@@ -1,0 +1,551 @@
+//! Behaviours as scripts: a step per line, the outputs of each step below it, one snapshot for the whole.
+//!
+//! Names: a user is a word; its sessions are numbered, `ann.1`, `ann.2`; a user without a number means its
+//! last session. `ann/1` is the first connection of that session. Everything happens in room `r`, or in the room named by `@room` at the line's begin.
+//! Every output of a step is printed, so that a behaviour is also what does not happen.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use expect_test::Expect;
+use odeum_room::{
+    AddStream, ConnectionId, Event, EventKind, ListUpdate, MediaCloseReason, MediaCommand,
+    MediaFacts, Notice, Output, Resume, ResumeSecret, Room, RoomCloseNotice, RoomConfig, Snapshot,
+    StreamEntry, StreamListUpdate, UserListOrder, UserUpdate,
+};
+use odeum_types::{Codec, PeerId, RoomId, SessionId, StreamId, UnixMillis, UserId, UserName};
+
+use crate::node::{LoggedIn, LoginFailed, LoginOptions, Node};
+
+/// Runs `script` with the default configuration and compares.
+pub(crate) fn check(script: &str, expect: Expect) {
+    check_with(RoomConfig::default(), script, expect);
+}
+
+/// Runs `script` and compares what it prints.
+pub(crate) fn check_with(config: RoomConfig, script: &str, expect: Expect) {
+    let mut player = Player::new(config);
+    for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        player.step(line);
+    }
+    expect.assert_eq(&player.out);
+}
+
+struct Player {
+    node: Node,
+    /// Everything printed.
+    out: String,
+    /// Sessions by label.
+    sessions: BTreeMap<String, Handle>,
+    /// Labels of sessions, and of what they publish and play.
+    labels: BTreeMap<SessionId, String>,
+    peers: BTreeMap<PeerId, String>,
+    /// The last transport of a session and stream.
+    transports: BTreeMap<(String, String), PeerId>,
+    /// Logins so far of each user.
+    logins: BTreeMap<String, u32>,
+    connections: BTreeMap<ConnectionId, String>,
+    begin: UnixMillis,
+}
+
+#[derive(Clone)]
+struct Handle {
+    room: RoomId,
+    user: UserId,
+    session: SessionId,
+    connection: ConnectionId,
+    connection_count: u32,
+    secrets: Vec<ResumeSecret>,
+}
+
+impl Player {
+    fn new(config: RoomConfig) -> Self {
+        let node = Node::new(config);
+        Self {
+            begin: node.now,
+            node,
+            out: String::new(),
+            sessions: BTreeMap::new(),
+            labels: BTreeMap::new(),
+            peers: BTreeMap::new(),
+            transports: BTreeMap::new(),
+            logins: BTreeMap::new(),
+            connections: BTreeMap::new(),
+        }
+    }
+
+    fn step(&mut self, line: &str) {
+        self.print(&format!("> {line}"));
+        let mut words: Vec<&str> = line.split_whitespace().collect();
+        let room = match words[0].strip_prefix('@') {
+            Some(room) => {
+                words.remove(0);
+                room_id(room)
+            }
+            None => room_id("r"),
+        };
+        match words[..] {
+            ["login", user, ref options @ ..] => self.login(&room, user, options),
+            ["at", seconds] => {
+                let seconds = Duration::from_secs(seconds.parse().expect("seconds"));
+                self.node.advance_to(self.begin.after(seconds));
+            }
+            ["resume", who, "from", sequence, ref options @ ..] => {
+                self.resume(who, sequence.parse().expect("a number"), options);
+            }
+            ["publish", who, stream, ref extra @ ..] => {
+                self.publish(who, stream, &extra.join(" "));
+            }
+            ["play", who, stream] => self.play(who, stream),
+            ["connected", who, stream] => {
+                let (peer, now) = (self.transport(who, stream), self.node.now);
+                let facts = MediaFacts { audio: Some(Codec::Opus), video: Some(Codec::Vp8) };
+                self.in_room_of(who, |room| room.media_connected(now, peer, facts));
+            }
+            ["lost", who, stream] => {
+                let (peer, now) = (self.transport(who, stream), self.node.now);
+                self.in_room_of(who, |room| room.media_closed(now, peer, MediaCloseReason::Lost));
+            }
+            ["users", order, limit] => self.users(&room, order, limit.parse().expect("a number")),
+            ["streams"] => {
+                let streams = self.node.rooms.get(&room).map(Room::streams).unwrap_or_default();
+                for listed in streams {
+                    let at = self.seconds(listed.created_at);
+                    self.say(&format!(
+                        "{} {} of {} at {at}",
+                        listed.number.0, listed.stream, listed.user
+                    ));
+                }
+            }
+            ["snapshot", who] => {
+                let handle = self.handle(who);
+                let room = self.node.rooms.get(&handle.room);
+                let snapshot = room.and_then(|room| room.snapshot(handle.session));
+                match snapshot {
+                    Some(snapshot) => self.say(&snapshot_text(&snapshot)),
+                    None => self.say("no session"),
+                }
+            }
+            _ => self.command(&room, &words),
+        }
+        self.print_outputs();
+    }
+
+    /// Steps that print nothing but an error and their outputs.
+    fn command(&mut self, room: &RoomId, words: &[&str]) {
+        let now = self.node.now;
+        match *words {
+            ["logout", who] => {
+                let session = self.handle(who).session;
+                self.try_in_room_of(who, |room| room.logout(now, session));
+            }
+            ["drop", who] => {
+                let (who, connection) = match who.split_once('/') {
+                    Some((who, number)) => {
+                        (who, self.connection(&format!("{}/{number}", self.label(who))))
+                    }
+                    None => (who, self.handle(who).connection),
+                };
+                let session = self.handle(who).session;
+                self.in_room_of(who, |room| room.disconnected(now, session, connection));
+            }
+            ["heartbeat", who, sequence] => {
+                let (session, sequence) =
+                    (self.handle(who).session, sequence.parse().expect("number"));
+                self.try_in_room_of(who, |room| room.heartbeat(now, session, sequence));
+            }
+            ["renew", who, seconds] => {
+                let session = self.handle(who).session;
+                let at = self.begin.after(Duration::from_secs(seconds.parse().expect("seconds")));
+                self.try_in_room_of(who, |room| room.renew_token(now, session, Some(at)));
+            }
+            ["stop", who, stream] => {
+                let (session, stream) = (self.handle(who).session, stream_id(stream));
+                self.try_in_room_of(who, |room| room.stop_publishing(now, session, &stream));
+            }
+            ["unplay", who, stream] => {
+                let (session, stream) = (self.handle(who).session, stream_id(stream));
+                self.try_in_room_of(who, |room| room.stop_playing(now, session, &stream));
+            }
+            ["add", stream, "by", user, ref title @ ..] => {
+                let add = AddStream {
+                    stream: stream_id(stream),
+                    user: user_id(user),
+                    user_name: UserName::parse("").expect("may be empty"),
+                    title: Arc::from(title.join(" ")),
+                    extra_info: Arc::from(""),
+                };
+                let result = self.node.with(room, |room, app| room.add_stream(now, app, add));
+                self.refusal(result.map(|result| result.map_err(|error| error.to_string())));
+            }
+            ["delete", stream] => {
+                let stream = stream_id(stream);
+                let result = self.node.with(room, |room, _| room.delete_stream(now, &stream));
+                self.refusal(result.map(|result| result.map_err(|error| error.to_string())));
+            }
+            ["kick", users, ref reason @ ..] => {
+                let users: Vec<UserId> = users.split(',').map(user_id).collect();
+                let reason = reason.join(" ");
+                self.node.with(room, |room, _| room.kick_users(now, &users, &reason));
+            }
+            ["close", callback, ref reason @ ..] => {
+                let notice = match callback {
+                    "with-callback" => RoomCloseNotice::Send,
+                    "without-callback" => RoomCloseNotice::Skip,
+                    other => panic!("close {other}"),
+                };
+                let reason = reason.join(" ");
+                self.node.with(room, |room, _| room.close(now, &reason, notice));
+            }
+            ["shutdown"] => {
+                self.node.with(room, |room, _| room.server_closing(now));
+            }
+            _ => panic!("no such step: {words:?}"),
+        }
+    }
+
+    fn login(&mut self, room: &RoomId, user: &str, options: &[&str]) {
+        let mut login = LoginOptions::default();
+        for option in options {
+            match option.split_once('=') {
+                None if *option == "quiet" => login.user_update = UserUpdate::Not,
+                Some(("max", users)) => login.users_max = Some(users.parse().expect("a number")),
+                Some(("token", seconds)) => {
+                    let seconds = Duration::from_secs(seconds.parse().expect("seconds"));
+                    login.token_expires_at = Some(self.begin.after(seconds));
+                }
+                _ => panic!("no such option: {option}"),
+            }
+        }
+        let id = user_id(user);
+        match self.node.login(&id, room, &login) {
+            Ok(LoggedIn { session, connection, secret, snapshot }) => {
+                let count = self.logins.entry(user.to_owned()).or_default();
+                *count += 1;
+                let label = format!("{user}.{count}");
+                self.labels.insert(session, label.clone());
+                self.connections.insert(connection, format!("{label}/1"));
+                let handle = Handle {
+                    room: room.clone(),
+                    user: id,
+                    session,
+                    connection,
+                    connection_count: 1,
+                    secrets: vec![secret],
+                };
+                self.sessions.insert(label, handle);
+                self.say(&snapshot_text(&snapshot));
+            }
+            Err(LoginFailed::Room(error)) => self.say(&format!("refused: {error}")),
+            Err(LoginFailed::Claim(error)) => self.say(&format!("refused: {error}")),
+        }
+    }
+
+    fn resume(&mut self, who: &str, last_sequence: u64, options: &[&str]) {
+        let (label, mut handle) = (self.label(who), self.handle(who));
+        let mut secret = handle.secrets.last().expect("one from login").clone();
+        let mut user = handle.user.clone();
+        for option in options {
+            match *option {
+                "old-secret" => secret = handle.secrets[handle.secrets.len() - 2].clone(),
+                "first-secret" => secret = handle.secrets[0].clone(),
+                "wrong-secret" => secret = ResumeSecret::new([0; 16]),
+                "wrong-user" => user = user_id("mallory"),
+                other => panic!("no such option: {other}"),
+            }
+        }
+        let new_secret = self.node.next_secret();
+        let connection = ConnectionId(self.node.next_id());
+        let resume = Resume {
+            session: handle.session,
+            user,
+            token_expires_at: None,
+            secret,
+            new_secret: new_secret.clone(),
+            connection,
+            last_sequence,
+        };
+        let now = self.node.now;
+        match self.node.with(&handle.room, |room, _| room.resume(now, resume)) {
+            None => self.say("refused: no room"),
+            Some(Err(error)) => {
+                let error = self.relabel(&error.to_string());
+                self.say(&format!("refused: {error}"));
+            }
+            Some(Ok(resumed)) => {
+                handle.connection = connection;
+                handle.connection_count += 1;
+                handle.secrets.push(new_secret);
+                self.connections.insert(connection, format!("{label}/{}", handle.connection_count));
+                self.sessions.insert(label, handle);
+                match resumed.snapshot {
+                    Some(snapshot) => self.say(&snapshot_text(&snapshot)),
+                    None => self.say("resumed"),
+                }
+            }
+        }
+    }
+
+    fn publish(&mut self, who: &str, stream: &str, extra_info: &str) {
+        let handle = self.handle(who);
+        match self.node.publish(&handle.room, handle.session, &stream_id(stream), extra_info) {
+            None => self.say("refused: no room"),
+            Some(Err(error)) => self.say(&format!("refused: {error}")),
+            Some(Ok(peer)) => self.keep_peer(who, stream, peer),
+        }
+    }
+
+    fn play(&mut self, who: &str, stream: &str) {
+        let (handle, now) = (self.handle(who), self.node.now);
+        let peer = PeerId(self.node.next_id());
+        let id = stream_id(stream);
+        let result = self
+            .node
+            .with(&handle.room, |room, _| room.start_playing(now, handle.session, &id, peer));
+        match result {
+            None => self.say("refused: no room"),
+            Some(Err(error)) => self.say(&format!("refused: {error}")),
+            Some(Ok(publisher)) => {
+                let from = self.peers[&publisher].clone();
+                self.say(&format!("from {from}"));
+                self.keep_peer(who, stream, peer);
+            }
+        }
+    }
+
+    fn users(&mut self, room: &RoomId, order: &str, limit: usize) {
+        let order = match order {
+            "ascending" => UserListOrder::Ascending,
+            "descending" => UserListOrder::Descending,
+            other => panic!("order {other}"),
+        };
+        let mut marker = None;
+        while let Some(room) = self.node.rooms.get(room) {
+            let page = room.users(order, limit, marker);
+            let names: Vec<&str> = page.users.iter().map(|user| user.user.as_str()).collect();
+            let names = names.join(" ");
+            self.say(&names);
+            marker = page.next;
+            if marker.is_none() {
+                break;
+            }
+        }
+    }
+
+    fn keep_peer(&mut self, who: &str, stream: &str, peer: PeerId) {
+        let key = (self.label(who), stream.to_owned());
+        self.peers.insert(peer, format!("{}>{stream}", key.0));
+        self.transports.insert(key, peer);
+    }
+
+    fn transport(&self, who: &str, stream: &str) -> PeerId {
+        self.transports[&(self.label(who), stream.to_owned())]
+    }
+
+    fn connection(&self, label: &str) -> ConnectionId {
+        let mut connections = self.connections.iter();
+        *connections
+            .find(|(_, own)| *own == label)
+            .expect("a connection of a login or resumption")
+            .0
+    }
+
+    fn label(&self, who: &str) -> String {
+        if who.contains('.') { who.to_owned() } else { format!("{who}.{}", self.logins[who]) }
+    }
+
+    fn handle(&self, who: &str) -> Handle {
+        self.sessions[&self.label(who)].clone()
+    }
+
+    fn in_room_of(&mut self, who: &str, command: impl FnOnce(&mut Room)) {
+        let room = self.handle(who).room;
+        if self.node.with(&room, |room, _| command(room)).is_none() {
+            self.say("no room");
+        }
+    }
+
+    fn try_in_room_of<E: std::error::Error>(
+        &mut self,
+        who: &str,
+        command: impl FnOnce(&mut Room) -> Result<(), E>,
+    ) {
+        let room = self.handle(who).room;
+        let result = self.node.with(&room, |room, _| command(room));
+        self.refusal(result.map(|result| result.map_err(|error| error.to_string())));
+    }
+
+    fn refusal(&mut self, result: Option<Result<(), String>>) {
+        match result {
+            None => self.say("refused: no room"),
+            Some(Err(error)) => {
+                let error = self.relabel(&error);
+                self.say(&format!("refused: {error}"));
+            }
+            Some(Ok(())) => {}
+        }
+    }
+
+    /// Replaces session numbers in an error by labels, so that snapshots do not depend on numbering.
+    fn relabel(&self, error: &str) -> String {
+        let mut words: Vec<String> = error.split(' ').map(str::to_owned).collect();
+        for at in 1..words.len() {
+            if words[at - 1] == "session"
+                && let Ok(id) = words[at].parse()
+                && let Some(label) = self.labels.get(&SessionId(id))
+            {
+                words[at].clone_from(label);
+            }
+        }
+        words.join(" ")
+    }
+
+    fn print_outputs(&mut self) {
+        for (room, output) in self.node.take_outputs() {
+            let room = if room.as_str() == "r" { String::new() } else { format!("@{room} ") };
+            let text = match &output {
+                Output::Send { session, sequence, notice, connection } => {
+                    self.assert_connection(*session, *connection);
+                    let label = &self.labels.get(session).cloned().unwrap_or_default();
+                    format!("{label} #{sequence}: {}", notice_text(notice))
+                }
+                Output::Disconnect { connection, reason, .. } => {
+                    format!("disconnect {} {reason:?}", self.connections[connection])
+                }
+                Output::Media(MediaCommand::ClosePeer(peer)) => {
+                    format!("close peer {}", self.peers[peer])
+                }
+                Output::ReleaseUser { session, .. } => format!("release {}", self.labels[session]),
+                Output::ReleaseStream { stream, .. } => format!("release stream {stream}"),
+                Output::Event(event) => self.event_text(event),
+            };
+            self.say(&format!("{room}{text}"));
+        }
+    }
+
+    /// A notice goes to a connection of its session and to no other.
+    fn assert_connection(&self, session: SessionId, connection: ConnectionId) {
+        let (session, connection) = (self.labels.get(&session), self.connections.get(&connection));
+        if let (Some(session), Some(connection)) = (session, connection) {
+            assert!(connection.starts_with(&format!("{session}/")), "{connection} for {session}");
+        }
+    }
+
+    fn event_text(&self, event: &Event) -> String {
+        match &event.kind {
+            EventKind::RoomCreate { creator } => format!("event room_create by {creator}"),
+            EventKind::RoomClose { reason } => format!("event room_close {reason:?}"),
+            EventKind::RoomLogin { user, relogin, .. } => {
+                format!(
+                    "event room_login {} {relogin:?} user_seq {}",
+                    user.user, user.user_sequence
+                )
+            }
+            EventKind::RoomLogout { user, reason } => {
+                format!(
+                    "event room_logout {} {reason:?} user_seq {}",
+                    user.user, user.user_sequence
+                )
+            }
+            EventKind::StreamCreate { stream, video, recreate } => format!(
+                "event stream_create {} of {} {recreate:?} number {} stream_seq {} {video:?}",
+                stream.stream, stream.user, stream.number.0, stream.stream_sequence
+            ),
+            EventKind::StreamClose { stream, reason } => format!(
+                "event stream_close {} of {} {reason:?} number {} stream_seq {} created at {}",
+                stream.stream,
+                stream.user,
+                stream.number.0,
+                stream.stream_sequence,
+                self.seconds(stream.created_at)
+            ),
+        }
+    }
+
+    fn seconds(&self, at: UnixMillis) -> u64 {
+        at.since(self.begin).as_secs()
+    }
+
+    fn say(&mut self, text: &str) {
+        self.print(&format!("    {text}"));
+    }
+
+    fn print(&mut self, text: &str) {
+        writeln!(self.out, "{text}").expect("a String takes everything");
+    }
+}
+
+fn notice_text(notice: &Notice) -> String {
+    match notice {
+        Notice::UserUpdate { update, users } => {
+            let update = match update {
+                ListUpdate::Add => "ADD",
+                ListUpdate::Delete => "DELETE",
+            };
+            let users: Vec<&str> = users.iter().map(|entry| entry.user.as_str()).collect();
+            format!("users {update} {}", users.join(" "))
+        }
+        Notice::StreamUpdate { update, streams, stream_sequence } => {
+            let update = match update {
+                StreamListUpdate::Add => "ADD".to_owned(),
+                StreamListUpdate::Delete(reason) => format!("DELETE {reason:?}"),
+            };
+            format!("streams {update} {} stream_seq {stream_sequence}", entries_text(streams))
+        }
+        Notice::PublisherState { stream, state } => format!("publisher {stream} {state:?}"),
+        Notice::PlayerState { stream, state } => format!("player {stream} {state:?}"),
+        Notice::Kickout { reason, custom_reason } => {
+            format!("kickout {reason:?} {custom_reason:?}")
+        }
+        Notice::TokenWillExpire { remaining } => {
+            format!("token will expire in {}", remaining.as_secs())
+        }
+    }
+}
+
+fn entries_text(streams: &[StreamEntry]) -> String {
+    let texts: Vec<String> = streams
+        .iter()
+        .map(|entry| {
+            let extra = match (&*entry.title, &*entry.extra_info) {
+                ("", "") => String::new(),
+                (title, extra) => format!("[{title}{extra}]"),
+            };
+            format!("{}({}){extra}", entry.stream, entry.user)
+        })
+        .collect();
+    texts.join(" ")
+}
+
+fn snapshot_text(snapshot: &Snapshot) -> String {
+    let users = match &snapshot.users {
+        Some(users) => users.iter().map(|entry| entry.user.as_str()).collect::<Vec<_>>().join(" "),
+        None => "-".to_owned(),
+    };
+    let own: Vec<String> =
+        snapshot.own_streams.iter().map(|own| format!("{} {:?}", own.stream, own.state)).collect();
+    let playing: Vec<String> =
+        snapshot.playing.iter().map(|play| format!("{} {:?}", play.stream, play.state)).collect();
+    format!(
+        "snapshot #{} of {} users [{users}] streams [{}] own [{}] playing [{}]",
+        snapshot.sequence,
+        snapshot.user_count,
+        entries_text(&snapshot.streams),
+        own.join(", "),
+        playing.join(", ")
+    )
+}
+
+fn room_id(text: &str) -> RoomId {
+    RoomId::parse(text).expect("a room id")
+}
+
+fn user_id(text: &str) -> UserId {
+    UserId::parse(text).expect("a user id")
+}
+
+fn stream_id(text: &str) -> StreamId {
+    StreamId::parse(text).expect("a stream id")
+}
