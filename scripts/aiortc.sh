@@ -2,13 +2,11 @@
 # Installs aiortc, the independent WebRTC stack of the tests, into target/aiortc/ unless it is there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-VERSION=1.16.0
-PYTHON=target/aiortc/bin/python
-if [ -x $PYTHON ] && $PYTHON -c "import aiortc; assert aiortc.__version__ == '$VERSION'" 2>/dev/null
-then
-  exit 0
-fi
-echo "installing aiortc $VERSION into target/aiortc/"
+WANTED=tests/aiortc/requirements.txt
+DONE=target/aiortc/requirements.txt
+cmp --silent "$WANTED" "$DONE" && exit 0
+echo "installing $(tr '\n' ' ' <"$WANTED")into target/aiortc/"
 mkdir -p target
 python3 -m venv --clear target/aiortc
-$PYTHON -m pip install --quiet --disable-pip-version-check "aiortc==$VERSION"
+target/aiortc/bin/python -m pip install --quiet --disable-pip-version-check -r "$WANTED"
+cp "$WANTED" "$DONE"

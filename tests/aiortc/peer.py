@@ -1,0 +1,196 @@
+"""A WebRTC peer that shares no code with Odeum or Chromium: aiortc, driven over public signalling.
+
+Usage: peer.py publish|play --url ws://… --app-id N --room R --user U --stream S --token T --seconds N
+
+`publish` sends a moving picture (VP8) and a tone (Opus). `play` decodes a stream. Each prints one JSON
+line when it is done: frames and samples sent or decoded. Errors end with exit code 1.
+"""
+
+import argparse
+import asyncio
+import fractions
+import itertools
+import json
+import ssl
+import sys
+import time
+
+import av
+import numpy
+import websockets
+from aiortc import (
+    RTCConfiguration,
+    RTCPeerConnection,
+    RTCSessionDescription,
+    VideoStreamTrack,
+)
+from aiortc.contrib.media import MediaStreamError
+from aiortc.mediastreams import AudioStreamTrack
+
+FRAME_WIDTH, FRAME_HEIGHT = 320, 240
+SAMPLE_RATE = 48_000
+SAMPLES_PER_FRAME = 960
+
+
+class MovingBars(VideoStreamTrack):
+    """Bars that move one pixel a frame, so that frames differ and compress well."""
+
+    def __init__(self):
+        super().__init__()
+        self.frames = 0
+
+    async def recv(self):
+        pts, time_base = await self.next_timestamp()
+        columns = (numpy.arange(FRAME_WIDTH) + self.frames) % 64 * 4
+        row = numpy.stack([columns, 255 - columns, numpy.full(FRAME_WIDTH, 128)], axis=1)
+        picture = numpy.broadcast_to(row.astype(numpy.uint8), (FRAME_HEIGHT, FRAME_WIDTH, 3))
+        frame = av.VideoFrame.from_ndarray(numpy.ascontiguousarray(picture), format="rgb24")
+        frame.pts, frame.time_base = pts, time_base
+        self.frames += 1
+        return frame
+
+
+class Tone(AudioStreamTrack):
+    """A 440 Hz sine in frames of 20 ms."""
+
+    def __init__(self):
+        super().__init__()
+        self.frames = 0
+        self.started = None
+
+    async def recv(self):
+        if self.started is None:
+            self.started = time.monotonic()
+        at = self.started + self.frames * SAMPLES_PER_FRAME / SAMPLE_RATE
+        await asyncio.sleep(max(0.0, at - time.monotonic()))
+        first = self.frames * SAMPLES_PER_FRAME
+        samples = numpy.sin(2 * numpy.pi * 440 * (first + numpy.arange(SAMPLES_PER_FRAME)) / SAMPLE_RATE)
+        data = (samples * 8_000).astype(numpy.int16).reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(data, format="s16", layout="mono")
+        frame.sample_rate, frame.pts = SAMPLE_RATE, first
+        frame.time_base = fractions.Fraction(1, SAMPLE_RATE)
+        self.frames += 1
+        return frame
+
+
+class Signalling:
+    """Requests and replies of the protocol; notices are kept."""
+
+    def __init__(self, socket, args):
+        self.socket, self.room = socket, args.room
+        self.ids = itertools.count(1)
+        self.notices = []
+
+    async def request(self, kind, **fields):
+        request_id = next(self.ids)
+        message = {"type": kind, "request_id": request_id, "room_id": self.room, **fields}
+        await self.socket.send(json.dumps(message))
+        while True:
+            reply = json.loads(await self.socket.recv())
+            if reply.get("request_id") == request_id:
+                if reply["type"] == "error":
+                    raise RuntimeError(f"{kind} refused: {reply['code']} {reply['message']}")
+                return reply
+            self.notices.append(reply)
+
+    async def notice(self, kind, timeout):
+        """The next notice of this type, heard already or to come."""
+        async with asyncio.timeout(timeout):
+            while True:
+                for notice in self.notices:
+                    if notice.get("type") == kind:
+                        self.notices.remove(notice)
+                        return notice
+                self.notices.append(json.loads(await self.socket.recv()))
+
+
+async def negotiate(signalling, connection, kind, stream):
+    await connection.setLocalDescription(await connection.createOffer())
+    offer = connection.localDescription.sdp
+    reply = await signalling.request(kind, stream_id=stream, sdp=offer)
+    await connection.setRemoteDescription(RTCSessionDescription(reply["sdp"], "answer"))
+
+
+async def publish(signalling, args):
+    connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    video, audio = MovingBars(), Tone()
+    connection.addTransceiver(audio, direction="sendonly")
+    connection.addTransceiver(video, direction="sendonly")
+    await negotiate(signalling, connection, "publish", args.stream)
+    state = await signalling.notice("publisher_state", 20)
+    if state["state"] != "PUBLISHING":
+        raise RuntimeError(f"not publishing: {state}")
+    print(json.dumps({"event": "publishing"}), flush=True)
+    await asyncio.sleep(args.seconds)
+    await signalling.request("unpublish", stream_id=args.stream)
+    await connection.close()
+    return {"event": "done", "video_frames": video.frames, "audio_frames": audio.frames}
+
+
+async def play(signalling, args):
+    connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    counts = {"video_frames": 0, "audio_samples": 0, "audio_energy": 0.0}
+    readers = []
+
+    async def read(track):
+        try:
+            while True:
+                frame = await track.recv()
+                if track.kind == "video":
+                    counts["video_frames"] += 1
+                else:
+                    samples = frame.to_ndarray().astype(numpy.float64)
+                    counts["audio_samples"] += samples.size
+                    counts["audio_energy"] += float(numpy.square(samples / 32768).sum())
+        except MediaStreamError:
+            return
+
+    @connection.on("track")
+    def on_track(track):
+        readers.append(asyncio.ensure_future(read(track)))
+
+    connection.addTransceiver("audio", direction="recvonly")
+    connection.addTransceiver("video", direction="recvonly")
+    await negotiate(signalling, connection, "play", args.stream)
+    state = await signalling.notice("player_state", 20)
+    if state["state"] != "PLAYING":
+        raise RuntimeError(f"not playing: {state}")
+    await asyncio.sleep(args.seconds)
+    await signalling.request("unplay", stream_id=args.stream)
+    await connection.close()
+    await asyncio.gather(*readers, return_exceptions=True)
+    return {"event": "done", **counts}
+
+
+async def main(args):
+    tls = None
+    if args.url.startswith("wss:"):
+        # The test server's certificate signs itself.
+        tls = ssl.create_default_context()
+        tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+    async with websockets.connect(args.url, ssl=tls, max_size=None) as socket:
+        signalling = Signalling(socket, args)
+        await signalling.request(
+            "login", version=1, app_id=args.app_id, user_id=args.user, token=args.token
+        )
+        work = publish if args.role == "publish" else play
+        result = await work(signalling, args)
+        await signalling.request("logout")
+        print(json.dumps(result), flush=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("role", choices=["publish", "play"])
+    parser.add_argument("--url", required=True)
+    parser.add_argument("--app-id", type=int, required=True)
+    parser.add_argument("--room", required=True)
+    parser.add_argument("--user", required=True)
+    parser.add_argument("--stream", required=True)
+    parser.add_argument("--token", required=True)
+    parser.add_argument("--seconds", type=float, default=5)
+    try:
+        asyncio.run(main(parser.parse_args()))
+    except Exception as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        sys.exit(1)
