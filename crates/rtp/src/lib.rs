@@ -32,8 +32,10 @@
 mod bytes;
 mod extension;
 mod kind;
+pub mod negotiate;
 mod packet;
 pub mod rtcp;
+pub mod sdp;
 pub mod stun;
 
 pub use bytes::BufferTooSmall;

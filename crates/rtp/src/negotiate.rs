@@ -1,0 +1,212 @@
+//! Which codec both ends can use: what of a publisher's offer is accepted, and which payload type of a
+//! viewer's offer fits what is published. Nothing is transcoded, so "none" is a possible answer.
+
+use odeum_types::Codec;
+
+use crate::sdp::{Feedback, Media, PayloadFormat};
+
+/// Feedback that the server gives or takes; the rest of an offer is not accepted.
+const FEEDBACK: [Feedback; 4] =
+    [Feedback::Nack, Feedback::NackPli, Feedback::CcmFir, Feedback::TransportCc];
+
+/// A codec with what makes two payload types of it incompatible.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CodecFormat {
+    /// Opus, 48 kHz, two channels.
+    Opus,
+    /// VP8.
+    Vp8,
+    /// H.264 of one profile and packetization.
+    H264(H264Format),
+}
+
+impl CodecFormat {
+    /// The codec alone.
+    pub fn codec(self) -> Codec {
+        match self {
+            Self::Opus => Codec::Opus,
+            Self::Vp8 => Codec::Vp8,
+            Self::H264(_) => Codec::H264,
+        }
+    }
+
+    /// What a payload type carries; None when Odeum does not forward it.
+    pub fn of(format: &PayloadFormat) -> Option<Self> {
+        if format.is("opus") && format.clock_rate == 48_000 && format.channels == 2 {
+            return Some(Self::Opus);
+        }
+        if format.clock_rate != 90_000 {
+            return None;
+        }
+        if format.is("VP8") {
+            return Some(Self::Vp8);
+        }
+        if format.is("H264") {
+            return H264Format::of(format).map(Self::H264);
+        }
+        None
+    }
+
+    /// How well a viewer's payload type takes what was published as `self`; the highest is the best.
+    fn fitness(self, viewer: Self) -> Option<u8> {
+        match (self, viewer) {
+            (Self::Opus, Self::Opus) | (Self::Vp8, Self::Vp8) => Some(0),
+            (Self::H264(published), Self::H264(viewer)) => published.fitness(viewer),
+            _ => None,
+        }
+    }
+}
+
+/// What of `profile-level-id` and `packetization-mode` decides compatibility. The level is left out:
+/// browsers offer 3.1 and decode far above it, and the server may not lower it in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct H264Format {
+    /// Which tools the decoder needs.
+    pub profile: H264Profile,
+    /// Which packets it must take apart.
+    pub packetization: Packetization,
+}
+
+/// The profiles that browsers offer (RFC 6184 §8.1, table 5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum H264Profile {
+    /// `42e01f` and its kin: the part that every decoder has.
+    ConstrainedBaseline,
+    /// `42001f`.
+    Baseline,
+    /// `4d001f`.
+    Main,
+    /// `640c1f`.
+    ConstrainedHigh,
+    /// `64001f`.
+    High,
+}
+
+/// `packetization-mode` (RFC 6184 §6.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Packetization {
+    /// 0: single NAL units only.
+    SingleNal,
+    /// 1: aggregation and fragmentation too.
+    NonInterleaved,
+}
+
+impl H264Profile {
+    /// Reads the six hexadecimal digits of `profile-level-id`.
+    fn parse(text: &str) -> Option<Self> {
+        let is_hex = text.len() == 6 && text.bytes().all(|digit| digit.is_ascii_hexdigit());
+        let number = u32::from_str_radix(text, 16).ok().filter(|_| is_hex)?;
+        let (profile, constraints) = (number >> 16, number >> 8 & 0xFF);
+        match (profile, constraints) {
+            (0x42, c) if c & 0x4F == 0x40 => Some(Self::ConstrainedBaseline),
+            (0x4D, c) if c & 0x8F == 0x80 => Some(Self::ConstrainedBaseline),
+            (0x58, c) if c & 0xCF == 0xC0 => Some(Self::ConstrainedBaseline),
+            (0x42, c) if c & 0x4F == 0x00 => Some(Self::Baseline),
+            (0x58, c) if c & 0xCF == 0x80 => Some(Self::Baseline),
+            (0x4D, c) if c & 0xAF == 0x00 => Some(Self::Main),
+            (0x64, 0x00) => Some(Self::High),
+            (0x64, 0x0C) => Some(Self::ConstrainedHigh),
+            _ => None,
+        }
+    }
+
+    /// Whether a decoder of `self` decodes a stream of `stream`.
+    fn decodes(self, stream: Self) -> bool {
+        self == stream
+            || stream == Self::ConstrainedBaseline
+            || self == Self::High && matches!(stream, Self::Main | Self::ConstrainedHigh)
+    }
+}
+
+impl H264Format {
+    fn of(format: &PayloadFormat) -> Option<Self> {
+        // RFC 6184 §8.1: without the parameter it is Baseline, level 1.
+        let profile = format.parameter("profile-level-id").unwrap_or("42000a");
+        let packetization = match format.parameter("packetization-mode") {
+            None | Some("0") => Packetization::SingleNal,
+            Some("1") => Packetization::NonInterleaved,
+            Some(_) => return None,
+        };
+        Some(Self { profile: H264Profile::parse(profile)?, packetization })
+    }
+
+    fn fitness(self, viewer: Self) -> Option<u8> {
+        let unpacks = viewer.packetization == self.packetization
+            || viewer.packetization == Packetization::NonInterleaved;
+        if !unpacks || !viewer.profile.decodes(self.profile) {
+            return None;
+        }
+        let same_profile = u8::from(viewer.profile == self.profile);
+        Some(2 * same_profile + u8::from(viewer.packetization == self.packetization))
+    }
+
+    /// Which of several H.264 types a publisher should send: first the profile that every viewer
+    /// decodes, then the packetization that fills packets.
+    fn reach(self) -> u8 {
+        2 * u8::from(self.profile == H264Profile::ConstrainedBaseline)
+            + u8::from(self.packetization == Packetization::NonInterleaved)
+    }
+}
+
+/// A payload type chosen from an offer, as the answer repeats it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chosen {
+    /// What it carries.
+    pub codec: CodecFormat,
+    /// The media's payload type, with the feedback that is accepted.
+    pub format: PayloadFormat,
+    /// Its RTX payload type (RFC 4588).
+    pub retransmission: Option<PayloadFormat>,
+}
+
+impl Chosen {
+    /// Media, then RTX: what an answer's [`crate::sdp::MediaSection`] lists.
+    pub fn formats(&self) -> Vec<PayloadFormat> {
+        std::iter::once(self.format.clone()).chain(self.retransmission.clone()).collect()
+    }
+
+    fn from_offer(media: &Media, format: &PayloadFormat, codec: CodecFormat) -> Self {
+        let mut chosen = format.clone();
+        chosen.feedback.retain(|feedback| FEEDBACK.contains(feedback));
+        let payload_type = chosen.payload_type;
+        let retransmission = media.formats.iter().find(|rtx| {
+            let apt = rtx.parameter("apt").and_then(|apt| apt.parse::<u8>().ok());
+            rtx.is("rtx") && rtx.clock_rate == chosen.clock_rate && apt == Some(payload_type)
+        });
+        Self { codec, format: chosen, retransmission: retransmission.cloned() }
+    }
+}
+
+/// What a publisher is to send: the first codec of its offer that Odeum forwards, since the order is
+/// the client's preference; within H.264 the type that most viewers can take. None: reject the line.
+pub fn choose_for_publisher(media: &Media) -> Option<Chosen> {
+    let supported =
+        || media.formats.iter().filter_map(|format| Some((format, CodecFormat::of(format)?)));
+    let (mut format, mut codec) = supported().next()?;
+    if let CodecFormat::H264(mut best) = codec {
+        for (other_format, other) in supported() {
+            if let CodecFormat::H264(other) = other
+                && other.reach() > best.reach()
+            {
+                (format, best) = (other_format, other);
+            }
+        }
+        codec = CodecFormat::H264(best);
+    }
+    Some(Chosen::from_offer(media, format, codec))
+}
+
+/// The payload type of a viewer's offer that takes what was published as `published`, the closest one
+/// first. None: this viewer cannot decode it.
+pub fn choose_for_subscriber(media: &Media, published: CodecFormat) -> Option<Chosen> {
+    let mut best: Option<(u8, &PayloadFormat)> = None;
+    for format in &media.formats {
+        let fitness = CodecFormat::of(format).and_then(|viewer| published.fitness(viewer));
+        if let Some(fitness) = fitness
+            && best.is_none_or(|(known, _)| fitness > known)
+        {
+            best = Some((fitness, format));
+        }
+    }
+    best.map(|(_, format)| Chosen::from_offer(media, format, published))
+}
