@@ -1,9 +1,10 @@
 # One line per task; the logic is in scripts/.
-.PHONY: run build test lint sim fuzz bench-fanout bench-api bench-join docs
+.PHONY: run build test lint format sim fuzz bench-fanout bench-api bench-join docs
 run: ; @scripts/run.sh
 build: ; @scripts/build.sh
 test: ; @scripts/test.sh
 lint: ; @scripts/lint.sh
+format: ; @scripts/format.sh
 sim: ; @scripts/sim.sh
 fuzz: ; @scripts/fuzz.sh
 bench-fanout: ; @scripts/bench.sh fanout

@@ -3,10 +3,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 WANTED=tests/aiortc/requirements.txt
-DONE=target/aiortc/requirements.txt
-cmp --silent "$WANTED" "$DONE" && exit 0
-echo "installing $(tr '\n' ' ' <"$WANTED")into target/aiortc/"
+INSTALLED=target/aiortc/requirements.txt
+cmp -s $WANTED $INSTALLED && exit
+echo "installing aiortc into target/aiortc/"
 mkdir -p target
 python3 -m venv --clear target/aiortc
-target/aiortc/bin/python -m pip install --quiet --disable-pip-version-check -r "$WANTED"
-cp "$WANTED" "$DONE"
+target/aiortc/bin/python -m pip install --quiet --disable-pip-version-check --requirement $WANTED
+cp $WANTED $INSTALLED

@@ -66,6 +66,16 @@ impl RustSource {
         kept.collect::<Vec<_>>().join("\n")
     }
 
+    /// One entry per line: whether it counts as a line to read. Lines inside a literal, such as a
+    /// snapshot's, do not.
+    pub(crate) fn counted_lines(&self) -> Vec<bool> {
+        let lines = self.text.lines().zip(self.code.lines().zip(self.comments.lines()));
+        let is_literal = |(text, (code, comment)): (&str, (&str, &str))| {
+            !text.trim().is_empty() && code.trim().is_empty() && comment.trim().is_empty()
+        };
+        lines.map(|line| !is_literal(line)).collect()
+    }
+
     fn module_folder(&self) -> String {
         let stem = self.path.trim_end_matches(".rs");
         let (folder, name) = stem.rsplit_once('/').unwrap_or(("", stem));
@@ -257,6 +267,12 @@ mod tests {
         let text = "fn a() {}\n#[cfg(test)]\nmod tests {\n    fn b() {}\n}\nfn c() {}\n";
         assert_eq!(scan(text).test_lines, [false, true, true, true, true, false]);
         assert_eq!(scan(text).shipped_lines().count(), 2);
+    }
+
+    #[test]
+    fn lines_of_a_snapshot_do_not_count() {
+        let source = scan("let a = \"one\n  two\n  three\n\";\n// four\n\n");
+        assert_eq!(source.counted_lines(), [true, false, false, true, true, true]);
     }
 
     #[test]

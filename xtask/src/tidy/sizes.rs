@@ -1,10 +1,11 @@
-//! Sizes: a file, a function and a line are short enough to be read in one go.
+//! Sizes: a file, a function and a line are short enough to be read in one go. Text inside
+//! literals, such as a test's snapshot, does not count.
 
 use super::Finding;
 use super::exceptions::{Exceptions, allows};
 use crate::rust_source::{RustSource, is_word, item_length};
 
-/// Lines of one file, tests included.
+/// Lines of one file's shipped code; its tests may have as many.
 const FILE_LINES_MAX: usize = 400;
 /// Lines of one function, from `fn` to its closing brace.
 const FUNCTION_LINES_MAX: usize = 70;
@@ -16,12 +17,12 @@ const UNBREAKABLE_WORD: usize = 60;
 /// Checks file, functions and lines of one Rust file.
 pub(super) fn check(source: &RustSource, exceptions: &Exceptions) -> Vec<Finding> {
     let mut findings = check_columns(&source.path, &source.text);
-    let lines = source.text.lines().count();
+    let lines = longer_half(source);
     if lines > FILE_LINES_MAX && !allows(&exceptions.long_files, &source.path) {
         let message = format!("{lines} lines; a file has at most {FILE_LINES_MAX}: split by noun");
         findings.push(Finding::new(&source.path, 0, message));
     }
-    for function in functions(&source.code) {
+    for function in functions(source) {
         let place = format!("{}::{}", source.path, function.name);
         if function.lines > FUNCTION_LINES_MAX && !allows(&exceptions.long_functions, &place) {
             let message = format!(
@@ -32,6 +33,16 @@ pub(super) fn check(source: &RustSource, exceptions: &Exceptions) -> Vec<Finding
         }
     }
     findings
+}
+
+/// Counted lines of the shipped code or of the tests, whichever is more.
+fn longer_half(source: &RustSource) -> usize {
+    let lines = source.counted_lines().into_iter().zip(&source.test_lines);
+    let (mut shipped, mut test) = (0, 0);
+    for (_, is_test) in lines.filter(|(counts, _)| *counts) {
+        *(if *is_test { &mut test } else { &mut shipped }) += 1;
+    }
+    shipped.max(test)
 }
 
 /// Checks the width of each line of a text.
@@ -48,12 +59,12 @@ pub(super) fn check_columns(path: &str, text: &str) -> Vec<Finding> {
 pub(super) fn check_stale(sources: &[RustSource], exceptions: &Exceptions) -> Vec<Finding> {
     let is_long_file = |place: &str| {
         let file = sources.iter().find(|source| source.path == place);
-        file.is_some_and(|source| source.text.lines().count() > FILE_LINES_MAX)
+        file.is_some_and(|source| longer_half(source) > FILE_LINES_MAX)
     };
     let is_long_function = |place: &str| {
         let (path, name) = place.split_once("::").unwrap_or((place, ""));
         let file = sources.iter().find(|source| source.path == path);
-        let mut all = file.map(|source| functions(&source.code)).unwrap_or_default().into_iter();
+        let mut all = file.map(functions).unwrap_or_default().into_iter();
         all.any(|function| function.name == name && function.lines > FUNCTION_LINES_MAX)
     };
     let files = exceptions.long_files.iter().filter(|one| !is_long_file(&one.place));
@@ -75,7 +86,9 @@ struct Function {
 }
 
 /// Every function with a body, nested ones too.
-fn functions(code: &str) -> Vec<Function> {
+fn functions(source: &RustSource) -> Vec<Function> {
+    let code = &source.code;
+    let counted = source.counted_lines();
     let mut found = Vec::new();
     for (at, _) in code.match_indices("fn ") {
         let starts_a_word = !code[..at].chars().next_back().is_some_and(is_word);
@@ -85,8 +98,10 @@ fn functions(code: &str) -> Vec<Function> {
         }
         let item = &code[at..at + item_length(&code[at..])];
         if item.ends_with('}') {
-            let line = code[..at].matches('\n').count() + 1;
-            found.push(Function { name, line, lines: item.matches('\n').count() + 1 });
+            let first = code[..at].matches('\n').count();
+            let last = first + item.matches('\n').count();
+            let lines = counted[first..=last].iter().filter(|counts| **counts).count();
+            found.push(Function { name, line: first + 1, lines });
         }
     }
     found
@@ -121,6 +136,21 @@ mod tests {
         assert_eq!(found[0].line, 2);
         let excepted = with("long_functions", "crates/room/src/room.rs::deep");
         assert!(findings(&long, &excepted).is_empty());
+    }
+
+    #[test]
+    fn a_long_snapshot_makes_neither_file_nor_function_long() {
+        let text = format!("//! a\nfn short() {{\n    a(\"{}\");\n}}\n", "one\n".repeat(500));
+        assert!(findings(&text, &Exceptions::default()).is_empty());
+    }
+
+    #[test]
+    fn tests_have_a_limit_of_their_own() {
+        let half = "//! a\n".repeat(390);
+        let text = format!("{half}#[cfg(test)]\nmod tests {{\n{}}}\n", "a();\n".repeat(390));
+        assert!(findings(&text, &Exceptions::default()).is_empty());
+        let text = format!("{half}#[cfg(test)]\nmod tests {{\n{}}}\n", "a();\n".repeat(400));
+        assert_eq!(findings(&text, &Exceptions::default()).len(), 1);
     }
 
     #[test]
