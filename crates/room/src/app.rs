@@ -171,6 +171,12 @@ impl App {
         }
     }
 
+    /// Gives every stream back that `room` holds: for a room that broke down and can no longer say which.
+    /// Looks at all claims of the app.
+    pub fn release_room_streams(&mut self, room: RoomSessionId) {
+        self.streams.retain(|_, holder| *holder != room);
+    }
+
     /// The room life that holds `stream`, if any.
     pub fn stream_room(&self, stream: &StreamId) -> Option<RoomSessionId> {
         self.streams.get(stream).copied()

@@ -149,9 +149,9 @@ pub enum KickoutReason {
 }
 
 impl Notice {
-    /// About how many bytes the notice takes on the wire, for the replay bound: fixed parts are rounded
-    /// up, texts are counted.
-    pub(crate) fn bytes_estimate(&self) -> usize {
+    /// About how many bytes the notice takes on the wire, for the replay bound and for what an owner
+    /// queues: fixed parts are rounded up, texts are counted.
+    pub fn bytes_estimate(&self) -> usize {
         const FIXED: usize = 96;
         FIXED
             + match self {

@@ -1,11 +1,20 @@
 //! The room from outside: a table of behaviours, property tests, and a seeded simulation of several rooms.
 //!
+//! - `world`: rooms, clients (`client`) and a network that loses; carries out each `operation`, counts
+//!   `faults`, checks event histories (`history`) and invariants. `simulation` and `properties` drive it.
 //! - `node`: the owner of rooms without IO, shared by everything here.
 //! - `script`: one line per step, one snapshot per behaviour; `session`, `stream`, `backend`, `time` use it.
 
 mod backend;
+mod client;
+mod faults;
+mod history;
 mod node;
+mod operation;
+mod properties;
 mod script;
 mod session;
+mod simulation;
 mod stream;
 mod time;
+mod world;

@@ -1,0 +1,45 @@
+//! What went wrong on purpose, and what came of it, counted: a simulation that injects nothing proves nothing.
+
+macro_rules! faults {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
+        /// Every field must be above zero at the end of a simulation.
+        #[derive(Debug, Default, Clone, Copy)]
+        pub(crate) struct Faults {
+            $($(#[$doc])* pub(crate) $name: u64,)*
+        }
+
+        impl Faults {
+            /// Adds the counts of another run.
+            pub(crate) fn add(&mut self, other: &Self) {
+                $(self.$name += other.$name;)*
+            }
+
+            /// Fails unless each one happened.
+            pub(crate) fn assert_all_happened(&self) {
+                $(assert!(self.$name > 0, "no {} in all seeds: {self:?}", stringify!($name));)*
+            }
+        }
+    };
+}
+
+faults! {
+    drops,
+    deliveries_lost,
+    replies_lost,
+    late_drop_notices,
+    replays,
+    repeated_notices,
+    snapshots,
+    resumptions_too_late,
+    forgeries,
+    commits_lost,
+    commits_still_elsewhere,
+    evictions,
+    rooms_full,
+    streams_taken,
+    kickouts,
+    stale_media,
+    media_lost,
+    deletions,
+    timeouts,
+}

@@ -1,0 +1,86 @@
+//! Seeded simulation: rooms, clients and a bad network, thousands of operations per seed, everything checked
+//! after each one. A failure prints its seed; a seed that found a bug stays in `SEEDS_OF_BUGS`.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use odeum_room::{DeleteStreamMode, RoomConfig};
+
+use crate::faults::Faults;
+use crate::operation::Operation;
+use crate::world::World;
+
+const SEEDS: u64 = 60;
+const OPERATIONS: usize = 1_500;
+
+/// Seeds that failed once.
+const SEEDS_OF_BUGS: [u64; 0] = [];
+
+/// SplitMix64: small, and good enough to choose operations.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn below(&mut self, end: usize) -> usize {
+        (self.next() % end as u64) as usize
+    }
+
+    /// Bytes from the high half, so that they do not repeat with a short period.
+    fn numbers(&mut self) -> [u8; 4] {
+        let [_, _, _, _, a, b, c, d] = self.next().to_le_bytes();
+        [a, b, c, d]
+    }
+}
+
+/// Small limits, so that each of them is hit.
+fn config(random: &mut Random) -> RoomConfig {
+    let modes = [DeleteStreamMode::Stop, DeleteStreamMode::Notify];
+    RoomConfig {
+        users_max: [3, 100][random.below(2)],
+        replay_messages_max: 1 + random.below(8),
+        replay_bytes_max: [600, 100_000][random.below(2)],
+        streams_per_user_max: 2,
+        plays_per_user_max: 2,
+        added_streams_max: 2,
+        user_notices_max: [1, 2, 500][random.below(3)],
+        delete_stream: modes[random.below(2)],
+        kick_on_token_expiry: random.below(2) == 0,
+        ..RoomConfig::default()
+    }
+}
+
+fn simulate(seed: u64) -> Faults {
+    let mut random = Random(seed);
+    let mut world = World::new(config(&mut random));
+    for _ in 0..OPERATIONS {
+        world.run(Operation::from_numbers(random.numbers()));
+    }
+    world.run_out();
+    world.faults
+}
+
+#[test]
+fn rooms_hold_their_invariants_under_faults() {
+    let mut total = Faults::default();
+    for seed in SEEDS_OF_BUGS.into_iter().chain(0..SEEDS) {
+        match catch_unwind(AssertUnwindSafe(|| simulate(seed))) {
+            Ok(faults) => total.add(&faults),
+            Err(panic) => {
+                eprintln!("seed {seed} failed");
+                resume_unwind(panic);
+            }
+        }
+    }
+    total.assert_all_happened();
+}
+
+#[test]
+fn the_same_seed_gives_the_same_run() {
+    assert_eq!(format!("{:?}", simulate(7)), format!("{:?}", simulate(7)));
+}
