@@ -1,0 +1,152 @@
+// A stream of somebody else that this client plays: one transport into one MediaStream that stays the same.
+
+import { ErrorCode, ZegoError } from "./errors.ts";
+import type { ZegoPlayerState } from "./events.ts";
+import type { Signalling } from "./signalling.ts";
+import { playStats, type PlayTotals, type StatsEntry, type ZegoPlayStats } from "./stats.ts";
+import { Transport } from "./transport.ts";
+
+/** How a stream is played. Members of the contract that Odeum has no use for are accepted and ignored. */
+export interface ZegoWebPlayOption {
+  /** @default true */
+  video?: boolean;
+  /** @default true */
+  audio?: boolean;
+  /** How much to buffer, milliseconds; undefined leaves it to the browser. */
+  jitterBufferTarget?: number;
+  streamParams?: string;
+}
+
+/** What ended a play on the server's side while the stream stays: play again. */
+const passingReasons: ReadonlySet<string> = new Set(["publisher_replaced", "media_lost"]);
+
+/** A play. */
+export class Player {
+  readonly streamID: string;
+  /** What the app shows. Its tracks are exchanged when the transport is set up anew. */
+  readonly media = new MediaStream();
+  readonly #signalling: Signalling;
+  readonly #transport: Transport;
+  /** Kinds of tracks that the app has muted. */
+  readonly #muted = new Set<string>();
+  /** What the last statistics counted. */
+  #totals: PlayTotals | undefined;
+
+  /** `isListed` says whether the room has the stream now. */
+  constructor(
+    signalling: Signalling,
+    streamID: string,
+    option: ZegoWebPlayOption,
+    isListed: () => boolean,
+    onState: (state: ZegoPlayerState) => void,
+  ) {
+    this.streamID = streamID;
+    this.#signalling = signalling;
+    this.#transport = new Transport({
+      prepare: (peer) => this.#prepare(peer, option),
+      ready: async () => {
+        const mustWait = !signalling.isOpen;
+        await signalling.opened();
+        return mustWait;
+      },
+      exchange: (offer) => this.#exchange(offer),
+      answered: (peer) => this.#takeTracks(peer),
+      // The publisher may be setting its transport up anew.
+      mayPass: (errorCode) => errorCode === ErrorCode.STREAM_UNKNOWN && isListed(),
+      setupCode: ErrorCode.PLAY_SETUP,
+      timeoutCode: ErrorCode.PLAY_RETRY_TIMEOUT,
+      onState: (state, errorCode, reason) =>
+        onState({
+          streamID,
+          state:
+            state === "connected" ? "PLAYING" : state === "over" ? "NO_PLAY" : "PLAY_REQUESTING",
+          errorCode,
+          extendedData: reason === "" ? "" : JSON.stringify({ reason }),
+        }),
+    });
+  }
+
+  /** The transport, for the engine to steer. */
+  get transport(): Transport {
+    return this.#transport;
+  }
+
+  /** Begins; resolves to what can be shown. */
+  async start(): Promise<MediaStream> {
+    await this.#transport.start();
+    return this.media;
+  }
+
+  /** Ends it and tells the server, as soon as it can be told. */
+  stop(): void {
+    if (this.#transport.state === "over") return;
+    this.#transport.end(ErrorCode.OK, "");
+    this.#signalling
+      .request({ type: "unplay", room_id: this.#signalling.roomID, stream_id: this.streamID })
+      .catch(() => undefined); // It was over there already, or the session is.
+  }
+
+  /** The server ended the play. */
+  ended(errorCode: number, reason: string): void {
+    if (passingReasons.has(reason)) this.#transport.recover(errorCode);
+    else this.#transport.end(errorCode, reason);
+  }
+
+  /** Lets no sound or picture through, or lets it through again; false when the stream has none. */
+  mute(kind: "audio" | "video", isMuted: boolean): boolean {
+    if (isMuted) this.#muted.add(kind);
+    else this.#muted.delete(kind);
+    const tracks = this.media.getTracks().filter((track) => track.kind === kind);
+    for (const track of tracks) track.enabled = !isMuted;
+    return tracks.length > 0;
+  }
+
+  /** Statistics since the last call; undefined while nothing is connected. */
+  async takeStats(): Promise<ZegoPlayStats | undefined> {
+    const peer = this.#transport.peer;
+    if (peer === undefined || this.#transport.state !== "connected") return undefined;
+    const report = await peer.getStats();
+    const { stats, totals } = playStats([...report.values()] as StatsEntry[], this.#totals, {
+      isAudioMuted: this.#muted.has("audio"),
+      isVideoMuted: this.#muted.has("video"),
+    });
+    this.#totals = totals;
+    return stats;
+  }
+
+  #prepare(peer: RTCPeerConnection, option: ZegoWebPlayOption): void {
+    this.#totals = undefined;
+    if (option.audio === false && option.video === false) {
+      throw new ZegoError(ErrorCode.BAD_PARAMETER, "neither audio nor video is to be played");
+    }
+    const kinds = (["audio", "video"] as const).filter((kind) => option[kind] !== false);
+    for (const kind of kinds) {
+      const { receiver } = peer.addTransceiver(kind, { direction: "recvonly" });
+      if (option.jitterBufferTarget !== undefined && "jitterBufferTarget" in receiver) {
+        receiver.jitterBufferTarget = option.jitterBufferTarget;
+      }
+    }
+  }
+
+  #takeTracks(peer: RTCPeerConnection): void {
+    for (const track of this.media.getTracks()) this.media.removeTrack(track);
+    for (const { receiver, currentDirection } of peer.getTransceivers()) {
+      if (currentDirection !== "recvonly") continue; // The stream has none of this kind.
+      receiver.track.enabled = !this.#muted.has(receiver.track.kind);
+      this.media.addTrack(receiver.track);
+    }
+  }
+
+  async #exchange(sdp: string): Promise<string> {
+    const { roomID } = this.#signalling;
+    const reply = await this.#signalling.request({
+      type: "play",
+      room_id: roomID,
+      stream_id: this.streamID,
+      sdp,
+    });
+    if (reply.type !== "answer")
+      throw new ZegoError(ErrorCode.SERVER_UNKNOWN, `reply ${reply.type} to play`);
+    return reply.sdp;
+  }
+}

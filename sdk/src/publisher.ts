@@ -1,0 +1,172 @@
+// A stream that this client publishes: its tracks over one transport.
+
+import { preferCodec, type VideoCodecName } from "./codecs.ts";
+import { ErrorCode, ZegoError } from "./errors.ts";
+import type { ZegoPublisherState } from "./events.ts";
+import type { Signalling } from "./signalling.ts";
+import {
+  publishStats,
+  type PublishTotals,
+  type StatsEntry,
+  type ZegoPublishStats,
+} from "./stats.ts";
+import { Transport } from "./transport.ts";
+
+/** How a stream is published. Members of the contract that Odeum has no use for are accepted and ignored. */
+export interface ZegoWebPublishOption {
+  /** Free text for the others, at most 1,024 bytes. @default "" */
+  extraInfo?: string;
+  /** @default "VP8" */
+  videoCodec?: VideoCodecName;
+  /** Whether silence is left out. @default false */
+  enableDTX?: boolean;
+  streamParams?: string;
+  roomID?: string;
+}
+
+/** Limits of what is sent, kbit/s; undefined leaves the browser's own. */
+export interface SendBitrates {
+  video_kbps?: number;
+  audio_kbps?: number;
+}
+
+/** A publication. */
+export class Publisher {
+  readonly streamID: string;
+  readonly media: MediaStream;
+  readonly #signalling: Signalling;
+  readonly #transport: Transport;
+  /** The senders of the connection now. */
+  #senders: RTCRtpSender[] = [];
+  /** What the last statistics counted. */
+  #totals: PublishTotals | undefined;
+
+  constructor(
+    signalling: Signalling,
+    streamID: string,
+    media: MediaStream,
+    option: ZegoWebPublishOption,
+    bitrates: SendBitrates,
+    onState: (state: ZegoPublisherState) => void,
+  ) {
+    this.streamID = streamID;
+    this.media = media;
+    this.#signalling = signalling;
+    this.#transport = new Transport({
+      prepare: (peer) => this.#prepare(peer, option, bitrates),
+      ready: async () => {
+        const mustWait = !signalling.isOpen;
+        await signalling.opened();
+        return mustWait;
+      },
+      exchange: (offer) =>
+        this.#exchange(option.enableDTX ? withDtx(offer) : offer, option.extraInfo ?? ""),
+      answered: () => undefined,
+      mayPass: () => false,
+      setupCode: ErrorCode.PUBLISH_SETUP,
+      timeoutCode: ErrorCode.PUBLISH_RETRY_TIMEOUT,
+      onState: (state, errorCode, reason) =>
+        onState({
+          streamID,
+          state:
+            state === "connected"
+              ? "PUBLISHING"
+              : state === "over"
+                ? "NO_PUBLISH"
+                : "PUBLISH_REQUESTING",
+          errorCode,
+          extendedData: reason === "" ? "" : JSON.stringify({ reason }),
+        }),
+    });
+  }
+
+  /** The transport, for the engine to steer. */
+  get transport(): Transport {
+    return this.#transport;
+  }
+
+  /** Begins; what becomes of it is told by states. */
+  start(): void {
+    this.#transport.start().catch(() => undefined); // The state says it.
+  }
+
+  /** Ends it and tells the server, as soon as it can be told. */
+  stop(): void {
+    if (this.#transport.state === "over") return;
+    this.#transport.end(ErrorCode.OK, "");
+    this.#signalling
+      .request({ type: "unpublish", room_id: this.#signalling.roomID, stream_id: this.streamID })
+      .catch(() => undefined); // It was over there already, or the session is.
+  }
+
+  /** Puts another track in the place of the one of its kind. */
+  async replaceTrack(track: MediaStreamTrack): Promise<void> {
+    const sender = this.#senders.find((each) => each.track?.kind === track.kind);
+    if (sender === undefined)
+      throw new ZegoError(ErrorCode.STREAM_WITHOUT_TRACK, `no ${track.kind} is published`);
+    await sender.replaceTrack(track);
+  }
+
+  /** Statistics since the last call; undefined while nothing is connected. */
+  async takeStats(): Promise<ZegoPublishStats | undefined> {
+    const peer = this.#transport.peer;
+    if (peer === undefined || this.#transport.state !== "connected") return undefined;
+    const report = await peer.getStats();
+    const isMuted = (kind: string): boolean =>
+      !this.media.getTracks().some((track) => track.kind === kind && track.enabled);
+    const { stats, totals } = publishStats([...report.values()] as StatsEntry[], this.#totals, {
+      isAudioMuted: isMuted("audio"),
+      isVideoMuted: isMuted("video"),
+    });
+    this.#totals = totals;
+    return stats;
+  }
+
+  #prepare(peer: RTCPeerConnection, option: ZegoWebPublishOption, bitrates: SendBitrates): void {
+    this.#totals = undefined;
+    const audio = this.media.getAudioTracks()[0];
+    const video = this.media.getVideoTracks()[0];
+    const tracks = [audio, video].filter((track) => track !== undefined);
+    if (tracks.length === 0)
+      throw new ZegoError(ErrorCode.STREAM_WITHOUT_TRACK, "the stream has no track");
+    this.#senders = tracks.map((track) => {
+      const kbps = track.kind === "video" ? bitrates.video_kbps : bitrates.audio_kbps;
+      const transceiver = peer.addTransceiver(track, {
+        direction: "sendonly",
+        streams: [this.media],
+        sendEncodings: [kbps === undefined ? {} : { maxBitrate: kbps * 1000 }],
+      });
+      if (track.kind === "video") preferCodec(transceiver, option.videoCodec ?? "VP8");
+      return transceiver.sender;
+    });
+  }
+
+  /** Changes what is sent at most. */
+  async setVideoBitrate(video_kbps: number): Promise<void> {
+    const sender = this.#senders.find((each) => each.track?.kind === "video");
+    if (sender === undefined)
+      throw new ZegoError(ErrorCode.STREAM_WITHOUT_TRACK, "no video is published");
+    const parameters = sender.getParameters();
+    for (const encoding of parameters.encodings) encoding.maxBitrate = video_kbps * 1000;
+    await sender.setParameters(parameters);
+  }
+
+  async #exchange(sdp: string, extra_info: string): Promise<string> {
+    const { roomID } = this.#signalling;
+    const reply = await this.#signalling.request({
+      type: "publish",
+      room_id: roomID,
+      stream_id: this.streamID,
+      extra_info,
+      sdp,
+    });
+    if (reply.type !== "answer")
+      throw new ZegoError(ErrorCode.SERVER_UNKNOWN, `reply ${reply.type} to publish`);
+    return reply.sdp;
+  }
+}
+
+/** Asks for Opus without silence (RFC 7587 §6.1). */
+function withDtx(sdp: string): string {
+  return sdp.replace(/(a=fmtp:\d+ [^\r\n]*useinbandfec=1)/g, "$1;usedtx=1");
+}

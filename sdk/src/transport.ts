@@ -1,0 +1,182 @@
+// One RTCPeerConnection to the server for one stream in one direction, set up again when it is lost.
+
+import { ErrorCode, isFinalMediaRefusal, toZegoError, ZegoError } from "./errors.ts";
+import { decideRetry, mediaRetry } from "./reconnect.ts";
+
+/** Where a transport is: asking (again), carrying media, or over. */
+export type TransportState = "requesting" | "connected" | "over";
+
+/** What differs between publishing and playing. */
+export interface TransportPlan {
+  /** Adds what is to be sent or received. */
+  prepare: (peer: RTCPeerConnection) => void;
+  /** Waits until requests can be sent; returns whether it had to wait. */
+  ready: () => Promise<boolean>;
+  /** Gives the offer to the server, returns its answer. */
+  exchange: (offer: string) => Promise<string>;
+  /** The answer is applied. */
+  answered: (peer: RTCPeerConnection) => void;
+  /** Whether a refusal that is final by its code may pass all the same. */
+  mayPass: (errorCode: number) => boolean;
+  /** The code for a fault of this browser. */
+  setupCode: number;
+  /** The code for having tried long enough. */
+  timeoutCode: number;
+  /** The state changed; `requesting` with a code is a retry. */
+  onState: (state: TransportState, errorCode: number, reason: string) => void;
+}
+
+/** A transport that keeps itself alive while it is wanted. */
+export class Transport {
+  readonly #plan: TransportPlan;
+  /** The one of the attempt under way or of the connected transport. */
+  #peer: RTCPeerConnection | undefined;
+  /** Where this is. */
+  #state: TransportState = "requesting";
+  /** Whether the server has answered the attempt under way. */
+  #isAnswered = false;
+  /** Attempts since the last time media was connected. */
+  #attempt = 0;
+  /** When the trouble began, of performance.now(). */
+  #troubleSince_ms = 0;
+  /** The next attempt. */
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Settles when the first answer is applied, or when it never will be. */
+  #first: { resolve: () => void; reject: (error: ZegoError) => void } | undefined;
+
+  constructor(plan: TransportPlan) {
+    this.#plan = plan;
+  }
+
+  /** Where this is. */
+  get state(): TransportState {
+    return this.#state;
+  }
+
+  /** The connection now; undefined between attempts. */
+  get peer(): RTCPeerConnection | undefined {
+    return this.#peer;
+  }
+
+  /** Whether the server has taken the offer and nothing has gone wrong since. */
+  get isAnswered(): boolean {
+    return this.#isAnswered;
+  }
+
+  /** Begins. Resolves once the first answer is applied; rejects when it is over before. */
+  start(): Promise<void> {
+    this.#troubleSince_ms = performance.now();
+    this.#plan.onState("requesting", ErrorCode.OK, "");
+    return new Promise((resolve, reject) => {
+      this.#first = { resolve, reject };
+      void this.#setUp(); // Handles its own errors.
+    });
+  }
+
+  /** The server says that media is connected. */
+  connected(): void {
+    if (this.#state !== "requesting" || !this.#isAnswered) return;
+    this.#state = "connected";
+    this.#attempt = 0;
+    this.#plan.onState("connected", ErrorCode.OK, "");
+  }
+
+  /** Something ended the connection that does not end the stream: sets it up anew. */
+  recover(errorCode: number): void {
+    if (this.#state === "over") return;
+    if (this.#state === "connected") this.#troubleSince_ms = performance.now();
+    this.#state = "requesting";
+    this.#closePeer();
+    const elapsed_ms = performance.now() - this.#troubleSince_ms;
+    const decision = decideRetry(mediaRetry, this.#attempt, elapsed_ms, Math.random());
+    if (decision.kind === "give_up") {
+      this.end(this.#plan.timeoutCode, "retry_timeout");
+      return;
+    }
+    this.#attempt += 1;
+    this.#plan.onState("requesting", errorCode, "");
+    this.#timer = setTimeout(() => void this.#setUp(), decision.delay_ms);
+  }
+
+  /** Ends for good, with the state `over`. */
+  end(errorCode: number, reason: string): void {
+    if (this.#state === "over") return;
+    this.#state = "over";
+    this.#closePeer();
+    this.#first?.reject(new ZegoError(errorCode, reason));
+    this.#first = undefined;
+    this.#plan.onState("over", errorCode, reason);
+  }
+
+  async #setUp(): Promise<void> {
+    this.#closePeer();
+    try {
+      if (await this.#plan.ready()) this.#troubleSince_ms = performance.now();
+    } catch (error) {
+      const failure = toZegoError(error, ErrorCode.NOT_IN_ROOM);
+      this.end(failure.errorCode, failure.extendedData);
+      return;
+    }
+    if (this.#state === "over") return;
+    let peer: RTCPeerConnection;
+    let offer: string;
+    try {
+      peer = this.#openPeer();
+      await peer.setLocalDescription(await peer.createOffer());
+      offer = peer.localDescription?.sdp ?? "";
+    } catch (error) {
+      const failure = toZegoError(error, this.#plan.setupCode);
+      this.end(failure.errorCode, failure.extendedData);
+      return;
+    }
+    await this.#negotiate(peer, offer);
+  }
+
+  #openPeer(): RTCPeerConnection {
+    const peer = new RTCPeerConnection({ bundlePolicy: "max-bundle", rtcpMuxPolicy: "require" });
+    this.#peer = peer;
+    peer.onconnectionstatechange = () => {
+      if (peer === this.#peer && peer.connectionState === "failed")
+        this.recover(ErrorCode.NETWORK_LOST);
+    };
+    this.#plan.prepare(peer);
+    return peer;
+  }
+
+  async #negotiate(peer: RTCPeerConnection, offer: string): Promise<void> {
+    let answer: string;
+    try {
+      answer = await this.#plan.exchange(offer);
+    } catch (error) {
+      if (peer !== this.#peer) return;
+      const { errorCode, extendedData } = toZegoError(error, ErrorCode.SERVER_UNKNOWN);
+      if (isFinalMediaRefusal(errorCode) && !this.#plan.mayPass(errorCode))
+        this.end(errorCode, extendedData);
+      else this.recover(errorCode);
+      return;
+    }
+    if (peer !== this.#peer) return;
+    // The server may say "connected" before the promise below settles.
+    this.#isAnswered = true;
+    try {
+      await peer.setRemoteDescription({ type: "answer", sdp: answer });
+    } catch (error) {
+      const failure = toZegoError(error, this.#plan.setupCode);
+      this.end(failure.errorCode, failure.extendedData);
+      return;
+    }
+    if (peer !== this.#peer) return;
+    this.#plan.answered(peer);
+    this.#first?.resolve();
+    this.#first = undefined;
+  }
+
+  #closePeer(): void {
+    clearTimeout(this.#timer);
+    this.#isAnswered = false;
+    if (this.#peer === undefined) return;
+    this.#peer.onconnectionstatechange = null;
+    this.#peer.close();
+    this.#peer = undefined;
+  }
+}

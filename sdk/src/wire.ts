@@ -1,0 +1,381 @@
+// The shapes of the signalling protocol, made from crates/proto/src/signal.rs by `npm run gen`: do not edit.
+
+/** The protocol version that these shapes describe. */
+export const VERSION = 1;
+
+/** A user as others see it. */
+export interface User {
+  /** 1 to 63 bytes. */
+  user_id: string;
+  /** 0 to 255 bytes; may be empty. */
+  user_name: string;
+}
+
+/** A stream of the room's list. */
+export interface Stream {
+  /** 1 to 256 of `[0-9A-Za-z_-]`. */
+  stream_id: string;
+  /** Who publishes it. */
+  user: User;
+  /** Free text of its publisher, at most 1,024 bytes. */
+  extra_info: string;
+}
+
+/** Everything a client may send. */
+export type ClientMessage =
+  /** Opens a session: the first message on a WebSocket unless it is `resume`. Reply: `logged_in`. */
+  | ({ type: "login" } & Login)
+  /** Carries an open session on over a new WebSocket. Reply: `resumed`. */
+  | ({ type: "resume" } & Resume)
+  /** Ends the session. Reply: `done`; the server then closes the WebSocket. */
+  | ({ type: "logout" } & RoomRequest)
+  /** Replaces the session's token. Reply: `done`. */
+  | ({ type: "renew_token" } & RenewToken)
+  /** "I am alive, and I have seen all notices up to `last_sequence`." Reply: `done`. */
+  | ({ type: "heartbeat" } & Heartbeat)
+  /** Publishes a stream: an SDP offer with media to send. Reply: `answer`. */
+  | ({ type: "publish" } & Publish)
+  /** Stops publishing a stream. Reply: `done`. */
+  | ({ type: "unpublish" } & StreamRequest)
+  /** Plays a stream: an SDP offer with media to receive. Reply: `answer`. */
+  | ({ type: "play" } & Play)
+  /** Stops playing a stream. Reply: `done`. */
+  | ({ type: "unplay" } & StreamRequest);
+
+/** Every `type` of ClientMessage. */
+export const clientMessageTypes = [
+  "login",
+  "resume",
+  "logout",
+  "renew_token",
+  "heartbeat",
+  "publish",
+  "unpublish",
+  "play",
+  "unplay",
+] as const;
+
+/** Opens a session. */
+export interface Login {
+  /** Chosen by the client, given back in the reply. */
+  request_id: number;
+  /** Must be `VERSION`. */
+  version: number;
+  /** The app. */
+  app_id: number;
+  /** The room, made by this login when it is the first. */
+  room_id: string;
+  /** Must equal the token's user. */
+  user_id: string;
+  /** Shown to others; empty when left out. */
+  user_name?: string;
+  /** A token of form 03 or 04. */
+  token: string;
+  /** Whether users coming and going shall be told. */
+  user_update?: boolean;
+  /** Users the room may hold, set by its first login; 0 is no limit of its own. */
+  max_member_count?: number;
+}
+
+/** Carries a session on after its WebSocket was lost. */
+export interface Resume {
+  /** Chosen by the client, given back in the reply. */
+  request_id: number;
+  /** Must be `VERSION`. */
+  version: number;
+  /** The app. */
+  app_id: number;
+  /** The room. */
+  room_id: string;
+  /** The user that logged in. */
+  user_id: string;
+  /** From `logged_in`. */
+  session_id: number;
+  /** From `logged_in` or the last `resumed`: 32 hex characters. */
+  resume_secret: string;
+  /** The last notice the client has seen, 0 for none. */
+  last_sequence: number;
+  /** A valid token of the same user, checked again. */
+  token: string;
+}
+
+/** A request that names only the room. */
+export interface RoomRequest {
+  /** Chosen by the client, given back in the reply. */
+  request_id: number;
+  /** The room. */
+  room_id: string;
+}
+
+/** Replaces the session's token. */
+export interface RenewToken {
+  /** Chosen by the client, given back in the reply. */
+  request_id: number;
+  /** The room. */
+  room_id: string;
+  /** The new token. */
+  token: string;
+}
+
+/** A sign of life. */
+export interface Heartbeat {
+  /** Chosen by the client, given back in the reply. */
+  request_id: number;
+  /** The room. */
+  room_id: string;
+  /** The last notice the client has seen; the server forgets notices up to here. */
+  last_sequence: number;
+}
+
+/** Publishes a stream. */
+export interface Publish {
+  /** Chosen by the client, given back in the reply. */
+  request_id: number;
+  /** The room. */
+  room_id: string;
+  /** The stream's name, unique in the app. */
+  stream_id: string;
+  /** Free text for the others, at most 1,024 bytes. */
+  extra_info?: string;
+  /** The SDP offer. */
+  sdp: string;
+}
+
+/** Plays a stream. */
+export interface Play {
+  /** Chosen by the client, given back in the reply. */
+  request_id: number;
+  /** The room. */
+  room_id: string;
+  /** The stream. */
+  stream_id: string;
+  /** The SDP offer, with media to receive. */
+  sdp: string;
+}
+
+/** A request that names a stream. */
+export interface StreamRequest {
+  /** Chosen by the client, given back in the reply. */
+  request_id: number;
+  /** The room. */
+  room_id: string;
+  /** The stream. */
+  stream_id: string;
+}
+
+/** Everything the server may send. */
+export type ServerMessage = Reply | ErrorMessage | Numbered;
+
+/** The good answer to one request. */
+export type Reply =
+  /** To `login`. */
+  | ({ type: "logged_in" } & LoggedIn)
+  /** To `resume`; the missed notices follow. */
+  | ({ type: "resumed" } & Resumed)
+  /** To `publish` and `play`. */
+  | ({ type: "answer" } & Answer)
+  /** To everything else. */
+  | {
+      type: "done";
+      /** The request's. */
+      request_id: number;
+    };
+
+/** Every `type` of Reply. */
+export const replyTypes = [
+  "logged_in",
+  "resumed",
+  "answer",
+  "done",
+] as const;
+
+/** The session is open. */
+export interface LoggedIn {
+  /** The request's. */
+  request_id: number;
+  /** The room. */
+  room_id: string;
+  /** The session, for `resume`. */
+  session_id: number;
+  /** 32 hex characters, for one `resume`. */
+  resume_secret: string;
+  /** How often to send `heartbeat`, milliseconds. */
+  heartbeat_interval_ms: number;
+  /** A session silent for longer is timed out, milliseconds. */
+  heartbeat_timeout_ms: number;
+  /** The room as it is. */
+  snapshot: Snapshot;
+}
+
+/** The session goes on. */
+export interface Resumed {
+  /** The request's. */
+  request_id: number;
+  /** The room. */
+  room_id: string;
+  /** For the next `resume`; the old one is spent. */
+  resume_secret: string;
+  /**
+   * Given when the missed notices are no longer kept: the room as it is, to be taken instead of
+   * them. The next notice's `sequence` is `snapshot.sequence + 1`.
+   */
+  snapshot?: Snapshot;
+}
+
+/** What a session may see of its room at one moment. */
+export interface Snapshot {
+  /** The number of the last notice that this snapshot already includes. */
+  sequence: number;
+  /** The other users; empty when the session has not asked for user updates. */
+  users: User[];
+  /** The streams of others. */
+  streams: Stream[];
+  /** The version of the stream list: it grows by one with every change. */
+  stream_sequence: number;
+  /** Stream ids that this session publishes or is about to. */
+  publishing: string[];
+  /** Stream ids that this session plays or is about to. */
+  playing: string[];
+}
+
+/** The SDP answer to `publish` or `play`. */
+export interface Answer {
+  /** The request's. */
+  request_id: number;
+  /** The room. */
+  room_id: string;
+  /** The stream. */
+  stream_id: string;
+  /** The SDP answer: ICE-lite, candidates included. */
+  sdp: string;
+}
+
+/** A refusal. */
+export interface ErrorMessage {
+  /** Always `error`. */
+  type: ErrorTag;
+  /** The request's; left out when it could not be read. */
+  request_id?: number;
+  /** A client error code of the contract, for example 1102018 (token expired). */
+  code: number;
+  /** One plain sentence. */
+  message: string;
+}
+
+/** The word `error`. */
+export type ErrorTag = "error";
+
+/** A notice with its place in the session's sequence. */
+export type Numbered = {
+  /** Counts up from 1 in the session, without a gap. */
+  sequence: number;
+  /** The room. */
+  room_id: string;
+} & Notice;
+
+/** What a room tells a session. */
+export type Notice =
+  /** Users came or went; only to sessions that asked for it. */
+  | {
+      type: "user_update";
+      /** Came or went. */
+      update: Update;
+      /** Who. */
+      users: User[];
+    }
+  /** Streams of others came or went. */
+  | {
+      type: "stream_update";
+      /** Came or went. */
+      update: Update;
+      /** Which. */
+      streams: Stream[];
+      /** The version of the stream list after this change. */
+      stream_sequence: number;
+      /** Why they went; empty for `ADD`. */
+      reasons?: StreamDeleteReason[];
+    }
+  /** The state of a stream that this session publishes. */
+  | {
+      type: "publisher_state";
+      /** The stream. */
+      stream_id: string;
+      /** `PUBLISHING` or `NO_PUBLISH`. */
+      state: PublisherState;
+      /** 0, or a client error code of the contract. */
+      error_code: number;
+      /** Why, a word such as `stream_deleted`; empty when there is nothing to say. */
+      reason: string;
+    }
+  /** The state of a stream that this session plays. */
+  | {
+      type: "player_state";
+      /** The stream. */
+      stream_id: string;
+      /** `PLAYING` or `NO_PLAY`. */
+      state: PlayerState;
+      /** 0, or a client error code of the contract. */
+      error_code: number;
+      /** Why, a word such as `stream_deleted`; empty when there is nothing to say. */
+      reason: string;
+    }
+  /** The session is over: removed by the backend or by another login. The WebSocket is closed after it. */
+  | {
+      type: "kickout";
+      /** A client error code of the contract: 1002055, 1002050 or 1002056. */
+      code: number;
+      /** The backend's CustomReason; empty when it gave none. */
+      custom_reason: string;
+    }
+  /** The token expires soon; renew it. */
+  | {
+      type: "token_will_expire";
+      /** Seconds left. */
+      remaining_s: number;
+    };
+
+/** Every `type` of Notice. */
+export const noticeTypes = [
+  "user_update",
+  "stream_update",
+  "publisher_state",
+  "player_state",
+  "kickout",
+  "token_will_expire",
+] as const;
+
+/** Whether something came or went. */
+export type Update = "ADD" | "DELETE";
+
+/** Why a stream went. */
+export interface StreamDeleteReason {
+  /** The stream. */
+  stream_id: string;
+  /**
+   * 1 stopped, 2 heartbeat timeout, 3 logged in elsewhere, 4 kicked, 5 disconnected, 6 removed by
+   * the backend (contract, roomStreamUpdate).
+   */
+  code: number;
+}
+
+/** States of a publication. */
+export type PublisherState = "PUBLISHING" | "NO_PUBLISH";
+
+/** States of a play. */
+export type PlayerState = "PLAYING" | "NO_PLAY";
+
+/** WebSocket close codes of the protocol (RFC 6455 §7.4.2, private range). */
+export const CloseCode = {
+  /** The session ended: logged out, kicked or timed out; do not resume. */
+  SESSION_OVER: 4000,
+  /** Another WebSocket carries the session now. */
+  REPLACED: 4001,
+  /** The client reads too slowly; it may resume. */
+  TOO_SLOW: 4002,
+  /** Messages came too often, too large, out of order, or could not be read. */
+  PROTOCOL_ERROR: 4003,
+  /** The server is closing; log in again elsewhere or later. */
+  SERVER_CLOSING: 4004,
+  /** Nothing was heard in time, for example no `login` after the WebSocket opened. */
+  SILENT: 4005,
+} as const;

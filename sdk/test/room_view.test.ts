@@ -1,0 +1,122 @@
+// The view of a room: snapshots and notices in, events of the contract out.
+
+import assert from "node:assert/strict";
+import test from "node:test";
+import { RoomView } from "../src/room_view.ts";
+import type { Notice, Snapshot, Stream } from "../src/wire.ts";
+
+const user = (id: string) => ({ user_id: id, user_name: id.toUpperCase() });
+const stream = (id: string, owner: string): Stream => ({
+  stream_id: id,
+  user: user(owner),
+  extra_info: "",
+});
+const snapshot = (users: string[], streams: Stream[]): Snapshot => ({
+  sequence: 0,
+  users: users.map(user),
+  streams,
+  stream_sequence: 1,
+  publishing: [],
+  playing: [],
+});
+const streamUpdate = (update: "ADD" | "DELETE", streams: Stream[], code?: number): Notice => ({
+  type: "stream_update",
+  update,
+  streams,
+  stream_sequence: 2,
+  ...(code === undefined ? {} : { reasons: streams.map(({ stream_id }) => ({ stream_id, code })) }),
+});
+/** Events in short: kind, type, ids. */
+const short = (events: ReturnType<RoomView["takeNotice"]>): string[] =>
+  events.map((event) =>
+    event.kind === "users"
+      ? `users ${event.updateType} ${event.users.map((each) => each.userID).join()}`
+      : `streams ${event.updateType} ${event.streams.map((each) => each.streamID).join()}`,
+  );
+
+test("the first snapshot adds users, then their streams", () => {
+  const view = new RoomView();
+  assert.deepEqual(short(view.takeSnapshot(snapshot(["a", "b"], [stream("s", "a")]))), [
+    "users ADD a,b",
+    "streams ADD s",
+  ]);
+  assert.ok(view.hasStream("s"));
+});
+
+test("an empty snapshot says nothing", () => {
+  assert.deepEqual(new RoomView().takeSnapshot(snapshot([], [])), []);
+});
+
+test("a stream comes in the contract's form", () => {
+  const [event] = new RoomView().takeNotice(streamUpdate("ADD", [stream("s", "a")]));
+  assert.deepEqual(event, {
+    kind: "streams",
+    updateType: "ADD",
+    extendedData: "",
+    streams: [
+      {
+        streamID: "s",
+        user: { userID: "a", userName: "A" },
+        extraInfo: "",
+        urlsFLV: "",
+        urlsRTMP: "",
+        urlsHLS: "",
+        urlsHttpsFLV: "",
+        urlsHttpsHLS: "",
+      },
+    ],
+  });
+});
+
+test("a deleted stream says why, as the contract spells it", () => {
+  const view = new RoomView();
+  view.takeSnapshot(snapshot([], [stream("s", "a")]));
+  const [event] = view.takeNotice(streamUpdate("DELETE", [stream("s", "a")], 6));
+  assert.ok(event?.kind === "streams");
+  assert.equal(event.extendedData, '{"stream_delete_reason":[{"streamID":"s","code":6}]}');
+  assert.ok(!view.hasStream("s"));
+});
+
+test("what is known already is not told again", () => {
+  const view = new RoomView();
+  view.takeSnapshot(snapshot(["a"], [stream("s", "a")]));
+  assert.deepEqual(view.takeNotice(streamUpdate("ADD", [stream("s", "a")])), []);
+  assert.deepEqual(view.takeNotice({ type: "user_update", update: "ADD", users: [user("a")] }), []);
+});
+
+test("what is not known is not taken away", () => {
+  assert.deepEqual(new RoomView().takeNotice(streamUpdate("DELETE", [stream("s", "a")], 1)), []);
+});
+
+test("a later snapshot tells only the difference, what went before what came", () => {
+  const view = new RoomView();
+  view.takeSnapshot(snapshot(["a", "b"], [stream("s", "a"), stream("t", "b")]));
+  const events = view.takeSnapshot(snapshot(["b", "c"], [stream("t", "b"), stream("u", "c")]));
+  assert.deepEqual(short(events), [
+    "streams DELETE s",
+    "users DELETE a",
+    "users ADD c",
+    "streams ADD u",
+  ]);
+});
+
+test("a stream id that changed hands goes and comes", () => {
+  const view = new RoomView();
+  view.takeSnapshot(snapshot([], [stream("s", "a")]));
+  assert.deepEqual(short(view.takeSnapshot(snapshot([], [stream("s", "b")]))), [
+    "streams DELETE s",
+    "streams ADD s",
+  ]);
+});
+
+test("a user who logs in anew loses the stream and keeps the place", () => {
+  const view = new RoomView();
+  view.takeSnapshot(snapshot(["a"], [stream("s", "a")]));
+  // Ruling 18: the stream goes with code 3, the user stays.
+  assert.deepEqual(short(view.takeNotice(streamUpdate("DELETE", [stream("s", "a")], 3))), [
+    "streams DELETE s",
+  ]);
+  assert.deepEqual(short(view.takeNotice(streamUpdate("ADD", [stream("s", "a")]))), [
+    "streams ADD s",
+  ]);
+});

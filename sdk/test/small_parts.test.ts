@@ -1,0 +1,122 @@
+// The small pure parts: tokens, names, codecs, error classes, the emitter.
+
+import assert from "node:assert/strict";
+import test from "node:test";
+import { chooseCodecs } from "../src/codecs.ts";
+import {
+  ErrorCode,
+  isFinalLoginRefusal,
+  isFinalMediaRefusal,
+  toZegoError,
+  ZegoError,
+} from "../src/errors.ts";
+import { Emitter } from "../src/events.ts";
+import { loginFault, streamFault } from "../src/identifier.ts";
+import { readToken } from "../src/token.ts";
+
+const tokenOf = (form: string, expiresAt_s: number, length: number): string => {
+  const bytes = Buffer.alloc(length);
+  bytes.writeBigInt64BE(BigInt(expiresAt_s));
+  return form + bytes.toString("base64");
+};
+
+test("a token's outer expiry can be read", () => {
+  assert.deepEqual(readToken(tokenOf("04", 1_900_000_000, 80)), {
+    form: "04",
+    expiresAt_s: 1_900_000_000,
+  });
+  assert.equal(readToken(tokenOf("03", 1_900_000_000, 80))?.form, "03");
+});
+
+test("what cannot be a token is refused", () => {
+  for (const text of [
+    "",
+    "04",
+    "04!!!!",
+    tokenOf("05", 1, 80),
+    tokenOf("04", 1, 20),
+    tokenOf("04", -1, 80),
+  ]) {
+    assert.equal(readToken(text), undefined, text);
+  }
+});
+
+test("names over their limits are refused with the contract's codes, counted in bytes", () => {
+  assert.equal(loginFault("r".repeat(127), "u".repeat(63), "n".repeat(255)), undefined);
+  assert.equal(loginFault("", "u", "")?.errorCode, ErrorCode.ROOM_ID_EMPTY);
+  assert.equal(loginFault("ä".repeat(64), "u", "")?.errorCode, ErrorCode.ROOM_ID_TOO_LONG);
+  assert.equal(loginFault("r", "", "")?.errorCode, ErrorCode.USER_ID_EMPTY);
+  assert.equal(loginFault("r", "u".repeat(64), "")?.errorCode, ErrorCode.USER_ID_TOO_LONG);
+  assert.equal(loginFault("r", "u", "n".repeat(256))?.errorCode, ErrorCode.USER_NAME_TOO_LONG);
+  assert.equal(streamFault("a_B-9"), undefined);
+  assert.equal(streamFault("")?.errorCode, ErrorCode.STREAM_ID_EMPTY);
+  assert.equal(streamFault("a b")?.errorCode, ErrorCode.STREAM_ID_CHARACTERS);
+  assert.equal(streamFault("a".repeat(257))?.errorCode, ErrorCode.STREAM_ID_TOO_LONG);
+});
+
+test("the wanted codec is offered alone, with its retransmission", () => {
+  const capable = ["video/VP8", "video/rtx", "video/VP9", "video/H264", "video/red"].map(
+    (mimeType) => ({ mimeType }),
+  );
+  const names = (wanted: "VP8" | "H264" | "H265") =>
+    chooseCodecs(capable, wanted)?.map((codec) => codec.mimeType);
+  assert.deepEqual(names("VP8"), ["video/VP8", "video/rtx"]);
+  assert.deepEqual(names("H264"), ["video/H264", "video/rtx"]);
+  assert.equal(names("H265"), undefined);
+});
+
+test("handlers are called in order, and one that throws does not stop the next", async () => {
+  const emitter = new Emitter<{ ping: (value: number) => void }>();
+  const seen: string[] = [];
+  const uncaught: unknown[] = [];
+  const onUncaught = (error: unknown): number => uncaught.push(error);
+  const listeners = process.listeners("uncaughtException");
+  process.removeAllListeners("uncaughtException");
+  process.on("uncaughtException", onUncaught);
+  const second = (value: number): number => seen.push(`second ${value}`);
+  emitter.on("ping", (value) => {
+    seen.push(`first ${value}`);
+    throw new Error("the app's mistake");
+  });
+  emitter.on("ping", second);
+  emitter.emit("ping", 1);
+  assert.deepEqual(seen, ["first 1", "second 1"]);
+  await new Promise((resolve) => setImmediate(resolve));
+  process.removeListener("uncaughtException", onUncaught);
+  for (const listener of listeners) process.on("uncaughtException", listener);
+  assert.equal(uncaught.length, 1);
+  assert.equal(emitter.off("ping", second), true);
+  assert.equal(emitter.off("ping", second), false);
+  assert.equal(emitter.off("ping"), true);
+  emitter.emit("ping", 2);
+  assert.equal(seen.length, 2);
+});
+
+test("an error has its number under both names", () => {
+  const error = new ZegoError(1_002_034, "the room is full");
+  assert.ok(error instanceof Error);
+  assert.deepEqual(
+    [error.errorCode, error.code, error.extendedData],
+    [1_002_034, 1_002_034, "the room is full"],
+  );
+  assert.equal(toZegoError(error, 1), error);
+  assert.equal(toZegoError(new TypeError("no"), 7).extendedData, "TypeError: no");
+});
+
+test("only refusals that would come again are final", () => {
+  assert.deepEqual(
+    [
+      ErrorCode.TOKEN_EXPIRED,
+      ErrorCode.ROOM_FULL,
+      ErrorCode.SOCKET_CLOSED,
+      ErrorCode.SERVER_UNKNOWN,
+    ].map(isFinalLoginRefusal),
+    [true, true, false, false],
+  );
+  assert.deepEqual(
+    [ErrorCode.PUBLISHING_BANNED, ErrorCode.STREAM_UNKNOWN, ErrorCode.NETWORK_LOST].map(
+      isFinalMediaRefusal,
+    ),
+    [true, true, false],
+  );
+});
