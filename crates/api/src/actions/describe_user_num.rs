@@ -1,0 +1,55 @@
+//! DescribeUserNum: how many users rooms have; 0 for a room that is not there (ruling 13).
+
+use odeum_node::CommandError;
+use odeum_proto::api::{UserCount, UserCounts};
+use odeum_proto::return_code::room;
+use odeum_types::RoomId;
+
+use crate::call::{Answer, Call, Effect, not_carried_out};
+use crate::parameters::Parameters;
+use crate::refusal::Refusal;
+
+/// Rooms of one call.
+const ROOMS_MAX: usize = 10;
+
+fn parse(parameters: Parameters<'_>) -> Result<Vec<RoomId>, Refusal> {
+    parameters.list("RoomId", ROOMS_MAX, room::PARAMETER_BAD, RoomId::parse)
+}
+
+pub(crate) async fn answer(call: Call) -> Result<Answer, Refusal> {
+    let mut user_count_list = Vec::with_capacity(ROOMS_MAX);
+    for id in parse(call.parameters()?)? {
+        let user_count = match call.node().query(call.app, &id, |room| room.user_count()).await {
+            Ok(count) => u32::try_from(count).unwrap_or(u32::MAX),
+            Err(CommandError::NoRoom) => 0,
+            Err(error) => {
+                return Err(not_carried_out(error, Effect::Reads, &id, room::ROOM_UNKNOWN));
+            }
+        };
+        let room_id = id.to_string();
+        user_count_list.push(UserCount { room_id, user_count, admin_user_count: 0 });
+    }
+    Ok(call.found(UserCounts { user_count_list }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::query::Fields;
+
+    #[test]
+    fn parameters() {
+        for (query, code) in [
+            ("RoomId[]=a&RoomId[]=b".to_owned(), 0),
+            ("RoomId[]=a&".repeat(10), 0),
+            ("RoomId[]=a&".repeat(11), 2),
+            (String::new(), 2),
+            ("RoomId[]=a%20".to_owned(), 2),
+            (format!("RoomId[]={}", "r".repeat(128)), 3),
+        ] {
+            let fields = Fields::parse(&query, None);
+            let parsed = Parameters::new(&fields).and_then(parse);
+            assert_eq!(parsed.err().map_or(0, |refusal| refusal.code.number), code, "{query}");
+        }
+    }
+}
