@@ -1,6 +1,7 @@
 //! Seeded simulation: rooms, clients and a bad network, thousands of operations per seed, everything checked
 //! after each one. A failure prints its seed; a seed that found a bug stays in `SEEDS_OF_BUGS`.
 
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use odeum_room::{DeleteStreamMode, RoomConfig};
@@ -9,11 +10,18 @@ use crate::faults::Faults;
 use crate::operation::Operation;
 use crate::world::World;
 
+/// Seeds of one run of the tests; `make sim` asks for others and more, as `ODEUM_SEEDS=FROM..TO`.
 const SEEDS: u64 = 60;
 const OPERATIONS: usize = 1_500;
 
 /// Seeds that failed once.
 const SEEDS_OF_BUGS: [u64; 0] = [];
+
+fn seeds() -> Range<u64> {
+    let Some(asked) = option_env!("ODEUM_SEEDS") else { return 0..SEEDS };
+    let (from, to) = asked.split_once("..").expect("ODEUM_SEEDS is FROM..TO");
+    from.parse().expect("FROM is a number")..to.parse().expect("TO is a number")
+}
 
 /// SplitMix64: small, and good enough to choose operations.
 struct Random(u64);
@@ -68,7 +76,9 @@ fn simulate(seed: u64) -> Faults {
 #[test]
 fn rooms_hold_their_invariants_under_faults() {
     let mut total = Faults::default();
-    for seed in SEEDS_OF_BUGS.into_iter().chain(0..SEEDS) {
+    let seeds = seeds();
+    let are_enough_for_every_fault = seeds.end - seeds.start >= SEEDS;
+    for seed in SEEDS_OF_BUGS.into_iter().chain(seeds) {
         match catch_unwind(AssertUnwindSafe(|| simulate(seed))) {
             Ok(faults) => total.add(&faults),
             Err(panic) => {
@@ -77,7 +87,9 @@ fn rooms_hold_their_invariants_under_faults() {
             }
         }
     }
-    total.assert_all_happened();
+    if are_enough_for_every_fault {
+        total.assert_all_happened();
+    }
 }
 
 #[test]
