@@ -1,0 +1,162 @@
+//! The apps that the node serves and what is unique in each: their user and stream claims.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use odeum_room::{App, DeleteStreamMode, RoomConfig};
+use odeum_types::AppId;
+use rustc_hash::FxHashMap;
+
+/// What an operator chooses per app; the rest of a room's configuration is the node's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppSettings {
+    /// The app.
+    pub app: AppId,
+    /// What DeleteStream does to the media (rulings 11 and 12).
+    pub delete_stream: DeleteStreamMode,
+    /// Whether an expired token removes its user (ruling 25).
+    pub kick_on_token_expiry: bool,
+}
+
+/// The claims of one app.
+///
+/// Shared by the room workers behind a lock because a claim has to be made in the same step as the
+/// room's change: a message to an owner would let the room go on between asking and hearing, and a
+/// closed or refilled room would then hold claims that nobody gives back. The lock is held for one
+/// room command at most, microseconds, and never across an await.
+#[derive(Debug, Default)]
+pub struct AppClaims(Mutex<App>);
+
+impl AppClaims {
+    /// The claims, for one operation. A room that panicked while it held them left them whole: each
+    /// change of [`App`] is one map operation.
+    pub fn lock(&self) -> MutexGuard<'_, App> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One app as the node knows it. It lives as long as a room of it does, also when the configuration
+/// no longer has it.
+#[derive(Debug)]
+pub(crate) struct AppState {
+    /// Its claims.
+    pub(crate) claims: AppClaims,
+    /// Its rooms at once, on all workers.
+    rooms: AtomicUsize,
+    /// How its next rooms are configured; set as a whole by a reload.
+    room_config: Mutex<RoomConfig>,
+}
+
+impl AppState {
+    fn new(room_config: RoomConfig) -> Self {
+        Self {
+            claims: AppClaims::default(),
+            rooms: AtomicUsize::new(0),
+            room_config: Mutex::new(room_config),
+        }
+    }
+
+    /// How a room that begins now is configured.
+    pub(crate) fn room_config(&self) -> RoomConfig {
+        self.room_config.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Counts a room in; false when the app has `rooms_max` already.
+    pub(crate) fn room_begins(&self, rooms_max: usize) -> bool {
+        let more = |rooms| (rooms < rooms_max).then_some(rooms + 1);
+        self.rooms.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+    }
+
+    /// Counts a room out.
+    pub(crate) fn room_ends(&self) {
+        self.rooms.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Rooms of the app.
+    pub(crate) fn rooms(&self) -> usize {
+        self.rooms.load(Ordering::Relaxed)
+    }
+}
+
+/// All apps. The lock is held to look one up or to put a reload's in place; a message would add a task
+/// switch to every command.
+#[derive(Debug)]
+pub(crate) struct AppRegistry {
+    /// The apps served, by id.
+    apps: RwLock<FxHashMap<AppId, Arc<AppState>>>,
+    /// What every room has unless its app says otherwise.
+    room_config: RoomConfig,
+}
+
+impl AppRegistry {
+    /// A registry of these apps.
+    pub(crate) fn new(room_config: RoomConfig, apps: Vec<AppSettings>) -> Self {
+        let registry = Self { apps: RwLock::default(), room_config };
+        registry.update(apps);
+        registry
+    }
+
+    /// Takes a reload's apps: known ones keep their claims and rooms, and their next rooms are configured
+    /// anew; a removed one takes no new login and its rooms end by themselves.
+    pub(crate) fn update(&self, apps: Vec<AppSettings>) {
+        let mut known = self.apps.write().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|id, state| state.rooms() > 0 || apps.iter().any(|app| app.app == *id));
+        for app in apps {
+            let config = RoomConfig {
+                delete_stream: app.delete_stream,
+                kick_on_token_expiry: app.kick_on_token_expiry,
+                ..self.room_config.clone()
+            };
+            match known.get(&app.app) {
+                Some(state) => {
+                    *state.room_config.lock().unwrap_or_else(PoisonError::into_inner) = config;
+                }
+                None => {
+                    known.insert(app.app, Arc::new(AppState::new(config)));
+                }
+            }
+        }
+    }
+
+    /// The app, if it is known.
+    pub(crate) fn get(&self, app: AppId) -> Option<Arc<AppState>> {
+        self.apps.read().unwrap_or_else(PoisonError::into_inner).get(&app).cloned()
+    }
+
+    /// Every app.
+    pub(crate) fn all(&self) -> Vec<Arc<AppState>> {
+        self.apps.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(app: u32, delete_stream: DeleteStreamMode) -> AppSettings {
+        AppSettings { app: AppId(app), delete_stream, kick_on_token_expiry: false }
+    }
+
+    #[test]
+    fn a_reload_changes_the_next_rooms_and_keeps_the_claims() {
+        let registry = AppRegistry::new(
+            RoomConfig::default(),
+            vec![settings(1, DeleteStreamMode::Stop), settings(2, DeleteStreamMode::Stop)],
+        );
+        let before = registry.get(AppId(1)).unwrap();
+        registry.update(vec![settings(1, DeleteStreamMode::Notify)]);
+        let after = registry.get(AppId(1)).unwrap();
+        assert!(Arc::ptr_eq(&before, &after));
+        assert_eq!(after.room_config().delete_stream, DeleteStreamMode::Notify);
+        assert!(registry.get(AppId(2)).is_none());
+    }
+
+    #[test]
+    fn rooms_are_counted_up_to_the_limit() {
+        let app = AppState::new(RoomConfig::default());
+        assert!(app.room_begins(2) && app.room_begins(2));
+        assert!(!app.room_begins(2));
+        app.room_ends();
+        assert!(app.room_begins(2));
+    }
+}

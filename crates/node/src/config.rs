@@ -1,0 +1,61 @@
+//! What the node is started with.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use odeum_room::RoomConfig;
+
+use crate::claims::AppSettings;
+use crate::limits::Limits;
+
+/// Everything that the node is started with.
+#[derive(Debug, Clone)]
+pub struct NodeConfig {
+    /// The media plane.
+    pub media: MediaConfig,
+    /// Room workers; a room stays on one. Default: one per core. More than cores gains nothing.
+    pub room_workers: usize,
+    /// How rooms are configured, but for what each app chooses in [`AppSettings`].
+    pub room: RoomConfig,
+    /// Limits of the node itself.
+    pub limits: Limits,
+    /// The apps served; replaced by [`crate::NodeHandle::update_apps`].
+    pub apps: Vec<AppSettings>,
+}
+
+/// The media plane.
+#[derive(Debug, Clone)]
+pub struct MediaConfig {
+    /// Where the first worker's UDP socket is bound; the next workers have the next ports. With port 0
+    /// each has a free one. Default 127.0.0.1:7881.
+    pub listen: SocketAddr,
+    /// Worker threads. Default 1. More spread rooms over cores; one room stays on one.
+    pub workers: usize,
+    /// Announced to clients in place of the bound address. Default none: the bound address, or those of
+    /// the interfaces when bound to all.
+    pub external_address: Option<IpAddr>,
+    /// Transports per worker; beyond it a publish or play is refused. Default 4,000, about 120 MB.
+    pub peers_per_worker_max: usize,
+}
+
+impl Default for NodeConfig {
+    fn default() -> Self {
+        Self {
+            media: MediaConfig::default(),
+            room_workers: std::thread::available_parallelism().map_or(1, usize::from),
+            room: RoomConfig::default(),
+            limits: Limits::default(),
+            apps: Vec::new(),
+        }
+    }
+}
+
+impl Default for MediaConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7881)),
+            workers: 1,
+            external_address: None,
+            peers_per_worker_max: 4_000,
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Every limit of the node in one place, each with its unit and what happens when it is hit. What a
+//! room itself limits (users, streams, plays, replay) is `odeum_room::RoomConfig`.
+
+use std::time::Duration;
+
+/// Limits that an operator may change. The defaults suit one machine with 16 GB of memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Rooms of one app at once; beyond it a login that would begin a room is refused
+    /// ([`crate::LoginFailed::TooManyRooms`]). Default 100,000.
+    pub rooms_per_app_max: usize,
+    /// Users of one app logged in or about to be; beyond it a login is refused
+    /// ([`crate::LoginFailed::TooManyUsers`]). Default 1,000,000.
+    pub users_per_app_max: usize,
+    /// Commands waiting for one room worker; beyond it a command is refused
+    /// ([`crate::CommandError::Overloaded`]). Default 4,096.
+    pub mailbox_commands_max: usize,
+    /// Offers waiting for one media worker; beyond it a publish or play is refused
+    /// ([`crate::CommandError::Overloaded`]). Closing a transport always passes. Default 1,024.
+    pub media_commands_max: usize,
+    /// Events that nobody has acknowledged yet; beyond it commands and logins are refused before
+    /// anything changes ([`crate::CommandError::EventsFull`], ruling 27). What clients end by leaving
+    /// always passes: users that are in bound it. Default 100,000.
+    pub events_queued_max: usize,
+    /// Notices queued for one client; beyond it its connection is cut
+    /// ([`crate::CloseReason::TooSlow`]) and the room goes on without waiting. Default 1,024.
+    pub client_queue_messages_max: usize,
+    /// Estimated bytes queued for one client; as above. Default 1 MiB.
+    pub client_queue_bytes_max: usize,
+    /// How long a command may take, waiting included; beyond it
+    /// [`crate::CommandError::DeadlinePassed`]. One that has not begun by then never does. Default 5 s.
+    pub command_deadline: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            rooms_per_app_max: 100_000,
+            users_per_app_max: 1_000_000,
+            mailbox_commands_max: 4_096,
+            media_commands_max: 1_024,
+            events_queued_max: 100_000,
+            client_queue_messages_max: 1_024,
+            client_queue_bytes_max: 1024 * 1024,
+            command_deadline: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Buffers that one read of a media socket fills at most; more waits in the kernel.
+pub(crate) const RECEIVE_BATCH_MAX: usize = 32;
+
+/// Bytes of one such buffer: the largest datagram, or GRO's joined ones, that the kernel hands over.
+pub(crate) const DATAGRAM_BYTES_MAX: usize = 65_536;
+
+/// Batches that a media worker reads before it looks at commands and timers again.
+pub(crate) const BATCHES_PER_TURN_MAX: usize = 8;
+
+/// Packets of one batch handed to the media plane before its sends are flushed: GRO can bring 2,048 in
+/// one batch, and the fan-out of that many would not fit its queues.
+pub(crate) const FLUSH_PACKETS_MAX: usize = 256;
+
+/// Commands that a media worker carries out before it reads its socket again.
+pub(crate) const COMMANDS_PER_TURN_MAX: usize = 32;
+
+/// Bytes asked for each way in the kernel's buffers of a media socket. It grants less when
+/// `net.core.rmem_max` says so, which is logged. Beyond it packets are lost as in a network.
+pub(crate) const SOCKET_BUFFER_BYTES: usize = 8 * 1024 * 1024;
+
+/// Addresses announced to clients when the media socket is bound to all of them; the rest is left out.
+pub(crate) const ANNOUNCED_ADDRESSES_MAX: usize = 8;
+
+/// Times that a login turns out a session of the same user elsewhere before it gives up
+/// ([`crate::LoginFailed::Overtaken`]): another login races with it.
+pub(crate) const EVICTIONS_MAX: usize = 3;
+
+/// Restarts of one media worker after panics of its own; beyond it the worker stays down and the node
+/// reports itself unhealthy.
+pub(crate) const MEDIA_RESTARTS_MAX: u32 = 16;
+
+/// How long `statistics` waits for a media worker; one that does not answer counts as zero.
+pub(crate) const STATISTICS_WAIT: Duration = Duration::from_secs(1);

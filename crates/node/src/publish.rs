@@ -1,0 +1,127 @@
+//! Publishing and playing: first the room, then the media plane, then the SDP answer. What the media plane
+//! reports afterwards goes to the room's worker by itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use odeum_room::StartPublishing;
+use odeum_types::StreamId;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use crate::error::{CommandError, PlayFailed, PublishFailed};
+use crate::handle::{NodeHandle, SessionRef};
+use crate::media_worker::{CreatePeer, CreateRole, OfferAnswer};
+use crate::peer_notice::{PeerOwner, PeerRole};
+use crate::room_worker::{RoomKey, RoomWorker};
+
+impl NodeHandle {
+    /// Begins a publication with the client's SDP offer and returns the SDP answer. The stream comes into
+    /// the room's list when its media is connected. A caller that goes away leaves a publication that ends
+    /// by the media plane's connect timeout.
+    ///
+    /// # Errors
+    /// [`PublishFailed`], each variant as it says; the room is as before then, but for what the stream's
+    /// own replacement has ended.
+    pub async fn publish(
+        &self,
+        session: &SessionRef,
+        stream: StreamId,
+        offer: String,
+        extra_info: Arc<str>,
+    ) -> Result<String, PublishFailed> {
+        let began = Instant::now();
+        self.shared.admit()?;
+        let key = (session.app, session.room.clone());
+        let peer = self.shared.ids.peer();
+        let owner = self.owner(&key, session, &stream, PeerRole::Publisher);
+        let start = StartPublishing { session: session.session, stream, peer, extra_info };
+        let (reply_offer, answer) = oneshot::channel();
+        self.ask(&key.clone(), move |worker, reply| {
+            let started = worker.command(&key, |now, room, claims| {
+                room.start_publishing(now, &mut claims.lock(), start)
+            });
+            let (result, events) = match started {
+                Ok((Ok(()), events)) => {
+                    let role = CreateRole::Publisher;
+                    let create = CreatePeer { peer, role, owner, offer, reply: reply_offer };
+                    (worker.create_peer(&key, create).map_err(PublishFailed::Command), events)
+                }
+                Ok((Err(error), events)) => (Err(PublishFailed::Room(error)), events),
+                Err(error) => (Err(PublishFailed::Command(error)), None),
+            };
+            RoomWorker::reply(result, events, reply);
+        })
+        .await??;
+        Ok(answered(answer, began + self.deadline()).await??.sdp)
+    }
+
+    /// Begins a play with the client's SDP offer and returns the SDP answer.
+    ///
+    /// # Errors
+    /// [`PlayFailed`], each variant as it says.
+    pub async fn play(
+        &self,
+        session: &SessionRef,
+        stream: StreamId,
+        offer: String,
+    ) -> Result<String, PlayFailed> {
+        let began = Instant::now();
+        self.shared.admit()?;
+        let key = (session.app, session.room.clone());
+        let peer = self.shared.ids.peer();
+        let owner = self.owner(&key, session, &stream, PeerRole::Player);
+        let session = session.session;
+        let (reply_offer, answer) = oneshot::channel();
+        self.ask(&key.clone(), move |worker, reply| {
+            let started = worker
+                .command(&key, |now, room, _| room.start_playing(now, session, &stream, peer));
+            let (result, events) = match started {
+                Ok((Ok(publisher), events)) => {
+                    let role = CreateRole::Subscriber(publisher);
+                    let create = CreatePeer { peer, role, owner, offer, reply: reply_offer };
+                    (worker.create_peer(&key, create).map_err(PlayFailed::Command), events)
+                }
+                Ok((Err(error), events)) => (Err(PlayFailed::Room(error)), events),
+                Err(error) => (Err(PlayFailed::Command(error)), None),
+            };
+            RoomWorker::reply(result, events, reply);
+        })
+        .await??;
+        Ok(answered(answer, began + self.deadline()).await??.sdp)
+    }
+
+    fn owner(
+        &self,
+        key: &RoomKey,
+        session: &SessionRef,
+        stream: &StreamId,
+        role: PeerRole,
+    ) -> PeerOwner {
+        PeerOwner {
+            app: key.0,
+            room: key.1.clone(),
+            session: session.session,
+            stream: stream.clone(),
+            role,
+            notices: self.shared.mailbox(key).notices.clone(),
+        }
+    }
+
+    fn deadline(&self) -> Duration {
+        self.shared.limits.command_deadline
+    }
+}
+
+/// Waits for the media worker's answer.
+async fn answered(
+    answer: oneshot::Receiver<OfferAnswer>,
+    deadline: Instant,
+) -> Result<OfferAnswer, CommandError> {
+    match tokio::time::timeout_at(deadline, answer).await {
+        Ok(Ok(answer)) => Ok(answer),
+        // The worker broke down with the offer; the room hears of that from the worker.
+        Ok(Err(_)) => Err(CommandError::Overloaded),
+        Err(_) => Err(CommandError::DeadlinePassed),
+    }
+}

@@ -1,0 +1,93 @@
+//! What all handles and room workers of a node share.
+
+use std::hash::BuildHasher;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use rustc_hash::FxBuildHasher;
+use tokio::sync::mpsc::error::TrySendError;
+
+use crate::claims::AppRegistry;
+use crate::clock::Clock;
+use crate::error::CommandError;
+use crate::events::EventSender;
+use crate::identity::Identities;
+use crate::limits::Limits;
+use crate::media_worker::MediaHandle;
+use crate::room_worker::{Job, Mailbox, RoomKey};
+use crate::statistics::{ControlCounters, count};
+
+/// The node. Everything here is fixed after the start, or a counter, or documents its own lock.
+pub(crate) struct Shared {
+    /// The one clock.
+    pub(crate) clock: Clock,
+    /// Limits of the node.
+    pub(crate) limits: Limits,
+    /// How long a session may be silent.
+    pub(crate) heartbeat_timeout: Duration,
+    /// Ids given out.
+    pub(crate) ids: Identities,
+    /// The apps and their claims.
+    pub(crate) apps: AppRegistry,
+    /// To the room workers.
+    pub(crate) rooms: Vec<Mailbox>,
+    /// Sessions of each room worker.
+    pub(crate) sessions: Vec<Arc<AtomicU64>>,
+    /// To the media workers.
+    pub(crate) media: Vec<MediaHandle>,
+    /// Where the media workers are bound.
+    pub(crate) media_addresses: Vec<SocketAddr>,
+    /// To whoever receives events.
+    pub(crate) events: EventSender,
+    /// What is counted.
+    pub(crate) counters: ControlCounters,
+    /// Set once by the shutdown; from then on commands are refused.
+    pub(crate) closing: AtomicBool,
+}
+
+impl Shared {
+    /// The mailbox of the worker that owns the room.
+    pub(crate) fn mailbox(&self, key: &RoomKey) -> &Mailbox {
+        &self.rooms[worker_of(key, self.rooms.len())]
+    }
+
+    /// The media worker of the room: all its transports are on this one.
+    pub(crate) fn media_of(&self, key: &RoomKey) -> &MediaHandle {
+        &self.media[worker_of(key, self.media.len())]
+    }
+
+    /// Whether the shutdown has begun.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+
+    /// Refuses work that could change a room, when the node takes none.
+    pub(crate) fn admit(&self) -> Result<(), CommandError> {
+        if self.is_closing() {
+            return Err(CommandError::ShuttingDown);
+        }
+        if self.events.is_full() {
+            count(&self.counters.events_refusals);
+            return Err(CommandError::EventsFull);
+        }
+        Ok(())
+    }
+
+    /// Queues `job` for the worker that owns the room, without waiting.
+    pub(crate) fn post(&self, key: &RoomKey, job: Job) -> Result<(), CommandError> {
+        self.mailbox(key).jobs.try_send(job).map_err(|error| match error {
+            TrySendError::Full(_) => {
+                count(&self.counters.mailbox_refusals);
+                CommandError::Overloaded
+            }
+            TrySendError::Closed(_) => CommandError::ShuttingDown,
+        })
+    }
+}
+
+fn worker_of(key: &RoomKey, workers: usize) -> usize {
+    // The upper half: this hash is weakest in its low bits.
+    (FxBuildHasher.hash_one(key) >> 32) as usize % workers
+}

@@ -1,0 +1,101 @@
+//! Starting a node: sockets first, for they may fail, then threads and tasks.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+
+use odeum_sfu::SfuConfig;
+
+use crate::claims::AppRegistry;
+use crate::clock::Clock;
+use crate::config::{MediaConfig, NodeConfig};
+use crate::events::{self, EventReceiver};
+use crate::handle::NodeHandle;
+use crate::identity::{Identities, random_bytes};
+use crate::limits::SOCKET_BUFFER_BYTES;
+use crate::media_address::announced;
+use crate::media_worker::{self, MediaHandle};
+use crate::room_worker::{self, mailbox};
+use crate::shared::Shared;
+use crate::statistics::ControlCounters;
+use crate::udp::{UdpSocket, interface_addresses};
+
+impl NodeHandle {
+    /// Starts a node on the current tokio runtime; events come out of the receiver. It runs until
+    /// [`NodeHandle::shutdown`].
+    ///
+    /// # Errors
+    /// A media address that cannot be bound, named in the message; or the machine is out of threads.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn start(config: NodeConfig) -> io::Result<(Self, EventReceiver)> {
+        let (media, media_addresses) =
+            start_media(&config.media, config.limits.media_commands_max)?;
+        let (events, receiver) = events::channel(config.limits.events_queued_max);
+        let workers = config.room_workers.max(1);
+        let (mailboxes, receivers): (Vec<_>, Vec<_>) =
+            (0..workers).map(|_| mailbox(config.limits.mailbox_commands_max)).unzip();
+        let shared = Arc::new(Shared {
+            clock: Clock::start(),
+            limits: config.limits,
+            heartbeat_timeout: config.room.heartbeat_timeout,
+            ids: Identities::default(),
+            apps: AppRegistry::new(config.room, config.apps),
+            rooms: mailboxes,
+            sessions: (0..workers).map(|_| Arc::new(AtomicU64::new(0))).collect(),
+            media,
+            media_addresses,
+            events,
+            counters: ControlCounters::default(),
+            closing: AtomicBool::new(false),
+        });
+        for (receiver, sessions) in receivers.into_iter().zip(&shared.sessions) {
+            tokio::spawn(room_worker::run(Arc::clone(&shared), Arc::clone(sessions), receiver));
+        }
+        Ok((Self { shared }, receiver))
+    }
+}
+
+fn start_media(
+    config: &MediaConfig,
+    offers_max: usize,
+) -> io::Result<(Vec<MediaHandle>, Vec<SocketAddr>)> {
+    let interfaces = interface_addresses()?;
+    let certificate = dimpl::certificate::generate_self_signed_certificate()
+        .map_err(|error| io::Error::other(format!("cannot make a DTLS certificate: {error:?}")))?;
+    // All sockets before the first thread, so that a taken port leaves nothing running.
+    let sockets = (0..config.workers.max(1))
+        .map(|number| UdpSocket::bind(worker_address(config.listen, number)?, SOCKET_BUFFER_BYTES))
+        .collect::<io::Result<Vec<_>>>()?;
+    let mut handles = Vec::new();
+    let mut addresses = Vec::new();
+    for (number, socket) in sockets.into_iter().enumerate() {
+        let local = socket.local();
+        let candidates = announced(local, config.external_address, &interfaces);
+        let (receive_bytes, send_bytes) = socket.buffers();
+        tracing::info!(
+            worker = number, %local, announced = ?candidates, gso = ?socket.segmentation(),
+            gro = socket.gro(), receive_bytes, send_bytes,
+            "media worker listens",
+        );
+        let mut sfu = SfuConfig::new(certificate.clone(), candidates, random_bytes());
+        sfu.peers_max = config.peers_per_worker_max;
+        let (handle, _thread) = media_worker::start(number, socket, sfu, offers_max)?;
+        handles.push(handle);
+        addresses.push(local);
+    }
+    Ok((handles, addresses))
+}
+
+fn worker_address(listen: SocketAddr, number: usize) -> io::Result<SocketAddr> {
+    if listen.port() == 0 {
+        return Ok(listen);
+    }
+    let offset = u16::try_from(number).ok();
+    let port = offset.and_then(|offset| listen.port().checked_add(offset)).ok_or_else(|| {
+        io::Error::new(io::ErrorKind::InvalidInput, "the media ports go beyond 65535")
+    })?;
+    Ok(SocketAddr::new(listen.ip(), port))
+}

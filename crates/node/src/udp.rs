@@ -1,0 +1,554 @@
+//! The kernel's side of the media plane: one UDP socket read in batches with GRO, written with GSO, and
+//! an eventfd that wakes its thread. The only file of this crate with unsafe code; each call is as thin
+//! as the kernel's own.
+//!
+//! GSO (`UDP_SEGMENT`) hands the kernel up to 64 packets of one size in one call, GRO (`UDP_GRO`) brings
+//! packets of one source in one buffer. Both are tried at start; a socket without them sends and reads
+//! packet by packet, and a send that a network card refuses (EIO, EINVAL) turns GSO off for good.
+#![allow(unsafe_code)]
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+
+use crate::limits::{DATAGRAM_BYTES_MAX, RECEIVE_BATCH_MAX};
+
+/// Bytes for the control messages of one received buffer: one `int` of UDP_GRO needs 24.
+const CONTROL_BYTES: usize = 64;
+
+/// Whether the kernel cuts one large send into packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Segmentation {
+    /// `UDP_SEGMENT` works.
+    Kernel,
+    /// One system call per packet.
+    PerPacket,
+}
+
+/// What became of one send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// Every packet was taken by the kernel.
+    All,
+    /// The send buffer was full: the packets that it did not take are lost, as in a network.
+    BufferFull,
+    /// The kernel refused (no route, a firewall): the packets are lost.
+    Refused,
+}
+
+/// A bound, non-blocking UDP socket.
+pub(crate) struct UdpSocket {
+    /// The socket itself.
+    socket: Socket,
+    /// Where it is bound, with the real port.
+    local: SocketAddr,
+    /// Whether sends may be segmented by the kernel.
+    segmentation: Segmentation,
+    /// Whether the kernel may hand over several packets in one buffer.
+    gro: bool,
+    /// Receive and send buffer sizes that the kernel granted, in bytes.
+    buffers: (usize, usize),
+}
+
+impl UdpSocket {
+    /// Binds `address`, asks for buffers of `buffer_bytes` each way and tries GSO and GRO.
+    ///
+    /// # Errors
+    /// What the kernel says: the port is taken, the address is not of this machine.
+    pub(crate) fn bind(address: SocketAddr, buffer_bytes: usize) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+        if address.is_ipv6() && address.ip().is_unspecified() {
+            socket.set_only_v6(false)?;
+        }
+        socket.bind(&address.into())?;
+        socket.set_nonblocking(true)?;
+        // A kernel that grants less than was asked for does not say so; what it granted is read back.
+        socket.set_recv_buffer_size(buffer_bytes)?;
+        socket.set_send_buffer_size(buffer_bytes)?;
+        let buffers = (socket.recv_buffer_size()?, socket.send_buffer_size()?);
+        let local = socket.local_addr()?.as_socket().ok_or(io::ErrorKind::AddrNotAvailable)?;
+        let gro = set_option(socket.as_raw_fd(), libc::SOL_UDP, libc::UDP_GRO, 1).is_ok();
+        // Zero sets no segment size for plain sends; a kernel before 4.18 does not know the option.
+        let gso = set_option(socket.as_raw_fd(), libc::SOL_UDP, libc::UDP_SEGMENT, 0).is_ok();
+        let segmentation = if gso { Segmentation::Kernel } else { Segmentation::PerPacket };
+        Ok(Self { socket, local, segmentation, gro, buffers })
+    }
+
+    /// Sends `bytes` to `destination`, as packets of `segment_size` bytes (the last may be shorter), or
+    /// as one packet. Never blocks.
+    pub(crate) fn send(
+        &mut self,
+        destination: SocketAddr,
+        bytes: &[u8],
+        segment_size: Option<usize>,
+    ) -> Sent {
+        let address = self.kernel_address(destination);
+        let Some(size) = segment_size.filter(|size| *size < bytes.len()) else {
+            return outcome(self.socket.send_to(bytes, &address));
+        };
+        if self.segmentation == Segmentation::Kernel {
+            match send_segmented(self.socket.as_raw_fd(), &address, bytes, size) {
+                Err(error) if matches!(error.raw_os_error(), Some(libc::EIO | libc::EINVAL)) => {
+                    tracing::warn!(%error, "the kernel refused a segmented send; GSO is off from now on");
+                    self.segmentation = Segmentation::PerPacket;
+                }
+                result => return outcome(result),
+            }
+        }
+        let mut worst = Sent::All;
+        for packet in bytes.chunks(size) {
+            match outcome(self.socket.send_to(packet, &address)) {
+                Sent::All => {}
+                lost => worst = lost,
+            }
+        }
+        worst
+    }
+
+    /// Where it is bound, with the real port.
+    pub(crate) fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Whether sends are segmented by the kernel.
+    pub(crate) fn segmentation(&self) -> Segmentation {
+        self.segmentation
+    }
+
+    /// Whether one read may bring several packets.
+    pub(crate) fn gro(&self) -> bool {
+        self.gro
+    }
+
+    /// Receive and send buffer sizes that the kernel granted, in bytes (it doubles what was asked for).
+    pub(crate) fn buffers(&self) -> (usize, usize) {
+        self.buffers
+    }
+
+    /// Turns kernel segmentation off, as a kernel without it would.
+    #[cfg(test)]
+    fn forget_segmentation(&mut self) {
+        self.segmentation = Segmentation::PerPacket;
+    }
+
+    /// A dual-stack IPv6 socket takes IPv4 destinations in mapped form only.
+    fn kernel_address(&self, destination: SocketAddr) -> SockAddr {
+        match (self.local, destination) {
+            (SocketAddr::V6(_), SocketAddr::V4(v4)) => {
+                SocketAddrV6::new(v4.ip().to_ipv6_mapped(), v4.port(), 0, 0).into()
+            }
+            (_, other) => other.into(),
+        }
+    }
+}
+
+fn outcome(result: io::Result<usize>) -> Sent {
+    match result {
+        Ok(_) => Sent::All,
+        Err(error) => match error.raw_os_error() {
+            Some(libc::EAGAIN | libc::ENOBUFS) => Sent::BufferFull,
+            _ => Sent::Refused,
+        },
+    }
+}
+
+fn set_option(
+    fd: RawFd,
+    level: libc::c_int,
+    name: libc::c_int,
+    value: libc::c_int,
+) -> io::Result<()> {
+    let pointer: *const libc::c_int = &value;
+    // SAFETY: `fd` is an open socket of the caller, `pointer` points at a live int of the size given.
+    let result = unsafe {
+        libc::setsockopt(
+            fd,
+            level,
+            name,
+            pointer.cast(),
+            size_of::<libc::c_int>() as libc::socklen_t,
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// A control buffer with the alignment that `cmsghdr` needs.
+#[repr(align(8))]
+#[derive(Clone, Copy)]
+struct Control([u8; CONTROL_BYTES]);
+
+fn send_segmented(fd: RawFd, to: &SockAddr, bytes: &[u8], size: usize) -> io::Result<usize> {
+    let size = u16::try_from(size).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
+    let mut control = Control([0; CONTROL_BYTES]);
+    let mut part = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+    // SAFETY: all-zero is a valid msghdr (null pointers, zero lengths).
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_name = to.as_ptr().cast_mut().cast();
+    message.msg_namelen = to.len();
+    message.msg_iov = &mut part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.0.as_mut_ptr().cast();
+    // SAFETY: CMSG_SPACE only computes.
+    message.msg_controllen = unsafe { libc::CMSG_SPACE(size_of::<u16>() as u32) } as _;
+    // SAFETY: msg_control points at CONTROL_BYTES live, aligned bytes, more than msg_controllen, so the
+    // first header and its u16 lie inside them. sendmsg reads name, bytes and control, which outlive it.
+    let sent = unsafe {
+        let header = libc::CMSG_FIRSTHDR(&message);
+        (*header).cmsg_level = libc::SOL_UDP;
+        (*header).cmsg_type = libc::UDP_SEGMENT;
+        (*header).cmsg_len = libc::CMSG_LEN(size_of::<u16>() as u32) as _;
+        libc::CMSG_DATA(header).cast::<u16>().write_unaligned(size);
+        libc::sendmsg(fd, &message, 0)
+    };
+    usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+}
+
+/// Buffers for one `recvmmsg`: [`RECEIVE_BATCH_MAX`] of [`DATAGRAM_BYTES_MAX`] bytes, made once.
+pub(crate) struct ReceiveBatch {
+    /// The bytes of all buffers, one after the other.
+    storage: Vec<u8>,
+    /// Who sent each buffer.
+    sources: Vec<libc::sockaddr_storage>,
+    /// The control messages of each buffer.
+    controls: Vec<Control>,
+    /// How the last read filled the buffers.
+    filled: Vec<Filled>,
+}
+
+/// One buffer that a read filled.
+#[derive(Clone, Copy)]
+struct Filled {
+    /// Who sent it; none for an address family that is not IP.
+    source: Option<SocketAddr>,
+    /// Bytes in it.
+    size: usize,
+    /// Size of each packet in it but the last.
+    segment: usize,
+}
+
+impl ReceiveBatch {
+    /// Allocates the buffers: 2 MiB.
+    pub(crate) fn new() -> Self {
+        // SAFETY: all-zero is a valid sockaddr_storage, of family AF_UNSPEC.
+        let nobody: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
+        Self {
+            storage: vec![0; RECEIVE_BATCH_MAX * DATAGRAM_BYTES_MAX],
+            sources: vec![nobody; RECEIVE_BATCH_MAX],
+            controls: vec![Control([0; CONTROL_BYTES]); RECEIVE_BATCH_MAX],
+            filled: Vec::with_capacity(RECEIVE_BATCH_MAX),
+        }
+    }
+
+    /// Reads what waits at `socket`, at most one batch. True when every buffer was filled, so that more
+    /// may wait; false when the socket is empty.
+    ///
+    /// # Errors
+    /// What the kernel says, but for EAGAIN, EINTR and the ICMP errors of earlier sends.
+    pub(crate) fn receive(&mut self, socket: &UdpSocket) -> io::Result<bool> {
+        self.filled.clear();
+        // SAFETY: all-zero is a valid mmsghdr and a valid iovec.
+        let mut messages: [libc::mmsghdr; RECEIVE_BATCH_MAX] = unsafe { std::mem::zeroed() };
+        // SAFETY: as above.
+        let mut parts: [libc::iovec; RECEIVE_BATCH_MAX] = unsafe { std::mem::zeroed() };
+        let buffers = self.storage.chunks_exact_mut(DATAGRAM_BYTES_MAX);
+        let memory = buffers.zip(&mut self.sources).zip(&mut self.controls);
+        for (((buffer, source), control), (message, part)) in
+            memory.zip(messages.iter_mut().zip(&mut parts))
+        {
+            *part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+            let header = &mut message.msg_hdr;
+            header.msg_name = std::ptr::from_mut(source).cast();
+            header.msg_namelen = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
+            header.msg_iov = part;
+            header.msg_iovlen = 1;
+            header.msg_control = control.0.as_mut_ptr().cast();
+            header.msg_controllen = CONTROL_BYTES as _;
+        }
+        // SAFETY: every header points at buffers of `self` and of this frame that live through the call,
+        // with their real sizes; a null timeout with MSG_DONTWAIT returns at once.
+        let count = unsafe {
+            libc::recvmmsg(
+                socket.socket.as_raw_fd(),
+                messages.as_mut_ptr(),
+                RECEIVE_BATCH_MAX as u32,
+                libc::MSG_DONTWAIT,
+                std::ptr::null_mut(),
+            )
+        };
+        let Ok(count) = usize::try_from(count) else {
+            let error = io::Error::last_os_error();
+            return match error.raw_os_error() {
+                Some(libc::EAGAIN) => Ok(false),
+                // An ICMP error of an earlier send is told once and is no state of the socket.
+                Some(libc::EINTR | libc::ECONNREFUSED | libc::EHOSTUNREACH | libc::ENETUNREACH) => {
+                    Ok(true)
+                }
+                _ => Err(error),
+            };
+        };
+        for (message, source) in messages[..count].iter().zip(&self.sources) {
+            let size = message.msg_len as usize;
+            self.filled.push(Filled {
+                source: source_address(source).map(canonical),
+                size,
+                segment: gro_segment(&message.msg_hdr).unwrap_or(size),
+            });
+        }
+        Ok(count == RECEIVE_BATCH_MAX)
+    }
+
+    /// Every packet of the last read, in the order of arrival.
+    pub(crate) fn datagrams(&mut self) -> impl Iterator<Item = (SocketAddr, &mut [u8])> {
+        let buffers = self.storage.chunks_exact_mut(DATAGRAM_BYTES_MAX);
+        self.filled.iter().zip(buffers).flat_map(|(filled, buffer)| {
+            let bytes = if filled.source.is_some() { &mut buffer[..filled.size] } else { &mut [] };
+            let source = filled.source.unwrap_or(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)));
+            bytes.chunks_mut(filled.segment.max(1)).map(move |packet| (source, packet))
+        })
+    }
+}
+
+/// The address that the kernel wrote; none for a family that is not IP.
+fn source_address(storage: &libc::sockaddr_storage) -> Option<SocketAddr> {
+    let pointer = std::ptr::from_ref(storage);
+    match libc::c_int::from(storage.ss_family) {
+        libc::AF_INET => {
+            // SAFETY: a sockaddr_storage is large and aligned enough for every sockaddr, all bytes of it
+            // are initialised, and its family says which one it holds.
+            let v4 = unsafe { &*pointer.cast::<libc::sockaddr_in>() };
+            let ip = Ipv4Addr::from(u32::from_be(v4.sin_addr.s_addr));
+            Some((ip, u16::from_be(v4.sin_port)).into())
+        }
+        libc::AF_INET6 => {
+            // SAFETY: as above.
+            let v6 = unsafe { &*pointer.cast::<libc::sockaddr_in6>() };
+            let ip = Ipv6Addr::from(v6.sin6_addr.s6_addr);
+            let port = u16::from_be(v6.sin6_port);
+            Some(SocketAddrV6::new(ip, port, 0, v6.sin6_scope_id).into())
+        }
+        _ => None,
+    }
+}
+
+/// IPv4 in its own form also when a dual-stack socket reports it mapped.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        IpAddr::V4(v4) => (v4, address.port()).into(),
+        // Kept whole, with the scope that a link-local peer is answered on.
+        IpAddr::V6(_) => address,
+    }
+}
+
+/// The packet size that the kernel says a GRO buffer was joined from.
+fn gro_segment(header: &libc::msghdr) -> Option<usize> {
+    // SAFETY: the kernel set msg_control and msg_controllen to well-formed control messages inside the
+    // live control buffer; CMSG_NXTHDR ends at its length; a UDP_GRO message carries one int.
+    unsafe {
+        let mut next = libc::CMSG_FIRSTHDR(header);
+        while let Some(control) = next.as_ref() {
+            if control.cmsg_level == libc::SOL_UDP && control.cmsg_type == libc::UDP_GRO {
+                let size = libc::CMSG_DATA(next).cast::<libc::c_int>().read_unaligned();
+                return usize::try_from(size).ok().filter(|size| *size > 0);
+            }
+            next = libc::CMSG_NXTHDR(header, next);
+        }
+    }
+    None
+}
+
+/// A counter in the kernel that one thread waits for and any thread raises.
+pub(crate) struct Waker(OwnedFd);
+
+impl Waker {
+    /// Makes the eventfd.
+    ///
+    /// # Errors
+    /// What the kernel says: out of file descriptors.
+    pub(crate) fn new() -> io::Result<Self> {
+        // SAFETY: eventfd takes no pointers.
+        let fd = unsafe { libc::eventfd(0, libc::EFD_NONBLOCK | libc::EFD_CLOEXEC) };
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: `fd` is new and nobody else owns it.
+        Ok(Self(unsafe { OwnedFd::from_raw_fd(fd) }))
+    }
+
+    /// Wakes the thread that waits, or lets its next wait return at once.
+    pub(crate) fn wake(&self) {
+        let one = 1u64;
+        // SAFETY: eight live bytes are written to an open eventfd. Its only failure is a counter at its
+        // maximum, and then the thread is awake already.
+        unsafe { libc::write(self.0.as_raw_fd(), std::ptr::from_ref(&one).cast(), 8) };
+    }
+
+    /// Sets the counter back, so that the next wait sleeps.
+    pub(crate) fn clear(&self) {
+        let mut counter = 0u64;
+        // SAFETY: eight live bytes are read into; EAGAIN means that it was clear.
+        unsafe { libc::read(self.0.as_raw_fd(), std::ptr::from_mut(&mut counter).cast(), 8) };
+    }
+}
+
+/// Sleeps until `socket` has something to read, `waker` is raised or `timeout` passes (none: forever).
+///
+/// # Errors
+/// What the kernel says; EINTR is no error.
+pub(crate) fn wait(socket: &UdpSocket, waker: &Waker, timeout: Option<Duration>) -> io::Result<()> {
+    let mut descriptors = [socket.socket.as_raw_fd(), waker.0.as_raw_fd()].map(|fd| libc::pollfd {
+        fd,
+        events: libc::POLLIN,
+        revents: 0,
+    });
+    let time = timeout.map(|timeout| libc::timespec {
+        tv_sec: timeout.as_secs().min(3600) as libc::time_t,
+        tv_nsec: timeout.subsec_nanos().into(),
+    });
+    let time = time.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+    // SAFETY: the array and the timespec live through the call; no signal mask is given.
+    let result = unsafe { libc::ppoll(descriptors.as_mut_ptr(), 2, time, std::ptr::null()) };
+    match io::Error::last_os_error() {
+        error if result < 0 && error.raw_os_error() != Some(libc::EINTR) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// The addresses of this machine's interfaces that are up, loopback and link-local ones left out.
+///
+/// # Errors
+/// What the kernel says.
+pub(crate) fn interface_addresses() -> io::Result<Vec<IpAddr>> {
+    let mut list: *mut libc::ifaddrs = std::ptr::null_mut();
+    // SAFETY: getifaddrs writes the head of a list that freeifaddrs below gives back.
+    if unsafe { libc::getifaddrs(&mut list) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let mut addresses = Vec::new();
+    let mut next = list;
+    // SAFETY: `next` walks the list until its null end; a non-null ifa_addr points at a sockaddr of the
+    // size that its family says.
+    unsafe {
+        while let Some(interface) = next.as_ref() {
+            next = interface.ifa_next;
+            let flags = interface.ifa_flags as libc::c_int;
+            let Some(address) = interface.ifa_addr.as_ref() else { continue };
+            if flags & libc::IFF_UP == 0 || flags & libc::IFF_LOOPBACK != 0 {
+                continue;
+            }
+            match libc::c_int::from(address.sa_family) {
+                libc::AF_INET => {
+                    let address = &*interface.ifa_addr.cast::<libc::sockaddr_in>();
+                    addresses.push(Ipv4Addr::from(u32::from_be(address.sin_addr.s_addr)).into());
+                }
+                libc::AF_INET6 => {
+                    let address = &*interface.ifa_addr.cast::<libc::sockaddr_in6>();
+                    addresses.push(Ipv6Addr::from(address.sin6_addr.s6_addr).into());
+                }
+                _ => {}
+            }
+        }
+        libc::freeifaddrs(list);
+    }
+    addresses.retain(|address| match address {
+        IpAddr::V4(v4) => !v4.is_link_local(),
+        IpAddr::V6(v6) => !v6.is_unicast_link_local(),
+    });
+    Ok(addresses)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair(address: &str) -> (UdpSocket, UdpSocket) {
+        let bind = || UdpSocket::bind(address.parse().unwrap(), 1 << 20).unwrap();
+        (bind(), bind())
+    }
+
+    /// Reads until `count` packets came.
+    fn packets(socket: &UdpSocket, count: usize) -> Vec<(SocketAddr, Vec<u8>)> {
+        let waker = Waker::new().unwrap();
+        let mut batch = ReceiveBatch::new();
+        let mut packets = Vec::new();
+        while packets.len() < count {
+            wait(socket, &waker, Some(Duration::from_secs(5))).unwrap();
+            batch.receive(socket).unwrap();
+            let before = packets.len();
+            packets.extend(batch.datagrams().map(|(source, bytes)| (source, bytes.to_vec())));
+            assert!(packets.len() > before, "only {before} of {count} packets came");
+        }
+        packets
+    }
+
+    #[track_caller]
+    fn check_segments_arrive(mut from: UdpSocket, to: &UdpSocket) {
+        let bytes: Vec<u8> = (0..10 * 1200 + 17).map(|at| (at / 1200) as u8).collect();
+        assert_eq!(from.send(to.local(), &bytes, Some(1200)), Sent::All);
+        let packets = packets(to, 11);
+        for (at, (source, packet)) in packets.iter().enumerate() {
+            assert_eq!(*source, from.local());
+            assert_eq!(packet.len(), if at == 10 { 17 } else { 1200 });
+            assert!(packet.iter().all(|byte| *byte == at as u8));
+        }
+    }
+
+    #[test]
+    fn a_segmented_send_arrives_as_packets_in_order() {
+        let (from, to) = pair("127.0.0.1:0");
+        check_segments_arrive(from, &to);
+    }
+
+    #[test]
+    fn without_kernel_segmentation_the_same_packets_arrive() {
+        let (mut from, to) = pair("127.0.0.1:0");
+        from.forget_segmentation();
+        check_segments_arrive(from, &to);
+    }
+
+    #[test]
+    fn a_dual_stack_socket_speaks_ipv4_in_its_own_form() {
+        let Ok(mut dual) = UdpSocket::bind("[::]:0".parse().unwrap(), 1 << 16) else {
+            eprintln!("skipped: this machine has no IPv6");
+            return;
+        };
+        let mut v4 = UdpSocket::bind("127.0.0.1:0".parse().unwrap(), 1 << 16).unwrap();
+        assert_eq!(
+            v4.send((Ipv4Addr::LOCALHOST, dual.local().port()).into(), b"to", None),
+            Sent::All
+        );
+        assert_eq!(packets(&dual, 1), [(v4.local(), b"to".to_vec())]);
+        assert_eq!(dual.send(v4.local(), b"back", None), Sent::All);
+        assert_eq!(packets(&v4, 1)[0].1, b"back");
+    }
+
+    #[test]
+    fn an_empty_datagram_is_not_handed_over() {
+        let (mut from, to) = pair("127.0.0.1:0");
+        assert_eq!(from.send(to.local(), b"", None), Sent::All);
+        assert_eq!(from.send(to.local(), b"x", None), Sent::All);
+        let waker = Waker::new().unwrap();
+        let mut batch = ReceiveBatch::new();
+        let mut seen = Vec::new();
+        while seen.is_empty() {
+            wait(&to, &waker, Some(Duration::from_secs(5))).unwrap();
+            batch.receive(&to).unwrap();
+            seen.extend(batch.datagrams().map(|(_, bytes)| bytes.to_vec()));
+        }
+        assert_eq!(seen, [b"x".to_vec()]);
+    }
+
+    #[test]
+    fn a_waker_ends_a_wait_and_a_cleared_one_does_not() {
+        let (socket, _other) = pair("127.0.0.1:0");
+        let waker = Waker::new().unwrap();
+        waker.wake();
+        let start = std::time::Instant::now();
+        wait(&socket, &waker, Some(Duration::from_secs(60))).unwrap();
+        assert!(start.elapsed() < Duration::from_secs(30));
+        waker.clear();
+        wait(&socket, &waker, Some(Duration::from_millis(1))).unwrap();
+    }
+}
