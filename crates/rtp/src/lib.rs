@@ -6,6 +6,10 @@
 //! - [`RtpHeader`] and [`RtpPacket`]: one packet's header, extensions and payload; [`HeaderWriter`]
 //!   makes the header that a subscriber gets. [`ExtensionMap`] knows what an extension id means.
 //! - [`rtcp`]: compound packets, iterated and written; reports, NACK, PLI, FIR, REMB, transport-cc.
+//! - [`SequenceUnwrapper`], [`ReceiverStatistics`], [`NackGenerator`], [`TransportRecorder`]: the state
+//!   of a receiving end, each bounded.
+//! - [`codec`]: is this payload the start of a key frame?
+//! - [`sdp`] and [`negotiate`]: a browser's offer, our answer, and which codec both can use.
 //!
 //! The invariant: foreign bytes give a value or a typed error, never a panic; and apart from SDP
 //! nothing allocates once it is constructed.
@@ -30,17 +34,24 @@
 //! ```
 
 mod bytes;
+pub mod codec;
 mod extension;
 mod kind;
+mod nack;
 pub mod negotiate;
 mod packet;
 pub mod rtcp;
 pub mod sdp;
+mod sequence;
 pub mod stun;
+mod transport_cc;
 
 pub use bytes::BufferTooSmall;
 pub use extension::{AudioLevel, ExtensionKind, ExtensionMap, abs_send_time};
 pub use kind::PacketKind;
+pub use nack::{NackConfig, NackGenerator, NackOutcome};
 pub use packet::{
     ExtensionProfile, Extensions, HeaderError, HeaderWriter, Marker, RtpError, RtpHeader, RtpPacket,
 };
+pub use sequence::{ReceiverStatistics, SequenceUnwrapper};
+pub use transport_cc::{FeedbackLeft, TransportRecorder, TransportRecorderConfig};

@@ -13,6 +13,7 @@ pub use feedback::{FullIntraRequest, Nack, PictureLossIndication, ReceiverEstima
 pub use report::{
     Goodbye, ReceiverReport, ReportBlock, SenderInfo, SenderReport, SourceDescription,
 };
+pub(crate) use transport_feedback::{DELTA_UNIT, REFERENCE_UNIT};
 pub use transport_feedback::{PacketStatus, StatusIter, TransportFeedback};
 pub use write::RtcpWriter;
 

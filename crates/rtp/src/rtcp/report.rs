@@ -157,7 +157,9 @@ impl<'a> SourceDescription<'a> {
 }
 
 /// One chunk's source, its canonical name, and the bytes behind it.
-fn split_chunk(bytes: &[u8]) -> Option<(u32, Option<&[u8]>, &[u8])> {
+type Chunk<'a> = (u32, Option<&'a [u8]>, &'a [u8]);
+
+fn split_chunk(bytes: &[u8]) -> Option<Chunk<'_>> {
     let ssrc = u32_at(bytes, 0)?;
     let (mut at, mut cname) = (4, None);
     loop {

@@ -4,13 +4,14 @@ use std::net::{IpAddr, SocketAddr};
 
 use odeum_types::Redacted;
 
+use self::format::{extmap, fmtp, rtcp_fb, rtpmap};
 use super::attribute::{
-    Direction, Feedback, Fingerprint, IceCredentials, MediaKind, Msid, PayloadFormat, Setup,
-    is_ice_text,
+    Direction, Fingerprint, IceCredentials, MediaKind, Msid, PayloadFormat, Setup, is_ice_text,
 };
 use super::description::{Description, IceMode, Media};
 use super::{FORMATS_MAX, ITEMS_MAX, LINES_MAX, MEDIA_MAX, SIZE_MAX};
-use crate::ExtensionKind;
+
+mod format;
 
 /// Why a text is not a description that can be used. Lines count from 1.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -350,61 +351,6 @@ impl Parser {
     }
 }
 
-/// `<payload type> <encoding>/<clock rate>[/<channels>]`; types that the m-line lacks are skipped.
-fn rtpmap(media: &mut Media, value: &str) -> Option<()> {
-    let (payload_type, rest) = value.split_once(' ')?;
-    let payload_type: u8 = payload_type.parse().ok()?;
-    let mut parts = rest.trim().split('/');
-    let encoding = parts.next().filter(|encoding| !encoding.is_empty())?;
-    let clock_rate = parts.next()?.parse().ok()?;
-    let channels = parts.next().map_or(Some(1), |channels| channels.parse().ok())?;
-    if let Some(format) = format_mut(media, payload_type) {
-        format.encoding = encoding.to_owned();
-        format.clock_rate = clock_rate;
-        format.channels = channels;
-    }
-    Some(())
-}
-
-fn fmtp(media: &mut Media, value: &str) -> Option<()> {
-    let (payload_type, parameters) = value.split_once(' ')?;
-    if let Some(format) = format_mut(media, payload_type.parse().ok()?) {
-        format.parameters = parameters.trim().to_owned();
-    }
-    Some(())
-}
-
-fn rtcp_fb(media: &mut Media, value: &str) -> Option<()> {
-    let (payload_type, feedback) = value.split_once(' ')?;
-    let wanted: Option<u8> = match payload_type {
-        "*" => None,
-        number => Some(number.parse().ok()?),
-    };
-    let Some(feedback) = Feedback::parse(feedback.trim()) else { return Some(()) };
-    for format in &mut media.formats {
-        let is_meant = wanted.is_none_or(|wanted| wanted == format.payload_type);
-        if is_meant && !format.feedback.contains(&feedback) {
-            format.feedback.push(feedback);
-        }
-    }
-    Some(())
-}
-
-/// `<id>[/<direction>] <uri> [..]`; kinds that Odeum does not know, and ids that clash, are skipped.
-fn extmap(media: &mut Media, value: &str) -> Option<()> {
-    let mut words = value.split_ascii_whitespace();
-    let id = words.next()?;
-    let id: u16 = id.split_once('/').map_or(id, |(id, _)| id).parse().ok()?;
-    let kind = ExtensionKind::from_uri(words.next()?);
-    if let (Ok(id), Some(kind)) = (u8::try_from(id), kind) {
-        let is_new = media.extensions.id(kind).is_none();
-        if is_new && !media.extensions.insert(id, kind) {
-            return None;
-        }
-    }
-    Some(())
-}
-
 fn ssrc(media: &mut Media, line: &Line<'_>, value: &str) -> Result<(), SdpError> {
     let (source, attribute) = value.split_once(' ').unwrap_or((value, ""));
     let source: u32 = source.parse().map_err(|_| line.malformed("ssrc"))?;
@@ -424,8 +370,4 @@ fn candidate(value: &str) -> Option<SocketAddr> {
     let ip: IpAddr = ip.parse().ok()?;
     let port = port.parse().ok()?;
     protocol.eq_ignore_ascii_case("udp").then_some(SocketAddr::new(ip, port))
-}
-
-fn format_mut(media: &mut Media, payload_type: u8) -> Option<&mut PayloadFormat> {
-    media.formats.iter_mut().find(|format| format.payload_type == payload_type)
 }
