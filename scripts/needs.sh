@@ -2,7 +2,7 @@
 # Quiet when nothing is missing; apt-get update runs at most once, and only then.
 
 # need PROGRAM:PACKAGE…
-# PROGRAM is a command, or lib/NAME for a file that only the package system can name.
+# PROGRAM is a command, or one of the names of is_there that stand for something else.
 need() {
   local pair missing=()
   for pair in "$@"; do
@@ -13,6 +13,7 @@ need() {
 
 is_there() {
   case $1 in
+    headers) [ -e /usr/include/stdio.h ] ;;
     venv) python3 -c 'import ensurepip, venv' 2>/dev/null ;;
     certificates) [ -e /etc/ssl/certs/ca-certificates.crt ] ;;
     *) command -v "$1" >/dev/null ;;
@@ -46,7 +47,7 @@ need_rust() {
     exit 1
   fi
   # aws-lc-sys compiles C; on x86-64 and ARM64 Linux a C compiler is all it takes, elsewhere cmake too.
-  need cc:gcc c++:g++ make:make certificates:ca-certificates
+  need cc:build-essential headers:libc6-dev certificates:ca-certificates
   case $(uname -m) in
     x86_64 | aarch64) ;;
     *) need cmake:cmake clang:clang ;;
