@@ -1,5 +1,6 @@
 #!/bin/bash
-# Installs aiortc, the independent WebRTC stack of the tests, into target/aiortc/ unless it is there.
+# Installs aiortc, the independent WebRTC stack of the tests, into target/aiortc/, unless it is
+# there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 WANTED=tests/aiortc/requirements.txt

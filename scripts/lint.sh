@@ -1,5 +1,6 @@
 #!/bin/bash
-# The checks that run no test: format, lock file, house rules, generated references, clippy, licences.
+# The checks that run no test: format, lock file, house rules, generated references, clippy,
+# licences.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/needs.sh

@@ -1,5 +1,5 @@
-# Sourced: looks for the programs that a task needs and installs Debian packages for the missing ones.
-# Quiet when nothing is missing; apt-get update runs at most once, and only then.
+# Sourced: looks for the programs that a task needs and installs Debian packages for the missing
+# ones. Quiet when nothing is missing; apt-get update runs at most once, and only then.
 
 # need PROGRAM:PACKAGE…
 # PROGRAM is a command, or one of the names of is_there that stand for something else.
@@ -46,7 +46,7 @@ need_rust() {
     echo "cargo is missing: install Rust from https://rustup.rs, then try again" >&2
     exit 1
   fi
-  # aws-lc-sys compiles C; on x86-64 and ARM64 Linux a C compiler is all it takes, elsewhere cmake too.
+  # aws-lc-sys compiles C: on x86-64 and ARM64 a C compiler is all it takes, elsewhere cmake too.
   need cc:build-essential headers:libc6-dev certificates:ca-certificates
   case $(uname -m) in
     x86_64 | aarch64) ;;

@@ -1,5 +1,5 @@
-# Sourced: runs checks and test suites one after the other, keeps going when one fails, and closes with
-# the sum. The full output of each is kept in target/test-logs/.
+# Sourced: runs checks and test suites one after the other, keeps going when one fails, and closes
+# with the sum. The full output of each is kept in target/test-logs/.
 
 LOGS=target/test-logs
 mkdir -p "$LOGS"
