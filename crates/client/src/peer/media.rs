@@ -1,0 +1,165 @@
+//! Media of a peer: packets and reports in, retransmissions, NACKs and reports out.
+
+use std::time::{Duration, Instant};
+
+use odeum_rtp::rtcp::{self, RtcpPacket, RtcpWriter};
+use odeum_rtp::{Marker, RtpHeader, RtpPacket};
+
+use super::offer::{OPUS, VP8, VP8_RTX};
+use super::receive::{Novelty, Receiver};
+use super::{Kind, NackMode, PeerEvent, Received, Transmit, WebRtcPeer};
+
+/// Largest compound of RTCP that is written.
+const RTCP_BYTES_MAX: usize = 1_200;
+
+impl WebRtcPeer {
+    pub(super) fn on_rtp<'a>(&mut self, now: Instant, bytes: &'a mut [u8]) -> Option<Received<'a>> {
+        let srtp = self.srtp.as_mut()?;
+        let length = srtp.inbound.unprotect_rtp(bytes).ok()?;
+        let packet = RtpPacket::parse(&bytes[..length]).ok()?;
+        let RtpHeader { payload_type, ssrc, sequence_number, timestamp, marker, .. } =
+            *packet.header();
+        let payload = packet.payload();
+        let (kind, sequence, payload, is_retransmission) = match payload_type {
+            OPUS => (Kind::Audio, sequence_number, payload, false),
+            VP8 => (Kind::Video, sequence_number, payload, false),
+            VP8_RTX => {
+                // The original number stands first (RFC 4588 §4); a packet without is padding.
+                let (original, payload) = payload.split_first_chunk::<2>()?;
+                (Kind::Video, u16::from_be_bytes(*original), payload, true)
+            }
+            _ => return None,
+        };
+        let receiver = self.receiver(kind, ssrc, sequence, is_retransmission)?;
+        let ssrc = receiver.ssrc;
+        match receiver.register(now, sequence, payload.len(), is_retransmission) {
+            Novelty::Duplicate => None,
+            Novelty::New => Some(Received {
+                kind,
+                ssrc,
+                sequence,
+                timestamp,
+                marker: marker == Marker::Set,
+                is_retransmission,
+                payload,
+            }),
+        }
+    }
+
+    /// The receiver of a packet; a retransmission belongs to the one source of its kind.
+    fn receiver(
+        &mut self,
+        kind: Kind,
+        ssrc: u32,
+        sequence: u16,
+        is_retransmission: bool,
+    ) -> Option<&mut Receiver> {
+        let at = self.receivers.iter().position(|(own, receiver)| {
+            *own == kind && (is_retransmission || receiver.ssrc == ssrc)
+        });
+        match at {
+            Some(at) => Some(&mut self.receivers[at].1),
+            None if is_retransmission => None,
+            None => {
+                self.receivers.push((kind, Receiver::new(ssrc, sequence)));
+                self.receivers.last_mut().map(|(_, receiver)| receiver)
+            }
+        }
+    }
+
+    pub(super) fn on_rtcp(&mut self, now: Instant, bytes: &mut [u8]) {
+        let Some(srtp) = &mut self.srtp else { return };
+        let Ok(length) = srtp.inbound.unprotect_rtcp(bytes) else { return };
+        for packet in rtcp::packets(&bytes[..length]).map_while(Result::ok) {
+            match packet {
+                RtcpPacket::SenderReport(report) => {
+                    let mut receivers = self.receivers.iter_mut();
+                    if let Some((_, receiver)) =
+                        receivers.find(|(_, receiver)| receiver.ssrc == report.info.ssrc)
+                    {
+                        receiver.on_sender_report(now, report.info.ntp);
+                    }
+                }
+                RtcpPacket::PictureLossIndication(_) | RtcpPacket::FullIntraRequest(_) => {
+                    self.events.push_back(PeerEvent::KeyFrameRequested);
+                }
+                RtcpPacket::Nack(nack) => {
+                    self.retransmit(nack.media_ssrc, nack.sequence_numbers());
+                }
+                RtcpPacket::ReceiverReport(_)
+                | RtcpPacket::SourceDescription(_)
+                | RtcpPacket::Goodbye(_)
+                | RtcpPacket::TransportFeedback(_)
+                | RtcpPacket::ReceiverEstimate(_)
+                | RtcpPacket::Other { .. } => {}
+            }
+        }
+    }
+
+    fn retransmit(&mut self, media_ssrc: u32, sequences: impl Iterator<Item = u16>) {
+        let Some(destination) = self.remote() else { return };
+        let Some(srtp) = &mut self.srtp else { return };
+        let Some(sender) = self.senders.iter_mut().find(|own| own.media.ssrc == media_ssrc) else {
+            return;
+        };
+        let overhead = srtp.profile.rtp_overhead_bytes();
+        for sequence in sequences {
+            let number = &mut self.transport_number;
+            let Some(mut bytes) = sender.retransmission(sequence, number, overhead) else {
+                continue;
+            };
+            srtp.outbound.protect_rtp(&mut bytes).expect("a new packet with a new number");
+            self.transmits.push_back(Transmit { destination, bytes });
+        }
+    }
+
+    pub(super) fn send_nacks(&mut self, now: Instant) {
+        if self.config.nack == NackMode::Count {
+            return;
+        }
+        let own = self.rtcp_ssrc;
+        for index in 0..self.receivers.len() {
+            let (_, receiver) = &mut self.receivers[index];
+            let (ssrc, due) = (receiver.ssrc, receiver.due_nacks(now));
+            if !due.is_empty() {
+                self.send_rtcp(|writer| {
+                    writer.nack(own, ssrc, due).expect("512 numbers fit a compound");
+                });
+            }
+        }
+    }
+
+    pub(super) fn send_reports(&mut self, now: Instant) {
+        let own = self.rtcp_ssrc;
+        let reports: Vec<_> =
+            self.receivers.iter_mut().map(|(_, receiver)| receiver.report(now)).collect();
+        // Any origin will do: only differences of a sender's times count (RFC 3550 §4).
+        let since = self.connected_at.map_or(Duration::ZERO, |at| now - at);
+        let ntp = (1 << 32) + ((since.as_micros() << 32) / 1_000_000) as u64;
+        let infos: Vec<_> = self.senders.iter().map(|sender| sender.report(ntp)).collect();
+        if infos.is_empty() {
+            self.send_rtcp(|writer| {
+                writer.receiver_report(own, &reports).expect("a few blocks fit");
+            });
+        }
+        for info in infos {
+            self.send_rtcp(|writer| {
+                writer.sender_report(&info, &[]).expect("one report fits");
+                writer.source_description(info.ssrc, "odeum").expect("a short name fits");
+            });
+        }
+    }
+
+    pub(super) fn send_rtcp(&mut self, write: impl FnOnce(&mut RtcpWriter<'_>)) {
+        let Some(destination) = self.remote() else { return };
+        let Some(srtp) = &mut self.srtp else { return };
+        let mut bytes = vec![0; RTCP_BYTES_MAX];
+        let mut writer = RtcpWriter::new(&mut bytes);
+        write(&mut writer);
+        let length = writer.size();
+        bytes.truncate(length);
+        bytes.resize(length + srtp.profile.rtcp_overhead_bytes(), 0);
+        srtp.outbound.protect_rtcp(&mut bytes).expect("fewer compounds than 2^31 a session");
+        self.transmits.push_back(Transmit { destination, bytes });
+    }
+}
