@@ -1,1 +1,380 @@
-//! Placeholder until the crate's first commit.
+//! The media plane of one worker: the server's end of WebRTC, and nothing but forwarding. Sans-IO:
+//! datagrams, time and seeds come in as arguments, datagrams and events come out by polling.
+//!
+//! - [`Sfu`]: all peers of a worker. A peer is one publisher (at most one audio and one video track) or
+//!   one subscriber of one publisher.
+//! - [`SfuConfig`]: certificate, addresses and every limit.
+//! - [`Transmit`]: what to send, ready for GSO. [`SfuEvent`]: peers that connected or closed.
+//!
+//! A packet's way: [`Sfu::handle_datagram`] finds the peer by its source address (`lib.rs`), opens it in
+//! place (`peer.rs`), parses it once and keeps its payload in the track's ring (`publisher.rs`,
+//! `ring.rs`). [`Sfu::poll_transmit`] hands it to the subscribers: `forwarder.rs` decides,
+//! `subscriber.rs` writes it into the send arena (`arena.rs`) and protects it there.
+//!
+//! A batch is whatever the caller hands in between two rounds of polling. Subscribers are the outer
+//! loop and packets the inner one, so that one subscriber's packets lie side by side and leave as one
+//! GSO send.
+//!
+//! The invariants: no byte of DTLS or SRTP is looked at unless it comes from an address that an
+//! authentic STUN check came from; nothing is sent or forwarded before the certificate that the SDP
+//! promised has been seen; a panic while one peer is handled ends that peer alone; nothing allocates
+//! per packet once buffers have grown.
+//!
+//! ```
+//! use std::time::Instant;
+//! use odeum_sfu::{Sfu, SfuConfig};
+//!
+//! # #[allow(clippy::disallowed_methods)]
+//! let now = Instant::now();
+//! let certificate = dimpl::certificate::generate_self_signed_certificate().unwrap();
+//! let mut sfu = Sfu::new(now, SfuConfig::new(certificate, vec![([127, 0, 0, 1], 7881).into()], [7; 32]));
+//!
+//! sfu.handle_datagram(now, ([127, 0, 0, 1], 4000).into(), &mut b"not for anybody".to_vec());
+//! assert!(sfu.poll_transmit().is_none());
+//! assert_eq!(sfu.poll_timeout(), None);
+//! ```
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+
+use odeum_rtp::PacketKind;
+use odeum_rtp::stun::{MESSAGE_SIZE_MAX, Message};
+use odeum_types::PeerId;
+use rustc_hash::FxHashMap;
+use slab::Slab;
+
+mod admission;
+mod arena;
+mod config;
+mod dtls;
+mod entropy;
+mod event;
+mod fan_out;
+mod forwarder;
+mod ice;
+mod peer;
+mod publisher;
+mod ring;
+mod subscriber;
+mod sweep;
+#[cfg(test)]
+mod tests;
+mod track;
+
+pub use admission::{Answer, OfferError};
+pub use arena::Transmit;
+pub use config::SfuConfig;
+pub use event::{CloseReason, MediaFacts, SfuEvent, Statistics};
+
+use arena::Arena;
+use dtls::{DtlsProgress, DtlsSettings};
+use entropy::Entropy;
+use fan_out::FanOut;
+use ice::CheckRefused;
+use peer::{Peer, Role};
+use publisher::Arrival;
+
+/// Where a peer lies in the worker's slab.
+type PeerKey = usize;
+
+/// The media plane of one worker.
+pub struct Sfu {
+    /// Settings and limits.
+    config: SfuConfig,
+    /// Certificate and settings of every handshake.
+    dtls: DtlsSettings,
+    /// Source of ufrags, passwords, SSRCs and first sequence numbers.
+    entropy: Entropy,
+    /// The peers; at most `config.peers_max`.
+    peers: Slab<Box<Peer>>,
+    /// By name.
+    by_id: FxHashMap<PeerId, PeerKey>,
+    /// By validated address; at most a few per peer.
+    by_address: FxHashMap<SocketAddr, PeerKey>,
+    /// By our ufrag.
+    by_ufrag: FxHashMap<Box<str>, PeerKey>,
+    /// Peers whose handshake is not done.
+    connecting: Vec<PeerKey>,
+    /// Peers that publish.
+    publishers: Vec<PeerKey>,
+    /// What is to be sent.
+    arena: Arena,
+    /// Packets that wait to be handed to subscribers.
+    fan_out: FanOut,
+    /// What the node is to be told; at most two per peer.
+    events: VecDeque<SfuEvent>,
+    /// Counters.
+    statistics: Statistics,
+    /// When [`Self::handle_timeout`] is next wanted, while there are peers.
+    next_sweep: Instant,
+    /// Sweeps so far; chooses the slice of subscribers.
+    sweeps: usize,
+    /// The latest time that was passed in.
+    now: Instant,
+}
+
+impl Sfu {
+    /// A media plane without peers.
+    pub fn new(now: Instant, config: SfuConfig) -> Self {
+        Self {
+            dtls: DtlsSettings::new(config.certificate.clone(), config.connect_timeout),
+            entropy: Entropy::new(&config.seed),
+            peers: Slab::new(),
+            by_id: FxHashMap::default(),
+            by_address: FxHashMap::default(),
+            by_ufrag: FxHashMap::default(),
+            connecting: Vec::new(),
+            publishers: Vec::new(),
+            arena: Arena::new(),
+            fan_out: FanOut::default(),
+            events: VecDeque::new(),
+            statistics: Statistics::default(),
+            next_sweep: now,
+            sweeps: 0,
+            now,
+            config,
+        }
+    }
+
+    /// Takes one datagram; its bytes are decrypted in place. Call it for all that arrived together,
+    /// then poll.
+    pub fn handle_datagram(&mut self, now: Instant, source: SocketAddr, bytes: &mut [u8]) {
+        self.now = now;
+        self.statistics.datagrams_received += 1;
+        let kind = PacketKind::of(bytes);
+        match kind {
+            PacketKind::Stun => return self.handle_stun(now, source, bytes),
+            PacketKind::Unknown => return,
+            PacketKind::Dtls | PacketKind::Rtp | PacketKind::Rtcp => {}
+        }
+        let Some(&key) = self.by_address.get(&source) else {
+            self.statistics.unknown_source += 1;
+            return;
+        };
+        self.contained(key, |sfu| match kind {
+            PacketKind::Rtp => sfu.handle_rtp(now, key, bytes),
+            PacketKind::Rtcp => sfu.handle_rtcp(now, key, bytes),
+            PacketKind::Dtls => sfu.handle_dtls(now, key, source, bytes),
+            PacketKind::Stun | PacketKind::Unknown => Ok(()),
+        });
+    }
+
+    /// Ends a peer. A publisher's subscribers end with it.
+    pub fn close_peer(&mut self, now: Instant, peer: PeerId) {
+        self.now = now;
+        if let Some(&key) = self.by_id.get(&peer) {
+            self.drop_peer(key, CloseReason::Commanded);
+        }
+    }
+
+    /// The next thing to send. Poll until `None` after every batch and every timeout; only then are
+    /// all subscribers served.
+    pub fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
+        if self.arena.is_empty() {
+            self.fan_out();
+        }
+        self.arena.poll()
+    }
+
+    /// The next event. Poll until `None`.
+    pub fn poll_event(&mut self) -> Option<SfuEvent> {
+        self.events.pop_front()
+    }
+
+    /// The counters.
+    pub fn statistics(&self) -> &Statistics {
+        &self.statistics
+    }
+
+    /// Runs `handle` for one peer. Whatever it breaks by panicking ends with that peer.
+    fn contained(
+        &mut self,
+        key: PeerKey,
+        handle: impl FnOnce(&mut Self) -> Result<(), CloseReason>,
+    ) {
+        let mark = self.arena.mark();
+        match catch_unwind(AssertUnwindSafe(|| handle(self))) {
+            Ok(Ok(())) => {}
+            Ok(Err(reason)) => self.drop_peer(key, reason),
+            Err(_) => {
+                self.arena.rewind(mark);
+                self.statistics.panics += 1;
+                self.drop_peer(key, CloseReason::Panicked);
+            }
+        }
+    }
+
+    /// ICE: the only packets that are looked at without knowing their source.
+    fn handle_stun(&mut self, now: Instant, source: SocketAddr, bytes: &[u8]) {
+        let found = Message::parse(bytes).ok().and_then(|message| {
+            let (ufrag, _) = message.ufrags()?;
+            Some((*self.by_ufrag.get(ufrag)?, message))
+        });
+        let Some((key, message)) = found else {
+            self.statistics.stun_refused += 1;
+            return;
+        };
+        self.contained(key, |sfu| {
+            sfu.handle_check(now, key, source, &message);
+            Ok(())
+        });
+    }
+
+    fn handle_check(
+        &mut self,
+        now: Instant,
+        key: PeerKey,
+        source: SocketAddr,
+        message: &Message<'_>,
+    ) {
+        let peer = &mut self.peers[key];
+        let verdict = match peer.ice.check(message) {
+            Ok(()) => Ok(()),
+            Err(CheckRefused::Answered(code)) => Err(code),
+            Err(CheckRefused::Ignored) => {
+                self.statistics.stun_refused += 1;
+                return;
+            }
+        };
+        match self.arena.room(MESSAGE_SIZE_MAX) {
+            Ok(room) => {
+                if let Ok(length) = peer.ice.write_answer(room, message, source, verdict) {
+                    self.arena.commit(source, length);
+                }
+            }
+            Err(_) => self.statistics.dropped_queue_full += 1,
+        }
+        if verdict.is_err() {
+            self.statistics.stun_refused += 1;
+            return;
+        }
+        self.statistics.stun_answered += 1;
+        peer.heard = now;
+        let evicted = peer.ice.accept(source, message.nomination);
+        if let Some(address) = evicted {
+            self.by_address.remove(&address);
+        }
+        // A NAT may give one peer's address to another; whoever proves to be there last has it.
+        let before = self.by_address.insert(source, key);
+        if let Some(other) = before.filter(|other| *other != key) {
+            self.peers[other].ice.forget(source);
+        }
+    }
+
+    fn handle_dtls(
+        &mut self,
+        now: Instant,
+        key: PeerKey,
+        source: SocketAddr,
+        bytes: &[u8],
+    ) -> Result<(), CloseReason> {
+        let peer = &mut self.peers[key];
+        let destination = peer.ice.selected().unwrap_or(source);
+        let send = sender(&mut self.arena, &mut self.statistics, destination);
+        let progress = peer.dtls.handle_datagram(now, &self.dtls, bytes, send)?;
+        self.handle_progress(now, key, progress);
+        Ok(())
+    }
+
+    fn handle_progress(&mut self, now: Instant, key: PeerKey, progress: DtlsProgress) {
+        let DtlsProgress::Established(keys) = progress else { return };
+        let peer = &mut self.peers[key];
+        peer.srtp = Some(keys);
+        peer.heard = now;
+        self.events.push_back(SfuEvent::Connected { peer: peer.id, facts: peer.facts });
+        self.connecting.retain(|connecting| *connecting != key);
+        // A viewer that joins cannot decode anything before the next key frame.
+        if let Role::Subscriber(subscriber) = &peer.role {
+            let publisher = subscriber.publisher;
+            self.ask_for_key_frame(now, publisher, publisher::Asked::ByJoining);
+        }
+    }
+
+    fn handle_rtp(
+        &mut self,
+        now: Instant,
+        key: PeerKey,
+        bytes: &mut [u8],
+    ) -> Result<(), CloseReason> {
+        let peer = &mut self.peers[key];
+        let Some(plain) = peer.open_rtp(now, bytes, &mut self.statistics) else { return Ok(()) };
+        let Role::Publisher(publisher) = &mut peer.role else { return Ok(()) };
+        match publisher.handle_rtp(now, plain, &mut self.statistics) {
+            Arrival::ToForward => self.fan_out.add(key),
+            Arrival::Ignored => {}
+        }
+        Ok(())
+    }
+
+    fn handle_rtcp(
+        &mut self,
+        now: Instant,
+        key: PeerKey,
+        bytes: &mut [u8],
+    ) -> Result<(), CloseReason> {
+        let peer = &mut self.peers[key];
+        let Some(plain) = peer.open_rtcp(now, bytes, &mut self.statistics) else { return Ok(()) };
+        match &mut peer.role {
+            Role::Publisher(publisher) => publisher.handle_rtcp(now, plain),
+            Role::Subscriber(subscriber) => {
+                let publisher = subscriber.publisher;
+                self.handle_viewer_rtcp(now, key, publisher, plain);
+                Ok(())
+            }
+        }
+    }
+
+    /// Ends a peer and everything that hangs on it.
+    fn drop_peer(&mut self, key: PeerKey, reason: CloseReason) {
+        let Some(mut peer) = self.peers.try_remove(key) else { return };
+        self.by_id.remove(&peer.id);
+        self.by_ufrag.remove(peer.ice.ufrag());
+        for address in peer.ice.addresses() {
+            if self.by_address.get(address) == Some(&key) {
+                self.by_address.remove(address);
+            }
+        }
+        self.connecting.retain(|other| *other != key);
+        // What panicked once may do so again.
+        if let (Some(destination), true) = (peer.ice.selected(), reason != CloseReason::Panicked) {
+            let send = sender(&mut self.arena, &mut self.statistics, destination);
+            peer.dtls.close(self.now, send);
+        }
+        self.events.push_back(SfuEvent::Closed { peer: peer.id, reason });
+        self.statistics.peers = self.peers.len() as u64;
+        match &peer.role {
+            Role::Publisher(publisher) => {
+                self.publishers.retain(|other| *other != key);
+                self.fan_out.remove(key);
+                for viewer in publisher.viewers() {
+                    self.drop_peer(*viewer, CloseReason::PublisherGone);
+                }
+            }
+            Role::Subscriber(subscriber) => {
+                if let Some(other) = self.peers.get_mut(subscriber.publisher)
+                    && let Role::Publisher(publisher) = &mut other.role
+                    && let Some(at) = publisher.remove_viewer(key)
+                {
+                    self.fan_out.viewer_removed(subscriber.publisher, at);
+                }
+            }
+        }
+    }
+}
+
+/// Writes whole datagrams to `destination` into the arena; counts what finds no room.
+fn sender<'a>(
+    arena: &'a mut Arena,
+    statistics: &'a mut Statistics,
+    destination: SocketAddr,
+) -> impl FnMut(&[u8]) + 'a {
+    move |datagram| match arena.room(datagram.len()) {
+        Ok(room) => {
+            room.copy_from_slice(datagram);
+            arena.commit(destination, datagram.len());
+        }
+        Err(_) => statistics.dropped_queue_full += 1,
+    }
+}

@@ -1,0 +1,333 @@
+//! Offers become peers: what is accepted of an SDP, and the answer to it. The one place of this crate
+//! that reads and writes SDP, and the only one that may allocate at will.
+
+use std::time::Instant;
+
+use odeum_rtp::ExtensionKind;
+use odeum_rtp::negotiate::{self, Chosen};
+use odeum_rtp::sdp::{
+    self, Direction, Feedback, Fingerprint, IceCredentials, MediaSection, MediaSender, Offer,
+    Transport,
+};
+use odeum_types::{Codec, PeerId, Redacted};
+
+use crate::dtls::DtlsServer;
+use crate::event::MediaFacts;
+use crate::forwarder::Origin;
+use crate::ice::Ice;
+use crate::peer::{Peer, Role};
+use crate::publisher::Publisher;
+use crate::subscriber::{
+    CNAME, ExtensionIds, RetransmissionBudget, Subscriber, SubscriberTrack, TrackTerms,
+};
+use crate::track::{RingSize, SourceTerms, Track, TrackKind};
+use crate::{PeerKey, Sfu};
+
+/// What the client that made the offer gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The SDP answer: ICE-lite, passive, host candidates and no trickle.
+    pub sdp: String,
+}
+
+/// Why an offer was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OfferError {
+    /// The SDP itself is not acceptable.
+    #[error(transparent)]
+    Sdp(#[from] sdp::OfferError),
+    /// The offer has nothing that is forwarded here: no Opus, VP8 or H.264, or the wrong direction.
+    #[error("nothing of the offer can be forwarded")]
+    NothingInCommon,
+    /// The id is in use.
+    #[error("peer {peer} exists already")]
+    PeerExists {
+        /// The id.
+        peer: PeerId,
+    },
+    /// The worker has as many peers as it may.
+    #[error("the worker has {peers_max} peers already")]
+    PeersMax {
+        /// The limit.
+        peers_max: usize,
+    },
+    /// The publisher has as many subscribers as it may.
+    #[error("the publisher has {subscribers_max} subscribers already")]
+    SubscribersMax {
+        /// The limit.
+        subscribers_max: usize,
+    },
+    /// There is no such publisher.
+    #[error("peer {publisher} does not publish")]
+    NoPublisher {
+        /// The id asked for.
+        publisher: PeerId,
+    },
+}
+
+/// Extensions taken from a publisher.
+fn is_taken(kind: ExtensionKind) -> bool {
+    kind == ExtensionKind::TransportSequenceNumber || is_forwarded(kind)
+}
+
+/// Extensions given to a subscriber. Send times are not among them: they are the publisher's, and
+/// the estimation between server and subscriber has to be about the server's.
+fn is_forwarded(kind: ExtensionKind) -> bool {
+    matches!(
+        kind,
+        ExtensionKind::AudioLevel | ExtensionKind::VideoOrientation | ExtensionKind::PlayoutDelay
+    )
+}
+
+fn kind_of(media: &sdp::Media) -> Option<TrackKind> {
+    match media.kind {
+        sdp::MediaKind::Audio => Some(TrackKind::Audio),
+        sdp::MediaKind::Video => Some(TrackKind::Video),
+        sdp::MediaKind::Application | sdp::MediaKind::Other(_) => None,
+    }
+}
+
+fn kind_of_codec(codec: Codec) -> TrackKind {
+    match codec {
+        Codec::Opus => TrackKind::Audio,
+        Codec::Vp8 | Codec::H264 => TrackKind::Video,
+    }
+}
+
+impl MediaFacts {
+    fn of(kind: TrackKind, codec: Codec, facts: Self) -> Self {
+        match kind {
+            TrackKind::Audio => Self { audio: Some(codec), ..facts },
+            TrackKind::Video => Self { video: Some(codec), ..facts },
+        }
+    }
+}
+
+impl Sfu {
+    /// Makes a publisher of an offer that sends at most one audio and one video track; what is more
+    /// is rejected in the answer.
+    ///
+    /// # Errors
+    /// See [`OfferError`].
+    pub fn create_publisher(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        offer_sdp: &str,
+    ) -> Result<Answer, OfferError> {
+        self.now = now;
+        self.check_room_for(peer)?;
+        let offer = Offer::parse(offer_sdp)?;
+        let mut publisher = Publisher::new(now, self.entropy.number());
+        let mut facts = MediaFacts::default();
+        let mut sections = Vec::with_capacity(offer.media().len());
+        for media in offer.media() {
+            let chosen = kind_of(media)
+                .filter(|kind| media.direction.sends() && publisher.track(*kind).is_none())
+                .and_then(|kind| Some((kind, negotiate::choose_for_publisher(media)?)))
+                .filter(|(kind, chosen)| kind_of_codec(chosen.codec.codec()) == *kind);
+            let Some((kind, chosen)) = chosen else {
+                sections.push(None);
+                continue;
+            };
+            let extensions = media.extensions.only(is_taken);
+            let ssrc = media.primary_ssrc();
+            publisher.add_track(
+                kind,
+                Track::new(
+                    SourceTerms {
+                        format: chosen.codec,
+                        payload_type: chosen.format.payload_type,
+                        rtx_payload_type: chosen.retransmission.as_ref().map(|f| f.payload_type),
+                        clock_rate: chosen.format.clock_rate,
+                        extensions,
+                        ssrc,
+                    },
+                    self.ring_size(kind),
+                ),
+            );
+            facts = MediaFacts::of(kind, chosen.codec.codec(), facts);
+            sections.push(Some(MediaSection {
+                direction: Direction::ReceiveOnly,
+                formats: chosen.formats(),
+                extensions,
+                sender: None,
+            }));
+        }
+        if facts == MediaFacts::default() {
+            return Err(OfferError::NothingInCommon);
+        }
+        let role = Role::Publisher(Box::new(publisher));
+        let (key, answer) = self.admit(now, peer, &offer, facts, role, &sections);
+        self.publishers.push(key);
+        Ok(answer)
+    }
+
+    /// Makes a subscriber of `publisher` of an offer that receives.
+    ///
+    /// # Errors
+    /// See [`OfferError`].
+    pub fn create_subscriber(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        publisher: PeerId,
+        offer_sdp: &str,
+    ) -> Result<Answer, OfferError> {
+        self.now = now;
+        self.check_room_for(peer)?;
+        let publisher_key =
+            *self.by_id.get(&publisher).ok_or(OfferError::NoPublisher { publisher })?;
+        let Role::Publisher(source) = &self.peers[publisher_key].role else {
+            return Err(OfferError::NoPublisher { publisher });
+        };
+        let subscribers_max = self.config.subscribers_per_publisher_max;
+        if source.viewers().len() >= subscribers_max {
+            return Err(OfferError::SubscribersMax { subscribers_max });
+        }
+        let offer = Offer::parse(offer_sdp)?;
+        let mut tracks = [None, None];
+        let mut facts = MediaFacts::default();
+        let mut sections = Vec::with_capacity(offer.media().len());
+        for media in offer.media() {
+            let chosen = kind_of(media)
+                .filter(|kind| media.direction.receives() && tracks[*kind as usize].is_none())
+                .and_then(|kind| Some((kind, source.track(kind)?.format())))
+                .and_then(|(kind, format)| {
+                    Some((kind, negotiate::choose_for_subscriber(media, format)?))
+                });
+            let Some((kind, chosen)) = chosen else {
+                sections.push(None);
+                continue;
+            };
+            let terms = TrackTerms {
+                ssrc: self.entropy.number(),
+                payload_type: chosen.format.payload_type,
+                rtx: chosen
+                    .retransmission
+                    .as_ref()
+                    .map(|format| (self.entropy.number(), format.payload_type)),
+                extensions: ExtensionIds::of(&media.extensions.only(is_forwarded)),
+                clock_rate: chosen.format.clock_rate,
+            };
+            let origin = Origin {
+                sequence: (self.entropy.number() & 0x7fff) as u16,
+                timestamp: self.entropy.number(),
+            };
+            let rtx_sequence = (self.entropy.number() & 0x7fff) as u16;
+            tracks[kind as usize] = Some(SubscriberTrack::new(terms, origin, rtx_sequence));
+            facts = MediaFacts::of(kind, chosen.codec.codec(), facts);
+            let extensions = media.extensions.only(is_forwarded);
+            sections.push(Some(subscriber_section(publisher, kind, chosen, &terms, extensions)));
+        }
+        if facts == MediaFacts::default() {
+            return Err(OfferError::NothingInCommon);
+        }
+        let budget = RetransmissionBudget::new(now, self.config.retransmissions_per_second_max);
+        let subscriber = Subscriber { publisher: publisher_key, tracks, budget };
+        let role = Role::Subscriber(Box::new(subscriber));
+        let (key, answer) = self.admit(now, peer, &offer, facts, role, &sections);
+        if let Role::Publisher(source) = &mut self.peers[publisher_key].role {
+            source.add_viewer(key);
+        }
+        Ok(answer)
+    }
+
+    fn check_room_for(&self, peer: PeerId) -> Result<(), OfferError> {
+        if self.by_id.contains_key(&peer) {
+            return Err(OfferError::PeerExists { peer });
+        }
+        let peers_max = self.config.peers_max;
+        if self.peers.len() >= peers_max {
+            return Err(OfferError::PeersMax { peers_max });
+        }
+        Ok(())
+    }
+
+    fn ring_size(&self, kind: TrackKind) -> RingSize {
+        match kind {
+            TrackKind::Audio => RingSize {
+                packets: self.config.audio_ring_packets,
+                bytes: self.config.audio_ring_bytes,
+            },
+            TrackKind::Video => RingSize {
+                packets: self.config.video_ring_packets,
+                bytes: self.config.video_ring_bytes,
+            },
+        }
+    }
+
+    fn admit(
+        &mut self,
+        now: Instant,
+        id: PeerId,
+        offer: &Offer,
+        facts: MediaFacts,
+        role: Role,
+        sections: &[Option<MediaSection>],
+    ) -> (PeerKey, Answer) {
+        let mut ice = Ice::new(&mut self.entropy, &offer.ice().ufrag);
+        // 48 random bits: a second draw is a curiosity, a third one will not be seen.
+        while self.by_ufrag.contains_key(ice.ufrag()) {
+            ice = Ice::new(&mut self.entropy, &offer.ice().ufrag);
+        }
+        let transport = Transport {
+            session_id: self.entropy.number_64() >> 1,
+            ice: IceCredentials {
+                ufrag: ice.ufrag().to_owned(),
+                password: Redacted::new(ice.password().to_owned()),
+            },
+            fingerprint: Fingerprint(self.dtls.fingerprint()),
+            candidates: self.config.candidates.clone(),
+        };
+        let sdp = offer.answer(&transport, sections).to_string();
+        let ufrag: Box<str> = ice.ufrag().into();
+        let key = self.peers.insert(Box::new(Peer {
+            id,
+            facts,
+            ice,
+            dtls: DtlsServer::new(offer.fingerprint().0),
+            srtp: None,
+            created: now,
+            heard: now,
+            role,
+            #[cfg(test)]
+            panics_next: false,
+        }));
+        if self.peers.len() == 1 {
+            self.next_sweep = now;
+        }
+        self.statistics.peers = self.peers.len() as u64;
+        self.by_id.insert(id, key);
+        self.by_ufrag.insert(ufrag, key);
+        self.connecting.push(key);
+        (key, Answer { sdp })
+    }
+}
+
+fn subscriber_section(
+    publisher: PeerId,
+    kind: TrackKind,
+    mut chosen: Chosen,
+    terms: &TrackTerms,
+    extensions: odeum_rtp::ExtensionMap,
+) -> MediaSection {
+    // Without its header extension, feedback on the transport has nothing to count.
+    chosen.format.feedback.retain(|feedback| *feedback != Feedback::TransportCc);
+    let track = match kind {
+        TrackKind::Audio => "audio",
+        TrackKind::Video => "video",
+    };
+    MediaSection {
+        direction: Direction::SendOnly,
+        formats: chosen.formats(),
+        extensions,
+        sender: Some(MediaSender {
+            ssrc: terms.ssrc,
+            retransmission_ssrc: terms.rtx.map(|(ssrc, _)| ssrc),
+            cname: CNAME.to_owned(),
+            stream: format!("odeum-{publisher}"),
+            track: track.to_owned(),
+        }),
+    }
+}

@@ -1,0 +1,97 @@
+//! What the media plane tells the node: peers that connect and close, and counters.
+
+use odeum_types::{Codec, PeerId};
+
+/// Something the node has to act upon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SfuEvent {
+    /// ICE and DTLS are done: media flows.
+    Connected {
+        /// Who.
+        peer: PeerId,
+        /// What it sends or receives.
+        facts: MediaFacts,
+    },
+    /// The peer is gone; its id may be forgotten. Also told for [`crate::Sfu::close_peer`].
+    Closed {
+        /// Who.
+        peer: PeerId,
+        /// Why.
+        reason: CloseReason,
+    },
+}
+
+/// The codecs that were negotiated with a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct MediaFacts {
+    /// Of its audio track, if it has one.
+    pub audio: Option<Codec>,
+    /// Of its video track, if it has one.
+    pub video: Option<Codec>,
+}
+
+/// Why a peer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CloseReason {
+    /// [`crate::Sfu::close_peer`].
+    Commanded,
+    /// The publisher that it played is gone.
+    PublisherGone,
+    /// ICE or DTLS was not done in time.
+    ConnectTimeout,
+    /// Nothing authentic came for the silence timeout.
+    Silence,
+    /// The other end said goodbye: DTLS close_notify or RTCP BYE.
+    RemoteClosed,
+    /// The DTLS certificate is not the one that the SDP promised.
+    FingerprintMismatch,
+    /// The DTLS handshake failed.
+    HandshakeFailed,
+    /// Handling this peer panicked; it alone was dropped.
+    Panicked,
+}
+
+/// Counters of one worker since its start, in packets unless the name says otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Statistics {
+    /// Peers now.
+    pub peers: u64,
+    /// Datagrams handed in.
+    pub datagrams_received: u64,
+    /// Of them from addresses that no peer has validated.
+    pub unknown_source: u64,
+    /// Binding requests answered.
+    pub stun_answered: u64,
+    /// STUN messages that were malformed, for nobody, or not authentic.
+    pub stun_refused: u64,
+    /// SRTP or SRTCP that was forged or malformed.
+    pub srtp_refused: u64,
+    /// SRTP or SRTCP that was replayed or too old.
+    pub srtp_replayed: u64,
+    /// RTP taken from publishers.
+    pub rtp_received: u64,
+    /// RTP whose payload type or SSRC fits no track, or that is not RTP inside.
+    pub rtp_unknown: u64,
+    /// RTP sent to subscribers, retransmissions not counted.
+    pub rtp_forwarded: u64,
+    /// Bytes of the same, SRTP included.
+    pub rtp_forwarded_bytes: u64,
+    /// Packets held back from a subscriber that waits for a key frame.
+    pub rtp_held_for_key_frame: u64,
+    /// Packets sent again.
+    pub retransmitted: u64,
+    /// Packets asked for again that were not in the ring any more.
+    pub retransmission_missed: u64,
+    /// Packets asked for again beyond the budget.
+    pub retransmission_refused: u64,
+    /// NACKs sent to publishers, in packets asked for.
+    pub nacks_sent: u64,
+    /// Key frame requests sent to publishers.
+    pub key_frame_requests_sent: u64,
+    /// Key frame requests that subscribers made.
+    pub key_frame_requests_received: u64,
+    /// Packets not sent because the arena or a queue was full.
+    pub dropped_queue_full: u64,
+    /// Peers dropped because handling them panicked.
+    pub panics: u64,
+}

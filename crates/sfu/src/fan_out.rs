@@ -1,0 +1,223 @@
+//! The fan-out: what publishers sent, to all their subscribers, and what subscribers say back.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+
+use odeum_rtp::rtcp::{self, RtcpPacket};
+
+use crate::event::CloseReason;
+use crate::peer::Role;
+use crate::publisher::{Asked, Publisher};
+use crate::subscriber::{Forwarded, SendPath, Subscriber};
+use crate::track::TrackKind;
+use crate::{PeerKey, Sfu};
+
+/// Publishers whose packets wait for their subscribers.
+#[derive(Default)]
+pub(crate) struct FanOut {
+    /// In the order of arrival, each once.
+    publishers: VecDeque<PeerKey>,
+    /// How many subscribers of the first one have its packets already.
+    served: usize,
+}
+
+impl FanOut {
+    pub(crate) fn add(&mut self, publisher: PeerKey) {
+        // The last one is the usual case: a batch holds runs of one publisher.
+        if self.publishers.back() != Some(&publisher) && !self.publishers.contains(&publisher) {
+            self.publishers.push_back(publisher);
+        }
+    }
+
+    /// A viewer has gone from its place; those behind it have moved up by one.
+    pub(crate) fn viewer_removed(&mut self, publisher: PeerKey, at: usize) {
+        if self.publishers.front() == Some(&publisher) && at < self.served {
+            self.served -= 1;
+        }
+    }
+
+    pub(crate) fn remove(&mut self, publisher: PeerKey) {
+        if self.publishers.front() == Some(&publisher) {
+            self.served = 0;
+        }
+        self.publishers.retain(|other| *other != publisher);
+    }
+}
+
+impl Sfu {
+    /// Writes waiting packets into the arena until that is full or nothing waits.
+    pub(crate) fn fan_out(&mut self) {
+        while let Some(&key) = self.fan_out.publishers.front() {
+            if self.fan_out.served == 0 {
+                self.begin_round(key);
+            }
+            while let Some(viewer) = self.viewer(key, self.fan_out.served) {
+                if self.arena.is_due() {
+                    return;
+                }
+                self.fan_out.served += 1;
+                self.serve(key, viewer);
+            }
+            self.fan_out.served = 0;
+            let is_done = match self.peers.get_mut(key).map(|peer| &mut peer.role) {
+                Some(Role::Publisher(publisher)) => publisher.end_fan_out(),
+                _ => true,
+            };
+            if is_done {
+                self.fan_out.publishers.pop_front();
+            }
+        }
+    }
+
+    /// Fixes the packets of a round and asks at once for those that a batch showed to be missing.
+    fn begin_round(&mut self, key: PeerKey) {
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        if let Role::Publisher(publisher) = &mut peer.role {
+            publisher.begin_fan_out();
+        }
+        let sending = peer.sending(&mut self.arena, &mut self.statistics);
+        if let Some((mut path, Role::Publisher(publisher))) = sending {
+            publisher.send_nacks(self.now, &mut path);
+        }
+    }
+
+    fn viewer(&self, publisher: PeerKey, at: usize) -> Option<PeerKey> {
+        match &self.peers.get(publisher)?.role {
+            Role::Publisher(publisher) => publisher.viewers().get(at).copied(),
+            Role::Subscriber(_) => None,
+        }
+    }
+
+    /// Gives one subscriber the packets of this round.
+    fn serve(&mut self, publisher_key: PeerKey, key: PeerKey) {
+        let mark = self.arena.mark();
+        let served = catch_unwind(AssertUnwindSafe(|| self.serve_unguarded(publisher_key, key)));
+        match served {
+            Ok(Forwarded::AwaitsKeyFrame) => {
+                self.ask_for_key_frame(self.now, publisher_key, Asked::ByLoss);
+            }
+            Ok(Forwarded::Sent | Forwarded::LeftOut) => {}
+            Err(_) => {
+                self.arena.rewind(mark);
+                self.statistics.panics += 1;
+                self.drop_peer(key, CloseReason::Panicked);
+            }
+        }
+    }
+
+    fn serve_unguarded(&mut self, publisher_key: PeerKey, key: PeerKey) -> Forwarded {
+        let Some((publisher, viewer)) = self.peers.get2_mut(publisher_key, key) else {
+            return Forwarded::LeftOut;
+        };
+        #[cfg(test)]
+        assert!(!viewer.panics_next, "injected");
+        let Role::Publisher(publisher) = &publisher.role else { return Forwarded::LeftOut };
+        let sending = viewer.sending(&mut self.arena, &mut self.statistics);
+        let Some((mut path, Role::Subscriber(subscriber))) = sending else {
+            return Forwarded::LeftOut;
+        };
+        // Tracks outside, packets inside: packets of one size lie together.
+        let audio = forward_track(&mut path, publisher, subscriber, TrackKind::Audio);
+        let video = forward_track(&mut path, publisher, subscriber, TrackKind::Video);
+        match (audio, video) {
+            (Forwarded::AwaitsKeyFrame, _) | (_, Forwarded::AwaitsKeyFrame) => {
+                Forwarded::AwaitsKeyFrame
+            }
+            _ => Forwarded::Sent,
+        }
+    }
+
+    /// Asks a publisher for a key frame, as soon as its track's interval allows.
+    pub(crate) fn ask_for_key_frame(&mut self, now: Instant, publisher: PeerKey, asked: Asked) {
+        let Some(peer) = self.peers.get_mut(publisher) else { return };
+        let interval = self.config.key_frame_interval;
+        let sending = peer.sending(&mut self.arena, &mut self.statistics);
+        if let Some((mut path, Role::Publisher(publisher))) = sending {
+            publisher.want_key_frame(now, interval, asked);
+            publisher.send_key_frame_request(now, &mut path);
+        }
+    }
+
+    /// What a subscriber reports and asks for.
+    pub(crate) fn handle_viewer_rtcp(
+        &mut self,
+        now: Instant,
+        key: PeerKey,
+        publisher_key: PeerKey,
+        compound: &[u8],
+    ) {
+        let Some((publisher, viewer)) = self.peers.get2_mut(publisher_key, key) else { return };
+        let Role::Publisher(publisher) = &publisher.role else { return };
+        let sending = viewer.sending(&mut self.arena, &mut self.statistics);
+        let Some((mut path, Role::Subscriber(subscriber))) = sending else { return };
+        let mut wants_key_frame = false;
+        // What follows a malformed packet cannot be framed; what came before it counts.
+        for packet in rtcp::packets(compound).map_while(Result::ok) {
+            match packet {
+                RtcpPacket::Nack(nack) => {
+                    answer_nack(now, &mut path, publisher, subscriber, &nack);
+                }
+                RtcpPacket::PictureLossIndication(_) | RtcpPacket::FullIntraRequest(_) => {
+                    path.statistics.key_frame_requests_received += 1;
+                    wants_key_frame = true;
+                }
+                // Reports will feed the bandwidth estimation; the rest says nothing to a sender.
+                RtcpPacket::SenderReport(_)
+                | RtcpPacket::ReceiverReport(_)
+                | RtcpPacket::SourceDescription(_)
+                | RtcpPacket::Goodbye(_)
+                | RtcpPacket::TransportFeedback(_)
+                | RtcpPacket::ReceiverEstimate(_)
+                | RtcpPacket::Other { .. } => {}
+            }
+        }
+        if wants_key_frame {
+            self.ask_for_key_frame(now, publisher_key, Asked::ByLoss);
+        }
+    }
+}
+
+fn forward_track(
+    path: &mut SendPath<'_>,
+    publisher: &Publisher,
+    subscriber: &mut Subscriber,
+    kind: TrackKind,
+) -> Forwarded {
+    let (Some(source), Some(target)) = (publisher.track(kind), subscriber.track_mut(kind)) else {
+        return Forwarded::LeftOut;
+    };
+    let mut outcome = Forwarded::Sent;
+    for sequence in source.round() {
+        // A ring smaller than a batch may have lost it again.
+        let Some((packet, payload)) = source.ring().get(*sequence) else { continue };
+        if target.forward(path, packet, payload) == Forwarded::AwaitsKeyFrame {
+            path.statistics.rtp_held_for_key_frame += 1;
+            outcome = Forwarded::AwaitsKeyFrame;
+        }
+    }
+    outcome
+}
+
+fn answer_nack(
+    now: Instant,
+    path: &mut SendPath<'_>,
+    publisher: &Publisher,
+    subscriber: &mut Subscriber,
+    nack: &rtcp::Nack<'_>,
+) {
+    let kind = [TrackKind::Audio, TrackKind::Video]
+        .into_iter()
+        .find(|kind| subscriber.track(*kind).is_some_and(|track| track.ssrc() == nack.media_ssrc));
+    let Some(kind) = kind else { return };
+    let Some(source) = publisher.track(kind) else { return };
+    for sequence in nack.sequence_numbers() {
+        if !subscriber.budget.take(now) {
+            path.statistics.retransmission_refused += 1;
+            continue;
+        }
+        if let Some(target) = subscriber.track_mut(kind) {
+            target.retransmit(path, source.ring(), source.newest(), sequence);
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! One peer: a WebRTC transport (ICE, DTLS, SRTP) and what it is for.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use odeum_srtp::UnprotectError;
+use odeum_types::PeerId;
+
+use crate::arena::Arena;
+use crate::dtls::{DtlsServer, SrtpKeys};
+use crate::event::{MediaFacts, Statistics};
+use crate::ice::Ice;
+use crate::publisher::Publisher;
+use crate::subscriber::{SendPath, Subscriber};
+
+/// A peer of the worker.
+pub(crate) struct Peer {
+    /// Its name outside.
+    pub(crate) id: PeerId,
+    /// What was negotiated.
+    pub(crate) facts: MediaFacts,
+    /// Who may send from where.
+    pub(crate) ice: Ice,
+    /// The handshake, and goodbyes.
+    pub(crate) dtls: DtlsServer,
+    /// The contexts, once DTLS is done.
+    pub(crate) srtp: Option<Box<SrtpKeys>>,
+    /// When the answer was made.
+    pub(crate) created: Instant,
+    /// When the last authentic packet came.
+    pub(crate) heard: Instant,
+    /// What it is for.
+    pub(crate) role: Role,
+    /// Makes the next packet's handling panic, to test that it is contained.
+    #[cfg(test)]
+    pub(crate) panics_next: bool,
+}
+
+/// What a peer is for.
+pub(crate) enum Role {
+    /// It sends one stream.
+    Publisher(Box<Publisher>),
+    /// It receives one stream.
+    Subscriber(Box<Subscriber>),
+}
+
+impl Peer {
+    /// Opens an RTP packet in place and gives the plain bytes; counts what it refuses.
+    pub(crate) fn open_rtp<'a>(
+        &mut self,
+        now: Instant,
+        bytes: &'a mut [u8],
+        statistics: &mut Statistics,
+    ) -> Option<&'a [u8]> {
+        #[cfg(test)]
+        assert!(!self.panics_next, "injected");
+        let opened = self.srtp.as_mut()?.inbound.unprotect_rtp(bytes);
+        let length = self.judge(now, opened, statistics)?;
+        Some(&bytes[..length])
+    }
+
+    /// The same for RTCP.
+    pub(crate) fn open_rtcp<'a>(
+        &mut self,
+        now: Instant,
+        bytes: &'a mut [u8],
+        statistics: &mut Statistics,
+    ) -> Option<&'a [u8]> {
+        let opened = self.srtp.as_mut()?.inbound.unprotect_rtcp(bytes);
+        let length = self.judge(now, opened, statistics)?;
+        Some(&bytes[..length])
+    }
+
+    fn judge(
+        &mut self,
+        now: Instant,
+        opened: Result<usize, UnprotectError>,
+        statistics: &mut Statistics,
+    ) -> Option<usize> {
+        match opened {
+            Ok(length) => {
+                self.heard = now;
+                Some(length)
+            }
+            Err(UnprotectError::Replayed { .. } | UnprotectError::TooOld) => {
+                statistics.srtp_replayed += 1;
+                None
+            }
+            Err(
+                UnprotectError::Malformed
+                | UnprotectError::Forged
+                | UnprotectError::NotEncrypted
+                | UnprotectError::TooManySsrcs { .. },
+            ) => {
+                statistics.srtp_refused += 1;
+                None
+            }
+        }
+    }
+
+    /// The way out to this peer, and what it is for; `None` before DTLS is done.
+    pub(crate) fn sending<'a>(
+        &'a mut self,
+        arena: &'a mut Arena,
+        statistics: &'a mut Statistics,
+    ) -> Option<(SendPath<'a>, &'a mut Role)> {
+        let destination: SocketAddr = self.ice.selected()?;
+        let outbound = &mut self.srtp.as_mut()?.outbound;
+        Some((SendPath { arena, outbound, destination, statistics }, &mut self.role))
+    }
+
+    /// Whether DTLS is done.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.srtp.is_some()
+    }
+}

@@ -1,0 +1,141 @@
+//! A track's ring: each payload lies here once, for the fan-out and for every retransmission.
+//!
+//! A slot per sequence number, and payloads in a ring of bytes. What is overwritten is found out by
+//! comparing positions, so that nothing has to be cleaned up.
+
+use crate::forwarder::PacketFacts;
+
+/// Header extension values that travel with a packet, behind a subscriber's own ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct ForwardedExtensions {
+    /// Audio level (RFC 6464 §3): V bit and level.
+    pub(crate) audio_level: Option<u8>,
+    /// Coordination of video orientation (3GPP TS 26.114 §7.4.5).
+    pub(crate) video_orientation: Option<u8>,
+    /// Playout delay, 12 bits each for minimum and maximum, in 10 ms.
+    pub(crate) playout_delay: Option<[u8; 3]>,
+}
+
+/// What is known of a packet beside its payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StoredPacket {
+    /// What the forwarder decides by.
+    pub(crate) facts: PacketFacts,
+    /// The publisher's marker bit.
+    pub(crate) marker: odeum_rtp::Marker,
+    /// Values for the subscribers' header extensions.
+    pub(crate) extensions: ForwardedExtensions,
+}
+
+#[derive(Clone, Copy)]
+struct Slot {
+    packet: StoredPacket,
+    /// Where the payload begins, counted since the ring's first byte.
+    position: u64,
+    length: u16,
+}
+
+/// Packets of one track by their extended sequence numbers.
+pub(crate) struct Ring {
+    /// By the low bits of the sequence number.
+    slots: Box<[Option<Slot>]>,
+    /// Payloads; none wraps around the end.
+    bytes: Box<[u8]>,
+    /// Bytes written since the first.
+    written: u64,
+}
+
+impl Ring {
+    /// A ring of `packets` slots (a power of two) and `bytes` bytes.
+    pub(crate) fn new(packets: usize, bytes: usize) -> Self {
+        debug_assert!(packets.is_power_of_two());
+        Self {
+            slots: vec![None; packets].into_boxed_slice(),
+            bytes: vec![0; bytes].into_boxed_slice(),
+            written: 0,
+        }
+    }
+
+    /// Keeps a packet, over the oldest ones. A payload larger than the ring is left out.
+    pub(crate) fn push(&mut self, packet: StoredPacket, payload: &[u8]) {
+        let capacity = self.bytes.len() as u64;
+        let Ok(length) = u16::try_from(payload.len()) else { return };
+        if payload.len() > self.bytes.len() {
+            return;
+        }
+        let mut offset = (self.written % capacity) as usize;
+        if offset + payload.len() > self.bytes.len() {
+            self.written += capacity - offset as u64;
+            offset = 0;
+        }
+        self.bytes[offset..offset + payload.len()].copy_from_slice(payload);
+        let slot = self.slot_of(packet.facts.sequence);
+        self.slots[slot] = Some(Slot { packet, position: self.written, length });
+        self.written += payload.len() as u64;
+    }
+
+    /// The packet with this extended sequence number, if it is still here.
+    pub(crate) fn get(&self, sequence: u64) -> Option<(&StoredPacket, &[u8])> {
+        let slot = self.slots[self.slot_of(sequence)].as_ref()?;
+        let capacity = self.bytes.len() as u64;
+        if slot.packet.facts.sequence != sequence || self.written - slot.position > capacity {
+            return None;
+        }
+        let offset = (slot.position % capacity) as usize;
+        Some((&slot.packet, &self.bytes[offset..offset + usize::from(slot.length)]))
+    }
+
+    fn slot_of(&self, sequence: u64) -> usize {
+        (sequence as usize) & (self.slots.len() - 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::forwarder::FrameStart;
+
+    fn packet(sequence: u64) -> StoredPacket {
+        StoredPacket {
+            facts: PacketFacts { sequence, timestamp: 0, frame: FrameStart::Other },
+            marker: odeum_rtp::Marker::Clear,
+            extensions: ForwardedExtensions::default(),
+        }
+    }
+
+    #[test]
+    fn payloads_come_back_as_they_went_in_or_not_at_all() {
+        let mut ring = Ring::new(16, 1_000);
+        for sequence in 0..500u64 {
+            let length = 50 + (sequence as usize * 37) % 100;
+            ring.push(packet(sequence), &vec![sequence as u8; length]);
+            let mut found = 0;
+            for back in 0..=sequence.min(20) {
+                let asked = sequence - back;
+                if let Some((_, payload)) = ring.get(asked) {
+                    assert_eq!(payload, vec![asked as u8; 50 + (asked as usize * 37) % 100]);
+                    found += 1;
+                }
+            }
+            assert!(found >= (sequence + 1).min(5), "{sequence}: {found}");
+        }
+    }
+
+    #[test]
+    fn the_limit_of_packets_holds_too() {
+        let mut ring = Ring::new(4, 1_000);
+        for sequence in 0..5 {
+            ring.push(packet(sequence), b"x");
+        }
+        assert!(ring.get(0).is_none());
+        assert!(ring.get(1).is_some());
+        assert!(ring.get(5).is_none());
+    }
+
+    #[test]
+    fn a_payload_larger_than_the_ring_is_left_out() {
+        let mut ring = Ring::new(4, 100);
+        ring.push(packet(0), &[0; 101]);
+        assert!(ring.get(0).is_none());
+    }
+}

@@ -1,0 +1,384 @@
+//! One viewer of one stream: writes the publisher's packets under this viewer's numbers into the send
+//! arena, answers its NACKs from the track's ring and reports to it.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use odeum_rtp::rtcp::{RtcpWriter, SenderInfo};
+use odeum_rtp::{BufferTooSmall, ExtensionKind, ExtensionMap, HeaderWriter};
+use odeum_srtp::Outbound;
+
+use crate::arena::Arena;
+use crate::event::Statistics;
+use crate::forwarder::{Decision, Mapping, Origin, decide};
+use crate::ring::{ForwardedExtensions, Ring, StoredPacket};
+use crate::track::TrackKind;
+
+/// Room for a subscriber's header: the fixed part, the extension block's head, and three elements of
+/// one, one and three bytes in the two-byte form, padded.
+const HEADER_BYTES_MAX: usize = 12 + 4 + 12;
+
+/// The original sequence number in front of a retransmitted payload (RFC 4588 §4).
+const RTX_PREFIX_BYTES: usize = 2;
+
+/// Time between two sender reports per track (RFC 3550 §6.2 allows less often).
+const SENDER_REPORT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The canonical name of everything we send: one name, so that a viewer plays audio and video of a
+/// stream in sync (RFC 3550 §6.5.1).
+pub(crate) const CNAME: &str = "odeum";
+
+/// Where and with which keys a peer's packets leave.
+pub(crate) struct SendPath<'a> {
+    pub(crate) arena: &'a mut Arena,
+    pub(crate) outbound: &'a mut Outbound,
+    pub(crate) destination: SocketAddr,
+    pub(crate) statistics: &'a mut Statistics,
+}
+
+impl SendPath<'_> {
+    /// Sends the RTCP that `write` makes in at most `bytes_max` bytes; nothing if it makes nothing.
+    pub(crate) fn send_rtcp(
+        &mut self,
+        bytes_max: usize,
+        write: impl FnOnce(&mut RtcpWriter<'_>) -> Result<(), BufferTooSmall>,
+    ) {
+        let overhead = self.outbound.profile().rtcp_overhead_bytes();
+        let Ok(room) = self.arena.room(bytes_max + overhead) else {
+            self.statistics.dropped_queue_full += 1;
+            return;
+        };
+        let mut writer = RtcpWriter::new(&mut room[..bytes_max]);
+        // What does not fit is left out whole; what was written before it is sound.
+        let is_complete = write(&mut writer).is_ok();
+        debug_assert!(is_complete, "callers ask for enough room");
+        let length = writer.size();
+        if length == 0 {
+            return;
+        }
+        let total = length + overhead;
+        // Only the end of the index space refuses, after 2^31 packets; then nothing may be sent.
+        if self.outbound.protect_rtcp(&mut room[..total]).is_ok() {
+            self.arena.commit(self.destination, total);
+        }
+    }
+}
+
+/// The ids of the extensions that a subscriber gets, from its SDP.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct ExtensionIds {
+    audio_level: Option<u8>,
+    video_orientation: Option<u8>,
+    playout_delay: Option<u8>,
+}
+
+impl ExtensionIds {
+    pub(crate) fn of(map: &ExtensionMap) -> Self {
+        Self {
+            audio_level: map.id(ExtensionKind::AudioLevel),
+            video_orientation: map.id(ExtensionKind::VideoOrientation),
+            playout_delay: map.id(ExtensionKind::PlayoutDelay),
+        }
+    }
+}
+
+/// What was negotiated for one track with one subscriber.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TrackTerms {
+    /// Our SSRC.
+    pub(crate) ssrc: u32,
+    /// The payload type that the subscriber's SDP gives the codec.
+    pub(crate) payload_type: u8,
+    /// SSRC and payload type of retransmissions (RFC 4588), if it has them.
+    pub(crate) rtx: Option<(u32, u8)>,
+    /// Header extensions.
+    pub(crate) extensions: ExtensionIds,
+    /// Ticks of the RTP clock per second.
+    pub(crate) clock_rate: u32,
+}
+
+/// One track as one subscriber gets it.
+pub(crate) struct SubscriberTrack {
+    terms: TrackTerms,
+    /// Where our numbers begin.
+    origin: Origin,
+    /// How numbers are mapped, from the first packet on.
+    mapping: Option<Mapping>,
+    /// Next sequence number of the retransmission stream.
+    rtx_sequence: u16,
+    /// Packets sent, for the sender reports.
+    packets: u32,
+    /// Payload bytes sent, for the sender reports.
+    octets: u32,
+    /// When the last sender report went out.
+    reported: Option<Instant>,
+}
+
+/// A publisher's last sender report for a track: its wall clock beside its RTP clock.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SourceClock {
+    /// NTP time, 32.32 fixed point seconds.
+    pub(crate) ntp: u64,
+    /// The same moment on the RTP clock.
+    pub(crate) rtp_timestamp: u32,
+    /// When it arrived.
+    pub(crate) arrived: Instant,
+}
+
+/// What became of a packet for one subscriber.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Forwarded {
+    /// It is in the arena.
+    Sent,
+    /// It waits for a key frame, which should be asked for.
+    AwaitsKeyFrame,
+    /// It was left out: too old, or the arena is full.
+    LeftOut,
+}
+
+impl SubscriberTrack {
+    pub(crate) fn new(terms: TrackTerms, origin: Origin, rtx_sequence: u16) -> Self {
+        Self { terms, origin, mapping: None, rtx_sequence, packets: 0, octets: 0, reported: None }
+    }
+
+    /// Writes a packet of the publisher for this subscriber.
+    pub(crate) fn forward(
+        &mut self,
+        path: &mut SendPath<'_>,
+        packet: &StoredPacket,
+        payload: &[u8],
+    ) -> Forwarded {
+        let mut decision = decide(self.mapping.as_ref(), self.origin, &packet.facts);
+        if let Decision::Start { mapping } = decision {
+            self.mapping = Some(mapping);
+            decision = decide(self.mapping.as_ref(), self.origin, &packet.facts);
+        }
+        let Decision::Forward { sequence, timestamp } = decision else {
+            return match decision {
+                Decision::AwaitKeyFrame => Forwarded::AwaitsKeyFrame,
+                Decision::BeforeStart | Decision::Start { .. } | Decision::Forward { .. } => {
+                    Forwarded::LeftOut
+                }
+            };
+        };
+        let numbers = Numbers { sequence: sequence as u16, timestamp };
+        let Some(bytes) = self.write(path, packet, payload, numbers, Sending::First) else {
+            return Forwarded::LeftOut;
+        };
+        self.packets = self.packets.wrapping_add(1);
+        self.octets = self.octets.wrapping_add(payload.len() as u32);
+        path.statistics.rtp_forwarded += 1;
+        path.statistics.rtp_forwarded_bytes += bytes as u64;
+        Forwarded::Sent
+    }
+
+    /// Sends again what the subscriber misses under its number `target`: as RTX (RFC 4588) when
+    /// negotiated, else byte for byte as before.
+    pub(crate) fn retransmit(
+        &mut self,
+        path: &mut SendPath<'_>,
+        ring: &Ring,
+        newest: u64,
+        target: u16,
+    ) {
+        let found = self
+            .mapping
+            .and_then(|mapping| Some((mapping, mapping.source_sequence(target, newest)?)))
+            .and_then(|(mapping, source)| Some((mapping, ring.get(source)?)));
+        let Some((mapping, (packet, payload))) = found else {
+            path.statistics.retransmission_missed += 1;
+            return;
+        };
+        let timestamp = mapping.timestamp(packet.facts.timestamp);
+        let sent = if self.terms.rtx.is_some() {
+            let numbers = Numbers { sequence: self.rtx_sequence, timestamp };
+            self.rtx_sequence = self.rtx_sequence.wrapping_add(1);
+            self.write(path, packet, payload, numbers, Sending::Rtx { original: target })
+        } else {
+            let numbers = Numbers { sequence: target, timestamp };
+            self.write(path, packet, payload, numbers, Sending::Again)
+        };
+        if sent.is_some() {
+            path.statistics.retransmitted += 1;
+        }
+    }
+
+    /// Writes and protects one packet; gives its size, or `None` when it could not be sent.
+    fn write(
+        &self,
+        path: &mut SendPath<'_>,
+        packet: &StoredPacket,
+        payload: &[u8],
+        numbers: Numbers,
+        sending: Sending,
+    ) -> Option<usize> {
+        let overhead = path.outbound.profile().rtp_overhead_bytes();
+        let room = HEADER_BYTES_MAX + RTX_PREFIX_BYTES + payload.len() + overhead;
+        let Ok(bytes) = path.arena.room(room) else {
+            path.statistics.dropped_queue_full += 1;
+            return None;
+        };
+        let (ssrc, payload_type) = match (sending, self.terms.rtx) {
+            (Sending::Rtx { .. }, Some(rtx)) => rtx,
+            _ => (self.terms.ssrc, self.terms.payload_type),
+        };
+        let header = HeaderWriter {
+            marker: packet.marker,
+            payload_type,
+            sequence_number: numbers.sequence,
+            timestamp: numbers.timestamp,
+            ssrc,
+            csrcs: &[],
+        };
+        let mut end = write_header(&header, bytes, &packet.extensions, &self.terms.extensions)?;
+        if let Sending::Rtx { original } = sending {
+            bytes[end..end + RTX_PREFIX_BYTES].copy_from_slice(&original.to_be_bytes());
+            end += RTX_PREFIX_BYTES;
+        }
+        bytes[end..end + payload.len()].copy_from_slice(payload);
+        let total = end + payload.len() + overhead;
+        let protected = match sending {
+            Sending::First | Sending::Rtx { .. } => path.outbound.protect_rtp(&mut bytes[..total]),
+            // The header is made from the ring and the mapping, which do not change: these are the
+            // bytes of the first time.
+            Sending::Again => path.outbound.protect_rtp_again(&mut bytes[..total]),
+        };
+        // Refused when it is a duplicate or has fallen out of the window: it is of no use then.
+        protected.ok()?;
+        path.arena.commit(path.destination, total);
+        Some(total)
+    }
+
+    /// Sends a sender report if one is due and the publisher has told its clock.
+    ///
+    /// The report carries the publisher's own wall clock, moved on by the time since its report
+    /// came: both tracks of a stream share it, so lip sync survives (RFC 3550 §6.4.1).
+    pub(crate) fn report(
+        &mut self,
+        now: Instant,
+        path: &mut SendPath<'_>,
+        clock: Option<&SourceClock>,
+    ) {
+        let is_due =
+            self.reported.is_none_or(|at| now.duration_since(at) >= SENDER_REPORT_INTERVAL);
+        let (Some(clock), Some(mapping), true) = (clock, self.mapping, is_due) else { return };
+        self.reported = Some(now);
+        let elapsed = now.saturating_duration_since(clock.arrived);
+        let ticks = elapsed.as_micros() * u128::from(self.terms.clock_rate) / 1_000_000;
+        let info = SenderInfo {
+            ssrc: self.terms.ssrc,
+            ntp: clock.ntp.wrapping_add(((elapsed.as_micros() << 32) / 1_000_000) as u64),
+            rtp_timestamp: mapping.timestamp(clock.rtp_timestamp.wrapping_add(ticks as u32)),
+            packet_count: self.packets,
+            octet_count: self.octets,
+        };
+        path.send_rtcp(64, |writer| {
+            writer.sender_report(&info, &[])?;
+            writer.source_description(info.ssrc, CNAME)
+        });
+    }
+
+    pub(crate) fn ssrc(&self) -> u32 {
+        self.terms.ssrc
+    }
+}
+
+/// Sequence number and timestamp of a packet to be written.
+#[derive(Clone, Copy)]
+struct Numbers {
+    sequence: u16,
+    timestamp: u32,
+}
+
+/// How a packet is sent.
+#[derive(Clone, Copy)]
+enum Sending {
+    /// For the first time.
+    First,
+    /// Once more, unchanged.
+    Again,
+    /// Once more, on the retransmission stream.
+    Rtx {
+        /// Its sequence number of the first time.
+        original: u16,
+    },
+}
+
+fn write_header(
+    header: &HeaderWriter<'_>,
+    bytes: &mut [u8],
+    values: &ForwardedExtensions,
+    ids: &ExtensionIds,
+) -> Option<usize> {
+    let level = values.audio_level.map(|value| [value]);
+    let orientation = values.video_orientation.map(|value| [value]);
+    let delay = values.playout_delay;
+    let candidates: [(Option<u8>, Option<&[u8]>); 3] = [
+        (ids.audio_level, level.as_ref().map(<[u8; 1]>::as_slice)),
+        (ids.video_orientation, orientation.as_ref().map(<[u8; 1]>::as_slice)),
+        (ids.playout_delay, delay.as_ref().map(<[u8; 3]>::as_slice)),
+    ];
+    let mut elements: [(u8, &[u8]); 3] = [(0, &[]); 3];
+    let mut count = 0;
+    for (id, value) in candidates {
+        if let (Some(id), Some(value)) = (id, value) {
+            elements[count] = (id, value);
+            count += 1;
+        }
+    }
+    // Fails only for want of room, and the room was asked for with the largest header in mind.
+    header.write(bytes, &elements[..count]).ok()
+}
+
+/// Budget of retransmissions: a bucket that fills at a fixed rate, so that a flood of NACKs costs the
+/// server and the other viewers a bounded share.
+pub(crate) struct RetransmissionBudget {
+    /// Packets per second.
+    rate: u32,
+    /// Packets that may be sent now.
+    left: f64,
+    /// When `left` was last brought up to date.
+    updated: Instant,
+}
+
+impl RetransmissionBudget {
+    /// Share of a second's budget that may be spent at once.
+    const BURST: f64 = 0.2;
+
+    pub(crate) fn new(now: Instant, rate: u32) -> Self {
+        Self { rate, left: f64::from(rate) * Self::BURST, updated: now }
+    }
+
+    /// Whether one more packet may be sent again.
+    pub(crate) fn take(&mut self, now: Instant) -> bool {
+        let rate = f64::from(self.rate);
+        let gained = now.saturating_duration_since(self.updated).as_secs_f64() * rate;
+        self.updated = self.updated.max(now);
+        self.left = (self.left + gained).min(rate * Self::BURST);
+        if self.left < 1.0 {
+            return false;
+        }
+        self.left -= 1.0;
+        true
+    }
+}
+
+/// A viewer of one publisher.
+pub(crate) struct Subscriber {
+    /// The publisher's place among the worker's peers.
+    pub(crate) publisher: usize,
+    /// Its tracks as this viewer gets them, by [`TrackKind`].
+    pub(crate) tracks: [Option<SubscriberTrack>; 2],
+    /// How much may be sent again.
+    pub(crate) budget: RetransmissionBudget,
+}
+
+impl Subscriber {
+    pub(crate) fn track(&self, kind: TrackKind) -> Option<&SubscriberTrack> {
+        self.tracks[kind as usize].as_ref()
+    }
+
+    pub(crate) fn track_mut(&mut self, kind: TrackKind) -> Option<&mut SubscriberTrack> {
+        self.tracks[kind as usize].as_mut()
+    }
+}

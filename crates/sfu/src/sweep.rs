@@ -1,0 +1,103 @@
+//! Time: one sweep every 50 ms over publishers and unfinished handshakes, and over a slice of the
+//! subscribers, so that thousands of peers need no timer each.
+
+use std::time::Instant;
+
+use crate::config::{SUBSCRIBER_SLICES, SWEEP_INTERVAL};
+use crate::event::CloseReason;
+use crate::peer::Role;
+use crate::publisher::Asked;
+use crate::track::TrackKind;
+use crate::{PeerKey, Sfu, sender};
+
+impl Sfu {
+    /// Does what is due at `now`.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.now = now;
+        if now < self.next_sweep {
+            return;
+        }
+        self.next_sweep = now + SWEEP_INTERVAL;
+        self.sweeps = self.sweeps.wrapping_add(1);
+        // From the back: a peer that is dropped takes itself and perhaps others off the list.
+        for at in (0..self.connecting.len()).rev() {
+            if let Some(&key) = self.connecting.get(at) {
+                self.contained(key, |sfu| sfu.sweep_connecting(now, key));
+            }
+        }
+        for at in (0..self.publishers.len()).rev() {
+            if let Some(&key) = self.publishers.get(at) {
+                self.contained(key, |sfu| sfu.sweep_publisher(now, key));
+            }
+        }
+        let slice = self.sweeps % SUBSCRIBER_SLICES;
+        for key in (slice..self.peers.capacity()).step_by(SUBSCRIBER_SLICES) {
+            let is_viewer = self.peers.get(key).is_some_and(|peer| {
+                peer.is_connected() && matches!(peer.role, Role::Subscriber(_))
+            });
+            if is_viewer {
+                self.contained(key, |sfu| sfu.sweep_subscriber(now, key));
+            }
+        }
+    }
+
+    /// When [`Self::handle_timeout`] is wanted; never without peers.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        (!self.peers.is_empty()).then_some(self.next_sweep)
+    }
+
+    fn sweep_connecting(&mut self, now: Instant, key: PeerKey) -> Result<(), CloseReason> {
+        let peer = &mut self.peers[key];
+        if now.duration_since(peer.created) >= self.config.connect_timeout {
+            return Err(CloseReason::ConnectTimeout);
+        }
+        let Some(destination) = peer.ice.selected() else { return Ok(()) };
+        let send = sender(&mut self.arena, &mut self.statistics, destination);
+        let progress = peer.dtls.handle_timeout(now, send)?;
+        self.handle_progress(now, key, progress);
+        Ok(())
+    }
+
+    fn is_silent(&self, now: Instant, key: PeerKey) -> bool {
+        now.saturating_duration_since(self.peers[key].heard) >= self.config.silence_timeout
+    }
+
+    fn sweep_publisher(&mut self, now: Instant, key: PeerKey) -> Result<(), CloseReason> {
+        if !self.peers[key].is_connected() {
+            return Ok(());
+        }
+        if self.is_silent(now, key) {
+            return Err(CloseReason::Silence);
+        }
+        let sending = self.peers[key].sending(&mut self.arena, &mut self.statistics);
+        if let Some((mut path, Role::Publisher(publisher))) = sending {
+            if publisher.take_broken() {
+                publisher.want_key_frame(now, self.config.key_frame_interval, Asked::ByLoss);
+            }
+            publisher.send_key_frame_request(now, &mut path);
+            publisher.send_feedback(now, &mut path);
+        }
+        Ok(())
+    }
+
+    fn sweep_subscriber(&mut self, now: Instant, key: PeerKey) -> Result<(), CloseReason> {
+        if self.is_silent(now, key) {
+            return Err(CloseReason::Silence);
+        }
+        let Role::Subscriber(subscriber) = &self.peers[key].role else { return Ok(()) };
+        let Some((publisher, viewer)) = self.peers.get2_mut(subscriber.publisher, key) else {
+            return Ok(());
+        };
+        let Role::Publisher(publisher) = &publisher.role else { return Ok(()) };
+        let sending = viewer.sending(&mut self.arena, &mut self.statistics);
+        if let Some((mut path, Role::Subscriber(subscriber))) = sending {
+            for kind in [TrackKind::Audio, TrackKind::Video] {
+                let clock = publisher.track(kind).and_then(|track| track.clock());
+                if let Some(track) = subscriber.track_mut(kind) {
+                    track.report(now, &mut path, clock);
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,165 @@
+//! How peers come, stay and go.
+
+use std::time::Duration;
+
+use odeum_rtp::sdp::Direction;
+use odeum_types::{Codec, PeerId};
+
+use super::client::{AUDIO_PT, AUDIO_SSRC, Client, Rtx, VIDEO_PT, VIDEO_SSRC, key_frame};
+use super::net::Net;
+use crate::{CloseReason, MediaFacts, OfferError, SfuEvent};
+
+#[test]
+fn a_connected_peer_is_told_with_its_codecs() {
+    let mut net = Net::new();
+    let publisher = net.publisher();
+    let facts = MediaFacts { audio: Some(Codec::Opus), video: Some(Codec::Vp8) };
+    let peer = net.clients[publisher].id;
+    assert_eq!(net.events, [SfuEvent::Connected { peer, facts }]);
+}
+
+#[test]
+fn a_closed_publisher_ends_its_viewers_and_their_bytes_at_once() {
+    let mut net = Net::new();
+    let publisher = net.publisher();
+    let other = net.publisher();
+    let viewer = net.viewer(publisher, Rtx::Offered);
+    let elsewhere = net.viewer(other, Rtx::Offered);
+    let packet = net.clients[publisher].video(0, &key_frame(b"not to be seen"));
+    net.send(publisher, packet);
+    net.sfu.close_peer(net.now, net.clients[publisher].id);
+    net.settle();
+    assert_eq!(net.close_reason(publisher), Some(CloseReason::Commanded));
+    assert_eq!(net.close_reason(viewer), Some(CloseReason::PublisherGone));
+    assert!(net.clients[viewer].rtp.is_empty());
+    assert!(net.clients[viewer].is_closed && net.clients[publisher].is_closed);
+    assert_eq!(net.close_reason(elsewhere), None);
+    let packet = net.clients[other].video(0, &key_frame(b"still here"));
+    net.send(other, packet);
+    net.settle();
+    assert_eq!(net.clients[elsewhere].received(VIDEO_PT).len(), 1);
+    assert_eq!(net.sfu.statistics().peers, 2);
+}
+
+#[test]
+fn a_viewer_that_goes_leaves_the_others_alone() {
+    let mut net = Net::new();
+    let publisher = net.publisher();
+    let (gone, stays) = (net.viewer(publisher, Rtx::Offered), net.viewer(publisher, Rtx::Offered));
+    net.clients[gone].close_dtls();
+    net.settle();
+    assert_eq!(net.close_reason(gone), Some(CloseReason::RemoteClosed));
+    let packet = net.clients[publisher].video(0, &key_frame(b"x"));
+    net.send(publisher, packet);
+    net.settle();
+    assert_eq!(net.clients[stays].received(VIDEO_PT).len(), 1);
+}
+
+#[test]
+fn a_publisher_that_says_goodbye_for_all_its_tracks_is_gone() {
+    let mut net = Net::new();
+    let publisher = net.publisher();
+    for ssrc in [VIDEO_SSRC, AUDIO_SSRC] {
+        assert_eq!(net.close_reason(publisher), None);
+        let goodbye = net.clients[publisher].rtcp(|writer| writer.goodbye(&[ssrc]).unwrap());
+        net.send(publisher, goodbye);
+        net.settle();
+    }
+    assert_eq!(net.close_reason(publisher), Some(CloseReason::RemoteClosed));
+}
+
+#[test]
+fn a_peer_that_never_connects_is_closed() {
+    let mut net = Net::new();
+    let publisher = net.offered_publisher();
+    net.pass(Duration::from_millis(14_900));
+    assert_eq!(net.close_reason(publisher), None);
+    net.pass(Duration::from_millis(200));
+    assert_eq!(net.close_reason(publisher), Some(CloseReason::ConnectTimeout));
+    assert_eq!(net.sfu.poll_timeout(), None);
+}
+
+#[test]
+fn silence_closes_a_peer_and_checks_keep_it() {
+    let mut net = Net::new();
+    let publisher = net.publisher();
+    let viewer = net.viewer(publisher, Rtx::Offered);
+    for _ in 0..10 {
+        net.pass(Duration::from_secs(5));
+        let check = net.clients[publisher].check();
+        net.send(publisher, check);
+    }
+    net.settle();
+    assert_eq!(net.close_reason(viewer), Some(CloseReason::Silence));
+    assert_eq!(net.close_reason(publisher), None);
+}
+
+#[test]
+fn a_panic_ends_one_viewer_only() {
+    let mut net = Net::new();
+    let publisher = net.publisher();
+    let viewers = [0; 3].map(|_| net.viewer(publisher, Rtx::Offered));
+    let key = net.sfu.by_id[&net.clients[viewers[1]].id];
+    net.sfu.peers[key].panics_next = true;
+    for n in 0..2 {
+        let packet = net.clients[publisher].audio(n, b"sound");
+        net.send(publisher, packet);
+        net.settle();
+    }
+    assert_eq!(net.close_reason(viewers[1]), Some(CloseReason::Panicked));
+    assert_eq!(net.sfu.statistics().panics, 1);
+    assert_eq!(net.clients[viewers[0]].received(AUDIO_PT).len(), 2);
+    assert_eq!(net.clients[viewers[2]].received(AUDIO_PT).len(), 2);
+}
+
+#[test]
+fn a_panic_over_a_publishers_packet_ends_that_publisher_only() {
+    let mut net = Net::new();
+    let (bad, good) = (net.publisher(), net.publisher());
+    let (bad_viewer, good_viewer) = (net.viewer(bad, Rtx::Left), net.viewer(good, Rtx::Left));
+    let key = net.sfu.by_id[&net.clients[bad].id];
+    net.sfu.peers[key].panics_next = true;
+    for publisher in [bad, good] {
+        let packet = net.clients[publisher].audio(1, b"sound");
+        net.send(publisher, packet);
+    }
+    net.settle();
+    assert_eq!(net.close_reason(bad), Some(CloseReason::Panicked));
+    assert_eq!(net.close_reason(bad_viewer), Some(CloseReason::PublisherGone));
+    assert_eq!(net.clients[good_viewer].received(AUDIO_PT).len(), 1);
+}
+
+#[test]
+fn offers_beyond_the_limits_are_refused() {
+    let mut net = Net::with(|config| {
+        config.peers_max = 3;
+        config.subscribers_per_publisher_max = 1;
+    });
+    let publisher = net.publisher();
+    net.viewer(publisher, Rtx::Offered);
+    let client = Client::new(net.now, 77, net.client_config.clone());
+    let play = client.offer(Direction::ReceiveOnly, Rtx::Offered);
+    let id = net.clients[publisher].id;
+    let refused = net.sfu.create_subscriber(net.now, client.id, id, &play);
+    assert_eq!(refused, Err(OfferError::SubscribersMax { subscribers_max: 1 }));
+    let refused = net.sfu.create_subscriber(net.now, client.id, PeerId(55), &play);
+    assert_eq!(refused, Err(OfferError::NoPublisher { publisher: PeerId(55) }));
+    assert_eq!(
+        net.sfu.create_publisher(net.now, client.id, &play),
+        Err(OfferError::NothingInCommon)
+    );
+    let publish = client.offer(Direction::SendOnly, Rtx::Offered);
+    assert_eq!(
+        net.sfu.create_publisher(net.now, id, &publish),
+        Err(OfferError::PeerExists { peer: id })
+    );
+    assert!(net.sfu.create_publisher(net.now, client.id, &publish).is_ok());
+    assert_eq!(
+        net.sfu.create_publisher(net.now, PeerId(78), &publish),
+        Err(OfferError::PeersMax { peers_max: 3 })
+    );
+    assert!(matches!(
+        net.sfu.create_publisher(net.now, PeerId(78), "v=1"),
+        Err(OfferError::PeersMax { .. })
+    ));
+}

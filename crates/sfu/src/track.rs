@@ -1,0 +1,298 @@
+//! One audio or video of a publisher: its numbers, its losses, its ring.
+
+use std::time::{Duration, Instant};
+
+use odeum_rtp::codec::begins_key_frame;
+use odeum_rtp::negotiate::CodecFormat;
+use odeum_rtp::rtcp::{ReportBlock, SenderInfo};
+use odeum_rtp::{
+    ExtensionKind, ExtensionMap, NackConfig, NackGenerator, NackOutcome, ReceiverStatistics,
+    RtpPacket, SequenceUnwrapper,
+};
+
+use crate::config::{FAN_OUT_PACKETS_MAX, PENDING_PACKETS_MAX};
+use crate::forwarder::{FrameStart, PacketFacts};
+use crate::ring::{ForwardedExtensions, Ring, StoredPacket};
+use crate::subscriber::{SendPath, SourceClock};
+
+/// Packets asked for in one NACK; the rest is due a sweep later.
+const NACKS_MAX: usize = 128;
+
+/// Bytes of the largest NACK: header, two SSRCs, and a word for each packet asked for.
+const NACK_BYTES_MAX: usize = 12 + 4 * NACKS_MAX;
+
+/// Time given to a retransmission before it is asked for again. A client only answers us and its
+/// round trip is not measured; most are shorter, and a longer one costs a duplicate.
+const ROUND_TRIP: Duration = Duration::from_millis(60);
+
+/// Which of a stream's tracks; also its place in arrays of two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TrackKind {
+    /// The audio track.
+    Audio = 0,
+    /// The video track.
+    Video = 1,
+}
+
+/// What was negotiated for a track with its publisher.
+#[derive(Debug, Clone)]
+pub(crate) struct SourceTerms {
+    /// Codec and what makes it decodable.
+    pub(crate) format: CodecFormat,
+    /// Payload type of the media.
+    pub(crate) payload_type: u8,
+    /// Payload type of retransmissions (RFC 4588), if there are any.
+    pub(crate) rtx_payload_type: Option<u8>,
+    /// Ticks of the RTP clock per second.
+    pub(crate) clock_rate: u32,
+    /// Ids of the header extensions.
+    pub(crate) extensions: ExtensionMap,
+    /// The SSRC, when the SDP names it; else the first one seen is it.
+    pub(crate) ssrc: Option<u32>,
+}
+
+/// Limits of a track's ring.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RingSize {
+    pub(crate) packets: usize,
+    pub(crate) bytes: usize,
+}
+
+/// What a packet meant to its track.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Received {
+    /// A new packet, in the ring and waiting for the fan-out.
+    New,
+    /// The same, and a key frame begins with it.
+    KeyFrame,
+    /// In the ring, but too many wait already.
+    Full,
+    /// Of another SSRC than the track's.
+    Foreign,
+    /// Padding, a duplicate, or older than the ring.
+    Nothing,
+}
+
+/// A track of a publisher.
+pub(crate) struct Track {
+    terms: SourceTerms,
+    /// Its SSRC, once known.
+    ssrc: Option<u32>,
+    /// Makes sequence numbers that do not wrap.
+    unwrapper: SequenceUnwrapper,
+    /// The newest of them.
+    newest: u64,
+    /// Payloads.
+    ring: Ring,
+    /// Slots of the ring: a packet that much older than the newest is of no use.
+    ring_packets: u64,
+    /// Sequence numbers that wait for the fan-out, in order of arrival; at most
+    /// [`PENDING_PACKETS_MAX`].
+    pending: Vec<u64>,
+    /// How many of them this round hands out.
+    round: usize,
+    /// What is missing.
+    nacks: NackGenerator,
+    /// For receiver reports.
+    statistics: ReceiverStatistics,
+    /// The last sender report.
+    clock: Option<SourceClock>,
+    /// More was lost at once than can be asked for: only a key frame helps.
+    is_broken: bool,
+    /// It said BYE and has sent nothing since.
+    has_said_goodbye: bool,
+}
+
+impl Track {
+    pub(crate) fn new(terms: SourceTerms, size: RingSize) -> Self {
+        Self {
+            ssrc: terms.ssrc,
+            unwrapper: SequenceUnwrapper::default(),
+            newest: 0,
+            ring: Ring::new(size.packets, size.bytes),
+            ring_packets: size.packets as u64,
+            pending: Vec::new(),
+            round: 0,
+            nacks: NackGenerator::new(NackConfig::default()),
+            statistics: ReceiverStatistics::new(terms.clock_rate),
+            clock: None,
+            is_broken: false,
+            has_said_goodbye: false,
+            terms,
+        }
+    }
+
+    /// Whether a payload type is this track's.
+    pub(crate) fn takes(&self, payload_type: u8) -> bool {
+        self.terms.payload_type == payload_type || self.terms.rtx_payload_type == Some(payload_type)
+    }
+
+    /// The transport-wide sequence number of a packet, if it has one.
+    pub(crate) fn transport_sequence(&self, packet: &RtpPacket<'_>) -> Option<u16> {
+        let id = self.terms.extensions.id(ExtensionKind::TransportSequenceNumber)?;
+        let value: [u8; 2] = packet.extension(id)?.try_into().ok()?;
+        Some(u16::from_be_bytes(value))
+    }
+
+    /// Takes a packet whose payload type is this track's.
+    pub(crate) fn handle_rtp(&mut self, now: Instant, packet: &RtpPacket<'_>) -> Received {
+        let header = packet.header();
+        if header.payload_type != self.terms.payload_type {
+            // RFC 4588 §4: the original sequence number, then the original payload. Probes for
+            // bandwidth are retransmissions without either.
+            let Some((original, payload)) = packet.payload().split_first_chunk::<2>() else {
+                return Received::Nothing;
+            };
+            return self.keep(now, packet, u16::from_be_bytes(*original), payload);
+        }
+        if *self.ssrc.get_or_insert(header.ssrc) != header.ssrc {
+            return Received::Foreign;
+        }
+        self.has_said_goodbye = false;
+        self.statistics.receive(now, header.sequence_number, header.timestamp);
+        self.keep(now, packet, header.sequence_number, packet.payload())
+    }
+
+    fn keep(
+        &mut self,
+        now: Instant,
+        packet: &RtpPacket<'_>,
+        sequence: u16,
+        payload: &[u8],
+    ) -> Received {
+        let sequence = self.unwrapper.unwrap(sequence);
+        self.newest = self.newest.max(sequence);
+        if self.nacks.receive(now, sequence) == NackOutcome::GapTooLong {
+            self.is_broken = true;
+        }
+        let is_too_old = self.newest - sequence >= self.ring_packets;
+        // Padding fills a sequence number: NACK must not ask for it, and a viewer must not be told
+        // of a gap, so it goes on as an empty packet does.
+        if is_too_old || self.ring.get(sequence).is_some() {
+            return Received::Nothing;
+        }
+        let frame = match self.terms.format {
+            CodecFormat::Opus => FrameStart::Decodable,
+            CodecFormat::Vp8 | CodecFormat::H264(_) => {
+                match begins_key_frame(self.terms.format.codec(), payload) {
+                    true => FrameStart::Decodable,
+                    false => FrameStart::Other,
+                }
+            }
+        };
+        let stored = StoredPacket {
+            facts: PacketFacts { sequence, timestamp: packet.header().timestamp, frame },
+            marker: packet.header().marker,
+            extensions: self.forwarded_extensions(packet),
+        };
+        self.ring.push(stored, payload);
+        if self.pending.len() >= PENDING_PACKETS_MAX {
+            return Received::Full;
+        }
+        self.pending.push(sequence);
+        let is_video = self.terms.format != CodecFormat::Opus;
+        match (is_video, frame) {
+            (true, FrameStart::Decodable) => Received::KeyFrame,
+            (true, FrameStart::Other) | (false, _) => Received::New,
+        }
+    }
+
+    fn forwarded_extensions(&self, packet: &RtpPacket<'_>) -> ForwardedExtensions {
+        let ids = &self.terms.extensions;
+        let mut forwarded = ForwardedExtensions::default();
+        for (id, value) in packet.extensions() {
+            match (ids.kind(id), value) {
+                (Some(ExtensionKind::AudioLevel), [level, ..]) => {
+                    forwarded.audio_level = Some(*level);
+                }
+                (Some(ExtensionKind::VideoOrientation), [orientation, ..]) => {
+                    forwarded.video_orientation = Some(*orientation);
+                }
+                (Some(ExtensionKind::PlayoutDelay), [a, b, c]) => {
+                    forwarded.playout_delay = Some([*a, *b, *c]);
+                }
+                // Only those that a subscriber may have are kept.
+                _ => {}
+            }
+        }
+        forwarded
+    }
+
+    pub(crate) fn handle_sender_report(&mut self, now: Instant, info: &SenderInfo) {
+        if self.ssrc != Some(info.ssrc) {
+            return;
+        }
+        self.statistics.receive_sender_report(now, info);
+        self.clock =
+            Some(SourceClock { ntp: info.ntp, rtp_timestamp: info.rtp_timestamp, arrived: now });
+    }
+
+    pub(crate) fn handle_goodbye(&mut self, ssrc: u32) {
+        self.has_said_goodbye |= self.ssrc == Some(ssrc);
+    }
+
+    pub(crate) fn send_nacks(&mut self, now: Instant, own: u32, path: &mut SendPath<'_>) {
+        let Some(ssrc) = self.ssrc else { return };
+        let mut requests = [0; NACKS_MAX];
+        let count = self.nacks.poll_requests(now, ROUND_TRIP, &mut requests);
+        if count > 0 {
+            path.statistics.nacks_sent += count as u64;
+            let requests = requests[..count].iter().copied();
+            path.send_rtcp(NACK_BYTES_MAX, |writer| writer.nack(own, ssrc, requests));
+        }
+    }
+
+    /// Whether only a key frame helps; says so once.
+    pub(crate) fn take_broken(&mut self) -> bool {
+        std::mem::take(&mut self.is_broken)
+    }
+
+    /// What a receiver report says of this track; `None` before its first packet.
+    pub(crate) fn report(&mut self, now: Instant) -> Option<ReportBlock> {
+        let ssrc = self.ssrc?;
+        self.statistics.report(now, ssrc)
+    }
+
+    pub(crate) fn begin_round(&mut self) {
+        self.round = self.pending.len().min(FAN_OUT_PACKETS_MAX);
+    }
+
+    pub(crate) fn end_round(&mut self) {
+        self.pending.drain(..self.round);
+        self.round = 0;
+    }
+
+    /// Nothing waits for another round.
+    pub(crate) fn is_handed_out(&self) -> bool {
+        self.pending.is_empty()
+    }
+
+    /// The packets of this round.
+    pub(crate) fn round(&self) -> &[u64] {
+        &self.pending[..self.round]
+    }
+
+    pub(crate) fn ring(&self) -> &Ring {
+        &self.ring
+    }
+
+    pub(crate) fn newest(&self) -> u64 {
+        self.newest
+    }
+
+    pub(crate) fn clock(&self) -> Option<&SourceClock> {
+        self.clock.as_ref()
+    }
+
+    pub(crate) fn ssrc(&self) -> Option<u32> {
+        self.ssrc
+    }
+
+    pub(crate) fn format(&self) -> CodecFormat {
+        self.terms.format
+    }
+
+    pub(crate) fn has_said_goodbye(&self) -> bool {
+        self.has_said_goodbye
+    }
+}
