@@ -35,6 +35,7 @@ export const ErrorCode = {
   LOGIN_BANNED: 1002066,
   PUBLISHING_BANNED: 1003025,
   STREAM_ID_EXISTS: 1003028,
+  EXTRA_INFO_TOO_LONG: 1003051,
   STREAM_UNKNOWN: 1004002,
   PLAY_INTERRUPTED: 1004020,
   STREAM_BANNED: 1004025,
@@ -45,8 +46,10 @@ export const ErrorCode = {
   TOKEN_MALFORMED: 1102016,
   TOKEN_EXPIRED: 1102018,
   TOKEN_REFUSED: 1102020,
-  /** A publication could not be set up in this browser. */
+  /** A publication could not be set up in this browser, or is one too many. */
   PUBLISH_SETUP: 1103001,
+  /** The server cannot use the SDP offer. */
+  PUBLISH_OFFER: 1103003,
   PUBLISH_AUTHENTICATION: 1103019,
   /** A publication was tried again until the time for it was over. */
   PUBLISH_RETRY_TIMEOUT: 1103030,
@@ -59,11 +62,15 @@ export const ErrorCode = {
   NO_PERMISSION: 1103064,
   DEVICE_BUSY: 1103065,
   BAD_CONSTRAINTS: 1103066,
-  /** A play could not be set up in this browser. */
+  /** A play could not be set up in this browser, or is one too many. */
   PLAY_SETUP: 1104001,
+  /** The server cannot use the SDP offer. */
+  PLAY_OFFER: 1104003,
   /** A play was tried again until the time for it was over. */
   PLAY_RETRY_TIMEOUT: 1104039,
   PLAY_AUTHENTICATION: 1104046,
+  /** Messages come too often. */
+  TOO_OFTEN: 1109001,
 } as const;
 
 /** What a failed call rejects with. */
@@ -127,6 +134,11 @@ const finalMediaCodes: ReadonlySet<number> = new Set([
   ErrorCode.PUBLISH_AUTHENTICATION,
   ErrorCode.PLAY_AUTHENTICATION,
   ErrorCode.ALREADY_PUBLISHING,
+  ErrorCode.EXTRA_INFO_TOO_LONG,
+  ErrorCode.PUBLISH_SETUP,
+  ErrorCode.PUBLISH_OFFER,
+  ErrorCode.PLAY_SETUP,
+  ErrorCode.PLAY_OFFER,
   ErrorCode.BAD_PARAMETER,
   ErrorCode.TOKEN_EXPIRED,
   ErrorCode.STREAM_ID_TOO_LONG,

@@ -63,6 +63,7 @@ const passingRefusals: ReadonlySet<number> = new Set([
   ErrorCode.SOCKET_CLOSED,
   ErrorCode.REQUEST_TIMEOUT,
   ErrorCode.SERVER_UNKNOWN,
+  ErrorCode.TOO_OFTEN,
 ]);
 
 /** How long the farewell may take, milliseconds. */
