@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-pub(crate) use app::AppConfig;
+pub(crate) use app::{AppConfig, DeleteStream};
 pub(crate) use error::ConfigError;
 
 /// Everything that can be configured. Unknown keys are refused with the nearest key's name.
@@ -179,7 +179,11 @@ impl Config {
         }
     }
 
-    fn check(&self) -> Result<(), ConfigError> {
+    /// Whether the settings fit together.
+    ///
+    /// # Errors
+    /// [`ConfigError`], naming the key.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
         if self.apps.is_empty() {
             return Err(ConfigError::NoApps);
         }

@@ -2,10 +2,17 @@
 
 mod cli;
 mod config;
+mod dev;
+mod event_log;
 mod listener;
 mod logs;
+mod metrics;
+mod pages;
+mod reload;
+mod serve;
 mod tls;
 mod token;
+mod try_it;
 
 use std::process::ExitCode;
 
@@ -19,7 +26,7 @@ const UNUSABLE: u8 = 2;
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Serve(_args) => Ok(()),
+        Command::Serve(args) => serve::run(&args),
         Command::Token(args) => print_token(&args),
     };
     match done {

@@ -29,7 +29,10 @@ pub(crate) fn try_router() -> Router {
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
 async fn health() -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "application/json")], format!("{{\"status\":\"ok\",\"sdk\":\"{SDK_STATE}\"}}"))
+    (
+        [(header::CONTENT_TYPE, "application/json")],
+        format!("{{\"status\":\"ok\",\"sdk\":\"{SDK_STATE}\"}}"),
+    )
 }
 
 async fn sdk() -> impl IntoResponse {

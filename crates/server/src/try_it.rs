@@ -219,6 +219,9 @@ mod tests {
 
     #[test]
     fn queries_are_percent_encoded() {
-        assert_eq!(form_pairs(&[("UserId[]", "a b&c"), ("x", "é")]), "UserId%5B%5D=a%20b%26c&x=%C3%A9");
+        assert_eq!(
+            form_pairs(&[("UserId[]", "a b&c"), ("x", "é")]),
+            "UserId%5B%5D=a%20b%26c&x=%C3%A9"
+        );
     }
 }

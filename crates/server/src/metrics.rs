@@ -1,0 +1,216 @@
+//! The metrics page: what node, Server API and signalling count, as Prometheus text (exposition format
+//! 0.0.4). Names end in their unit or in `_total`; labels stay few: `worker` alone.
+
+use std::fmt::Write as _;
+
+use odeum_api::ApiStatistics;
+use odeum_node::{MediaStatistics, NodeStatistics};
+
+/// Everything that is shown.
+pub(crate) struct Metrics {
+    /// The node's counters.
+    pub(crate) node: NodeStatistics,
+    /// The Server API's counters.
+    pub(crate) api: ApiStatistics,
+    /// WebSockets that are open.
+    pub(crate) websockets: usize,
+}
+
+/// Whether a figure only grows.
+#[derive(Clone, Copy)]
+enum Kind {
+    Counter,
+    Gauge,
+}
+
+/// One figure of a media worker: its name, what it means, and where it stands.
+type MediaFigure = (&'static str, Kind, &'static str, fn(&MediaStatistics) -> u64);
+
+/// The figures of each media worker.
+const MEDIA: &[MediaFigure] = &[
+    ("odeum_media_peers", Kind::Gauge, "WebRTC transports", |m| m.sfu.peers),
+    ("odeum_media_packets_received_total", Kind::Counter, "Datagrams read", |m| {
+        m.socket.packets_received
+    }),
+    ("odeum_media_received_bytes_total", Kind::Counter, "Bytes read", |m| m.socket.bytes_received),
+    ("odeum_media_packets_sent_total", Kind::Counter, "Datagrams that the kernel took", |m| {
+        m.socket.packets_sent
+    }),
+    ("odeum_media_sent_bytes_total", Kind::Counter, "Bytes that the kernel took", |m| {
+        m.socket.bytes_sent
+    }),
+    ("odeum_media_dropped_buffer_full_total", Kind::Counter, "Lost: send buffer full", |m| {
+        m.socket.dropped_buffer_full
+    }),
+    ("odeum_media_dropped_refused_total", Kind::Counter, "Lost: refused by the kernel", |m| {
+        m.socket.dropped_refused
+    }),
+    ("odeum_media_receive_errors_total", Kind::Counter, "Reads that failed", |m| {
+        m.socket.receive_errors
+    }),
+    ("odeum_media_restarts_total", Kind::Counter, "Media workers begun anew after a panic", |m| {
+        m.restarts
+    }),
+    ("odeum_media_unknown_source_total", Kind::Counter, "Datagrams from no validated peer", |m| {
+        m.sfu.unknown_source
+    }),
+    ("odeum_stun_refused_total", Kind::Counter, "STUN malformed or not authentic", |m| {
+        m.sfu.stun_refused
+    }),
+    ("odeum_srtp_refused_total", Kind::Counter, "SRTP forged or malformed", |m| m.sfu.srtp_refused),
+    ("odeum_srtp_replayed_total", Kind::Counter, "SRTP replayed or too old", |m| {
+        m.sfu.srtp_replayed
+    }),
+    ("odeum_rtp_received_total", Kind::Counter, "RTP taken from publishers", |m| {
+        m.sfu.rtp_received
+    }),
+    ("odeum_rtp_forwarded_total", Kind::Counter, "RTP sent to subscribers", |m| {
+        m.sfu.rtp_forwarded
+    }),
+    ("odeum_rtp_forwarded_bytes_total", Kind::Counter, "Bytes of it", |m| {
+        m.sfu.rtp_forwarded_bytes
+    }),
+    ("odeum_rtp_retransmitted_total", Kind::Counter, "Packets sent again", |m| m.sfu.retransmitted),
+    ("odeum_rtp_retransmission_missed_total", Kind::Counter, "Asked for, no longer kept", |m| {
+        m.sfu.retransmission_missed
+    }),
+    ("odeum_rtp_retransmission_refused_total", Kind::Counter, "Asked for beyond the budget", |m| {
+        m.sfu.retransmission_refused
+    }),
+    ("odeum_nacks_sent_total", Kind::Counter, "Packets asked for again at publishers", |m| {
+        m.sfu.nacks_sent
+    }),
+    ("odeum_key_frame_requests_sent_total", Kind::Counter, "Key frames asked for", |m| {
+        m.sfu.key_frame_requests_sent
+    }),
+    ("odeum_media_dropped_queue_full_total", Kind::Counter, "Lost: arena or queue full", |m| {
+        m.sfu.dropped_queue_full
+    }),
+    (
+        "odeum_peer_panics_total",
+        Kind::Counter,
+        "Peers dropped because handling them panicked",
+        |m| m.sfu.panics,
+    ),
+];
+
+impl Metrics {
+    /// The page.
+    pub(crate) fn to_text(&self) -> String {
+        let mut page = Page::default();
+        let Self { node, api, websockets } = self;
+        page.one("odeum_rooms", Kind::Gauge, "Rooms", node.rooms);
+        page.one("odeum_users", Kind::Gauge, "Users logged in or about to be", node.users);
+        page.one("odeum_sessions", Kind::Gauge, "Sessions", node.sessions);
+        page.one("odeum_streams", Kind::Gauge, "Streams", node.streams);
+        page.one("odeum_websockets", Kind::Gauge, "WebSockets", *websockets as u64);
+        page.one("odeum_events_queued", Kind::Gauge, "Events not yet safe", node.events_queued);
+        let control = &node.control;
+        page.counter("odeum_logins_total", "Logins that succeeded", control.logins);
+        page.counter("odeum_notices_total", "Notices queued for clients", control.notices);
+        page.counter("odeum_clients_cut_total", "Clients cut: too slow", control.clients_cut);
+        page.counter("odeum_room_panics_total", "Rooms dropped by a panic", control.room_panics);
+        page.counter(
+            "odeum_mailbox_refusals_total",
+            "Commands refused: mailbox full",
+            control.mailbox_refusals,
+        );
+        page.counter(
+            "odeum_media_refusals_total",
+            "Offers refused: media queue full",
+            control.media_refusals,
+        );
+        page.counter(
+            "odeum_events_refusals_total",
+            "Commands refused: too many events wait",
+            control.events_refusals,
+        );
+        page.counter(
+            "odeum_deadlines_passed_total",
+            "Commands given up at their deadline",
+            control.deadlines_passed,
+        );
+        page.counter("odeum_api_requests_total", "Requests at the gateway", api.requests);
+        page.counter("odeum_api_succeeded_total", "Answered with code 0", api.succeeded);
+        page.counter(
+            "odeum_api_failed_authentications_total",
+            "Not authentic",
+            api.failed_authentications,
+        );
+        page.counter("odeum_api_replays_total", "Nonces used twice", api.replays);
+        page.counter("odeum_api_retries_total", "Retries given the stored reply", api.retries);
+        page.counter("odeum_api_rate_limited_total", "Over a rate limit", api.rate_limited);
+        page.counter("odeum_api_failures_total", "Internal failures", api.failures);
+        for (name, kind, help, read) in MEDIA {
+            page.per_worker(name, *kind, help, node.media.iter().map(read));
+        }
+        page.text
+    }
+}
+
+/// The page while it is written.
+#[derive(Default)]
+struct Page {
+    text: String,
+}
+
+impl Page {
+    fn counter(&mut self, name: &str, help: &str, value: u64) {
+        self.one(name, Kind::Counter, help, value);
+    }
+
+    fn one(&mut self, name: &str, kind: Kind, help: &str, value: u64) {
+        self.head(name, kind, help);
+        self.line(format_args!("{name} {value}"));
+    }
+
+    fn per_worker(
+        &mut self,
+        name: &str,
+        kind: Kind,
+        help: &str,
+        values: impl Iterator<Item = u64>,
+    ) {
+        self.head(name, kind, help);
+        for (worker, value) in values.enumerate() {
+            self.line(format_args!("{name}{{worker=\"{worker}\"}} {value}"));
+        }
+    }
+
+    fn head(&mut self, name: &str, kind: Kind, help: &str) {
+        let kind = match kind {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+        };
+        self.line(format_args!("# HELP {name} {help}"));
+        self.line(format_args!("# TYPE {name} {kind}"));
+    }
+
+    fn line(&mut self, line: std::fmt::Arguments<'_>) {
+        writeln!(self.text, "{line}").expect("writing to a String cannot fail");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_figure_has_help_type_and_value() {
+        let node = NodeStatistics {
+            rooms: 3,
+            media: vec![MediaStatistics::default(); 2],
+            ..NodeStatistics::default()
+        };
+        let api = ApiStatistics { requests: 7, ..ApiStatistics::default() };
+        let text = Metrics { node, api, websockets: 5 }.to_text();
+        assert!(text.contains("# TYPE odeum_rooms gauge\nodeum_rooms 3\n"), "{text}");
+        assert!(text.contains("odeum_websockets 5\n"));
+        assert!(text.contains("odeum_api_requests_total 7\n"));
+        assert!(
+            text.contains("odeum_media_peers{worker=\"0\"} 0\nodeum_media_peers{worker=\"1\"} 0\n")
+        );
+        let lines = |prefix: &str| text.lines().filter(|line| line.starts_with(prefix)).count();
+        assert_eq!(lines("# HELP"), lines("# TYPE"));
+    }
+}

@@ -1,0 +1,261 @@
+//! `odeum serve`: starts everything in the order in which it can fail, serves, listens to signals, and
+//! ends in order.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use odeum_api::ApiState;
+use odeum_auth::Apps;
+use odeum_node::{AppSettings, NodeConfig, NodeHandle};
+use odeum_room::DeleteStreamMode;
+use odeum_signal::SignalState;
+use odeum_types::{AppId, Redacted};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+use tracing::{error, info, warn};
+
+use crate::cli::ServeArgs;
+use crate::config::{AppConfig, Config, DeleteStream};
+use crate::listener::Listener;
+use crate::metrics::Metrics;
+use crate::tls::Certificate;
+use crate::{dev, event_log, logs, pages, reload, try_it, wall_clock};
+
+/// A stop is over by then, whatever still hangs (issue: within 5 s of SIGTERM).
+const STOP_WITHIN: Duration = Duration::from_millis(4_500);
+
+/// Of it, what the rooms may take to tell their users and hand over their last events.
+const ROOMS_CLOSE_WITHIN: Duration = Duration::from_millis(3_000);
+
+/// Connections of the operator at once.
+const ADMIN_CONNECTIONS_MAX: usize = 64;
+
+/// Runs the server until a signal ends it.
+///
+/// # Errors
+/// A configuration that cannot be used, or an address that cannot be bound.
+pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<()> {
+    logs::start(args.log)?;
+    let (config, mode) = configuration(args)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let served = runtime.block_on(async { Server::start(config, mode).await?.run().await });
+    // Tasks that still hang belong to clients that were told; they are not waited for.
+    runtime.shutdown_background();
+    served
+}
+
+/// How the server was started.
+enum Mode {
+    /// From a file, which a reload reads again.
+    File(std::path::PathBuf),
+    /// `--dev`, with the secret of its one app.
+    Dev(Redacted<String>),
+}
+
+fn configuration(args: &ServeArgs) -> anyhow::Result<(Config, Mode)> {
+    let (mut config, mode) = match &args.config {
+        Some(file) => (load(file)?, Mode::File(file.clone())),
+        None => {
+            let secret = dev::throw_away_secret();
+            let app = AppConfig::new(dev::APP, secret.clone());
+            (Config::with_app(app), Mode::Dev(Redacted::new(secret)))
+        }
+    };
+    config.listen = args.listen.unwrap_or(config.listen);
+    config.media.listen = args.media_listen.unwrap_or(config.media.listen);
+    config.admin.listen = args.admin_listen.unwrap_or(config.admin.listen);
+    config.check()?;
+    if matches!(mode, Mode::Dev(_)) {
+        config.apps[0].environment = odeum_auth::Environment::Any;
+        for address in [config.listen, config.media.listen, config.admin.listen] {
+            if !address.ip().is_loopback() {
+                bail!("--dev serves loopback only, not {address}");
+            }
+        }
+    }
+    Ok((config, mode))
+}
+
+/// Reads a configuration file; the error names it.
+pub(crate) fn load(file: &Path) -> anyhow::Result<Config> {
+    Config::load(file).with_context(|| file.display().to_string())
+}
+
+/// What the node needs to know of the apps.
+pub(crate) fn app_settings(config: &Config) -> Vec<AppSettings> {
+    let settings = |app: &AppConfig| AppSettings {
+        app: AppId(app.app_id),
+        delete_stream: match app.delete_stream {
+            DeleteStream::Stop => DeleteStreamMode::Stop,
+            DeleteStream::Notify => DeleteStreamMode::Notify,
+        },
+        kick_on_token_expiry: app.kick_on_token_expiry,
+    };
+    config.apps.iter().map(settings).collect()
+}
+
+fn node_config(config: &Config) -> NodeConfig {
+    let mut node = NodeConfig { apps: app_settings(config), ..NodeConfig::default() };
+    node.media.listen = config.media.listen;
+    node.media.workers = usize::from(config.media.workers);
+    node.media.external_address = config.media.external_address;
+    node.media.peers_per_worker_max = config.limits.peers_per_worker_max;
+    node.room.heartbeat_timeout = Duration::from_secs(config.rooms.heartbeat_timeout_s);
+    node.room.user_notices_max = config.rooms.user_notices_max;
+    node.room.users_max = config.limits.users_per_room_max;
+    node.limits.rooms_per_app_max = config.limits.rooms_per_app_max;
+    node.limits.client_queue_bytes_max = config.limits.client_queue_bytes_max;
+    node
+}
+
+/// A server that is ready.
+struct Server {
+    /// The configuration in force.
+    config: Config,
+    /// How it was started.
+    mode: Mode,
+    /// Rooms and media.
+    node: NodeHandle,
+    /// Who may call and log in.
+    apps: Apps,
+    /// The certificate, when TLS is on.
+    certificate: Option<Arc<Certificate>>,
+    /// True once the server closes.
+    closing: watch::Sender<bool>,
+    /// The tasks of the two listeners.
+    listeners: Vec<tokio::task::JoinHandle<()>>,
+}
+
+impl Server {
+    async fn start(config: Config, mode: Mode) -> anyhow::Result<Self> {
+        let certificate = config.tls.as_ref().map(Certificate::load).transpose().context("tls")?;
+        let socket = bind("listen", config.listen).await?;
+        let admin_socket = bind("admin.listen", config.admin.listen).await?;
+        let (node, events) = NodeHandle::start(node_config(&config)).context("media.listen")?;
+        tokio::spawn(event_log::run(events));
+
+        let credentials = config.apps.iter().map(AppConfig::credentials);
+        let apps = Apps::new(credentials.collect::<Result<Vec<_>, _>>()?);
+        let api = ApiState::new(node.clone(), apps.clone(), Arc::new(wall_clock));
+        let signal = SignalState::new(node.clone(), apps.clone(), odeum_signal::Limits::default());
+        let admin = admin_router(AdminState {
+            node: node.clone(),
+            api: api.clone(),
+            signal: signal.clone(),
+        });
+        let api = odeum_api::router(api);
+        let mut router =
+            api.clone().merge(odeum_signal::router(signal)).merge(pages::public_router());
+        let (http, admin_address) = (socket.local_addr()?, admin_socket.local_addr()?);
+        if let Mode::Dev(server_secret) = &mode {
+            let server_secret = server_secret.clone();
+            dev::announce(&server_secret, http);
+            let state = try_it::TryIt { app: dev::APP, server_secret, api, now: wall_clock };
+            router = router.merge(try_it::router(state));
+        }
+        let tls = certificate.as_ref().map(|files| TlsAcceptor::from(files.server_config()));
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let (closing, told) = watch::channel(false);
+        let connections_max = config.limits.connections_max;
+        let public = Listener { socket, tls, router, connections_max };
+        let connections_max = ADMIN_CONNECTIONS_MAX;
+        let operator = Listener { socket: admin_socket, tls: None, router: admin, connections_max };
+        let listeners =
+            vec![tokio::spawn(public.run(told.clone())), tokio::spawn(operator.run(told))];
+        let media = node.media_addresses().iter().map(SocketAddr::to_string).collect::<Vec<_>>();
+        // One line that a program can read: the real addresses, whatever port was asked for.
+        println!("listening {scheme}={http} media={} admin={admin_address}", media.join(","));
+        info!(%http, %admin_address, media = media.join(","), apps = config.apps.len(), "ready");
+        Ok(Self { config, mode, node, apps, certificate, closing, listeners })
+    }
+
+    async fn run(mut self) -> anyhow::Result<()> {
+        let mut hang_up = signal(SignalKind::hangup())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        loop {
+            tokio::select! {
+                _ = hang_up.recv() => self.reload(),
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+            }
+        }
+        info!("closing: no new work is taken");
+        self.stop().await;
+        Ok(())
+    }
+
+    fn reload(&mut self) {
+        let Mode::File(file) = &self.mode else {
+            warn!("--dev has no file to reload");
+            return;
+        };
+        match load(file) {
+            Ok(new) => reload::apply(&mut self.config, new, &self.apps, &self.node),
+            Err(error) => error!("the configuration stays as it was: {error:#}"),
+        }
+        let Some(certificate) = &self.certificate else { return };
+        match certificate.reload() {
+            Ok(()) => info!("the certificate was read again"),
+            Err(error) => error!(%error, "the certificate stays as it was"),
+        }
+    }
+
+    async fn stop(self) {
+        let Self { node, closing, listeners, .. } = self;
+        let ended = async {
+            closing.send_replace(true);
+            node.shutdown(ROOMS_CLOSE_WITHIN).await;
+            for listener in listeners {
+                if let Err(error) = listener.await {
+                    error!(%error, "a listener failed");
+                }
+            }
+        };
+        if tokio::time::timeout(STOP_WITHIN, ended).await.is_err() {
+            warn!("some connections did not end in time and are cut");
+        }
+        info!("closed");
+    }
+}
+
+async fn bind(key: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+    Listener::bind(address).await.with_context(|| format!("{key} = {address}"))
+}
+
+/// What the operator's pages read.
+#[derive(Clone)]
+struct AdminState {
+    node: NodeHandle,
+    api: ApiState,
+    signal: SignalState,
+}
+
+fn admin_router(state: AdminState) -> Router {
+    Router::new().route("/metrics", get(metrics)).route("/healthz", get(health)).with_state(state)
+}
+
+async fn metrics(State(state): State<AdminState>) -> impl IntoResponse {
+    let node = state.node.statistics().await;
+    let api = state.api.statistics();
+    let metrics = Metrics { node, api, websockets: state.signal.connections() };
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.to_text())
+}
+
+async fn health(State(state): State<AdminState>) -> impl IntoResponse {
+    if state.node.is_healthy() {
+        (StatusCode::OK, "ok\n")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "a media worker is down, or the server is closing\n")
+    }
+}

@@ -1,0 +1,36 @@
+//! Users, streams and the snapshot of a room on the wire.
+
+use odeum_proto::signal as wire;
+use odeum_room::{Snapshot, StreamEntry, UserEntry};
+
+/// A user as others see it.
+pub(crate) fn wire_user(entry: &UserEntry) -> wire::User {
+    wire::User {
+        user_id: entry.user.as_str().to_owned(),
+        user_name: entry.name.as_str().to_owned(),
+    }
+}
+
+/// A stream of the room's list.
+pub(crate) fn wire_stream(entry: &StreamEntry) -> wire::Stream {
+    wire::Stream {
+        stream_id: entry.stream.as_str().to_owned(),
+        user: wire::User {
+            user_id: entry.user.as_str().to_owned(),
+            user_name: entry.user_name.as_str().to_owned(),
+        },
+        extra_info: entry.extra_info.to_string(),
+    }
+}
+
+/// What a session may see of its room.
+pub(crate) fn wire_snapshot(snapshot: &Snapshot) -> wire::Snapshot {
+    wire::Snapshot {
+        sequence: snapshot.sequence,
+        users: snapshot.users.iter().flatten().map(wire_user).collect(),
+        streams: snapshot.streams.iter().map(wire_stream).collect(),
+        stream_sequence: snapshot.stream_sequence,
+        publishing: snapshot.own_streams.iter().map(|own| own.stream.to_string()).collect(),
+        playing: snapshot.playing.iter().map(|play| play.stream.to_string()).collect(),
+    }
+}
