@@ -1,7 +1,7 @@
 #!/bin/bash
 # Every test there is: lints, Rust, SDK, and real browsers against the built server. Installs what
-# is missing. The browser tests find the server in ODEUM_BINARY (a debug build: it is there already),
-# Chromium in ODEUM_CHROMIUM and a Python with aiortc in ODEUM_PYTHON.
+# is missing. The browser tests find the server in ODEUM_BINARY (a debug build: it is there
+# already), Chromium in ODEUM_CHROMIUM and a Python with aiortc in ODEUM_PYTHON.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/needs.sh

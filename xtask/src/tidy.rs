@@ -12,6 +12,7 @@ use crate::rust_source::RustSource;
 use crate::tree::{self, TextFile};
 
 pub(crate) mod arrows;
+mod dependencies;
 mod exceptions;
 mod heads;
 mod purity;
@@ -102,7 +103,9 @@ fn scan_rust(files: &[TextFile]) -> Vec<RustSource> {
 }
 
 fn check_crates(root: &Path) -> anyhow::Result<Vec<Finding>> {
-    let mut findings = Vec::new();
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).context(path.to_owned());
+    let workspace = read("Cargo.toml")?.parse::<toml::Table>().context("Cargo.toml")?;
+    let mut findings = dependencies::check_record(&workspace, &read(dependencies::RECORD)?);
     for manifest in tree::read(&root.join("crates"), &["toml"])? {
         let Some(name) = manifest.path.strip_suffix("/Cargo.toml") else { continue };
         if name.contains('/') {
@@ -111,6 +114,7 @@ fn check_crates(root: &Path) -> anyhow::Result<Vec<Finding>> {
         let path = format!("crates/{}", manifest.path);
         let table = manifest.text.parse::<toml::Table>().with_context(|| path.clone())?;
         findings.extend(arrows::check(&path, name, &table));
+        findings.extend(dependencies::check_versions(&path, &table));
         if purity::is_sans_io(name) {
             let clippy = format!("crates/{name}/clippy.toml");
             let text = std::fs::read_to_string(root.join(&clippy)).ok();
