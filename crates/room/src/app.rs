@@ -3,15 +3,16 @@
 //! The owner locks an `App` for single calls only; it holds nothing but two maps.
 //!
 //! **A login**, so that two rooms may race for one user:
-//! 1. [`App::reserve_user`] with a new session id. It names the session that the user has now, if any.
+//! 1. [`App::reserve_user`] with a new session id. It names the session that the user has now, if
+//!    any.
 //! 2. If that session is in another room: [`crate::Room::evict`] there; its
 //!    [`crate::Output::ReleaseUser`] frees the claim. In the same room the login itself ends it.
-//! 3. On the room's worker, in one step: [`App::commit_user`], then [`crate::Room::login`]. A commit is
-//!    refused when somebody reserved later, or while the user is still elsewhere.
+//! 3. On the room's worker, in one step: [`App::commit_user`], then [`crate::Room::login`]. A
+//!    commit is refused when somebody reserved later, or while the user is still elsewhere.
 //! 4. A login that fails after step 1, wherever: [`App::release_user`] with the new session id.
 //!
-//! **A stream** is reserved and committed by the room inside `start_publishing` and `add_stream`, and
-//! released by [`crate::Output::ReleaseStream`].
+//! **A stream** is reserved and committed by the room inside `start_publishing` and `add_stream`,
+//! and released by [`crate::Output::ReleaseStream`].
 
 use odeum_types::{RoomId, RoomSessionId, SessionId, StreamId, UserId};
 use rustc_hash::FxHashMap;
@@ -80,9 +81,9 @@ impl App {
         Self::default()
     }
 
-    /// Announces that `session` is about to log `user` in to `room`. A reservation that was there before
-    /// is overtaken: its commit will fail. Returns the session that holds the user now, which has to
-    /// leave before the commit if it is in another room.
+    /// Announces that `session` is about to log `user` in to `room`. A reservation that was there
+    /// before is overtaken: its commit will fail. Returns the session that holds the user now,
+    /// which has to leave before the commit if it is in another room.
     pub fn reserve_user(
         &mut self,
         user: &UserId,
@@ -95,7 +96,8 @@ impl App {
         Some(Superseded { session: holder.session, room: holder.room.clone() })
     }
 
-    /// Makes the reservation of `session` the user's one claim. Call it directly before the room's login.
+    /// Makes the reservation of `session` the user's one claim. Call it directly before the room's
+    /// login.
     ///
     /// # Errors
     /// [`CommitUserError::Lost`] or [`CommitUserError::StillElsewhere`]; nothing changes then.
@@ -128,8 +130,8 @@ impl App {
         }
     }
 
-    /// Gives up whatever `session` holds of `user`, claim or reservation. Another session's is left alone,
-    /// so a late release does no harm.
+    /// Gives up whatever `session` holds of `user`, claim or reservation. Another session's is left
+    /// alone, so a late release does no harm.
     pub fn release_user(&mut self, user: &UserId, session: SessionId) {
         let Some(claim) = self.users.get_mut(user) else { return };
         claim.committed.take_if(|holder| holder.session == session);
@@ -144,8 +146,9 @@ impl App {
         Some(self.users.get(user)?.committed.as_ref()?.session)
     }
 
-    /// Claims `stream` for a room's life. Asking again for what that room holds succeeds: inside a room
-    /// the room decides. The caller holds the room as well, so the reservation needs no second step.
+    /// Claims `stream` for a room's life. Asking again for what that room holds succeeds: inside a
+    /// room the room decides. The caller holds the room as well, so the reservation needs no
+    /// second step.
     ///
     /// # Errors
     /// [`StreamTaken`] when another room has it.
@@ -171,8 +174,8 @@ impl App {
         }
     }
 
-    /// Gives every stream back that `room` holds: for a room that broke down and can no longer say which.
-    /// Looks at all claims of the app.
+    /// Gives every stream back that `room` holds: for a room that broke down and can no longer say
+    /// which. Looks at all claims of the app.
     pub fn release_room_streams(&mut self, room: RoomSessionId) {
         self.streams.retain(|_, holder| *holder != room);
     }

@@ -31,7 +31,8 @@ impl Room {
         self.end_all(now, LeaveReason::ServerClosing, "", event);
     }
 
-    /// All clients are told before anything else happens, so that nobody hears of the others' leaving.
+    /// All clients are told before anything else happens, so that nobody hears of the others'
+    /// leaving.
     fn end_all(
         &mut self,
         now: UnixMillis,

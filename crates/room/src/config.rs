@@ -5,19 +5,19 @@ use std::time::Duration;
 /// Limits and choices of one room; fixed for its life.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoomConfig {
-    /// How long a session may be silent before it is timed out. Default 100 s. Lower notices a dead
-    /// client sooner and forgives a bad network less.
+    /// How long a session may be silent before it is timed out. Default 100 s. Lower notices a
+    /// dead client sooner and forgives a bad network less.
     pub heartbeat_timeout: Duration,
     /// How long before a token's expiry its client is told. Default 30 s.
     pub token_warning: Duration,
     /// Users in the room at once; beyond it a login is refused ([`crate::LoginError::RoomFull`]).
     /// Default 10,000. The first login may lower it for the room's life, never raise it.
     pub users_max: usize,
-    /// Notices kept per session for resumption. Default 256. More survive a longer drop of the socket
-    /// and cost memory; fewer mean a full snapshot more often.
+    /// Notices kept per session for resumption. Default 256. More survive a longer drop of the
+    /// socket and cost memory; fewer mean a full snapshot more often.
     pub replay_messages_max: usize,
-    /// Estimated bytes of notices kept per session for resumption. Default 64 KiB. The newest notice is
-    /// kept whatever its size.
+    /// Estimated bytes of notices kept per session for resumption. Default 64 KiB. The newest
+    /// notice is kept whatever its size.
     pub replay_bytes_max: usize,
     /// Streams that one session may publish at once; beyond it
     /// [`crate::PublishError::TooManyStreams`]. Default 10.
@@ -28,8 +28,8 @@ pub struct RoomConfig {
     /// Streams added by the server and not published, in the room at once; beyond it
     /// [`crate::AddStreamError::TooManyStreams`]. Default 1,000.
     pub added_streams_max: usize,
-    /// Users up to which join and leave notices are complete (ruling 24). Default 500. Notices cost
-    /// users times users.
+    /// Users up to which join and leave notices are complete (ruling 24). Default 500. Notices
+    /// cost users times users.
     pub user_notices_max: usize,
     /// What DeleteStream does to the media (rulings 11 and 12). Default stop.
     pub delete_stream: DeleteStreamMode,

@@ -9,7 +9,8 @@ use odeum_types::{
 
 use crate::stream::StreamNumberId;
 
-/// Something that happened in a room. The events of one room come in the order in which they happened.
+/// Something that happened in a room. The events of one room come in the order in which they
+/// happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     /// The app.
@@ -32,7 +33,8 @@ pub enum EventKind {
         /// The user of the first login.
         creator: UserId,
     },
-    /// The room's life ended. Always its last event, left out after a CloseRoom that did not ask for it.
+    /// The room's life ended. Always its last event, left out after a CloseRoom that did not ask
+    /// for it.
     RoomClose {
         /// Why.
         reason: RoomCloseReason,

@@ -7,8 +7,8 @@ use crate::leave::Audience;
 use crate::room::Room;
 
 impl Room {
-    /// Removes users; those who are not there are passed over. `custom_reason` reaches the kicked clients.
-    /// Kicking the last user ends the room.
+    /// Removes users; those who are not there are passed over. `custom_reason` reaches the kicked
+    /// clients. Kicking the last user ends the room.
     pub fn kick_users(&mut self, now: UnixMillis, users: &[UserId], custom_reason: &str) {
         for user in users {
             let Some(session) = self.users.get(user).copied() else { continue };

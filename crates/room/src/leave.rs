@@ -176,8 +176,8 @@ impl Room {
         }
     }
 
-    /// Ends what the session publishes and, if its user leaves, what was added in its name. Returns what
-    /// left the list.
+    /// Ends what the session publishes and, if its user leaves, what was added in its name. Returns
+    /// what left the list.
     fn end_streams_of(
         &mut self,
         now: UnixMillis,

@@ -1,28 +1,30 @@
 //! The rooms themselves, sans-IO: who is in a room, what is published and played there, who is told
 //! what, and which events a backend hears of.
 //!
-//! - [`Room`]: one life of one room, from its first login until it has no users. Commands take `now`
-//!   and change state; what follows from them leaves through [`Room::poll_output`].
+//! - [`Room`]: one life of one room, from its first login until it has no users. Commands take
+//!   `now` and change state; what follows from them leaves through [`Room::poll_output`].
 //! - [`App`]: what is unique in an AppId: one session per user, one room per stream (ruling 16).
-//! - [`Output`]: a [`Notice`] for one session, an [`Event`] for the backend's callbacks, a command for
-//!   the media plane, or a claim to give back to the [`App`].
+//! - [`Output`]: a [`Notice`] for one session, an [`Event`] for the backend's callbacks, a command
+//!   for the media plane, or a claim to give back to the [`App`].
 //!
-//! A session is numbered apart from its WebSocket ([`ConnectionId`]): a socket may drop and come back,
-//! and every notice has a sequence number, so that [`Room::resume`] can send what was missed.
+//! A session is numbered apart from its WebSocket ([`ConnectionId`]): a socket may drop and come
+//! back, and every notice has a sequence number, so that [`Room::resume`] can send what was missed.
 //!
-//! **The invariant.** A listed stream has a publisher in the room or was added by the server, and what
-//! a client learns from its snapshot and its notices is the room's state less its own streams.
+//! **The invariant.** A listed stream has a publisher in the room or was added by the server, and
+//! what a client learns from its snapshot and its notices is the room's state less its own streams.
 //!
-//! **The owner's duties.** Call one command at a time, then drain [`Room::poll_output`] before the next
-//! one: releases of claims are outputs, and a claim must be given back before it is asked for again.
-//! Call [`Room::handle_timeout`] at [`Room::poll_timeout`]. Drop the room once [`Room::is_over`].
+//! **The owner's duties.** Call one command at a time, then drain [`Room::poll_output`] before the
+//! next one: releases of claims are outputs, and a claim must be given back before it is asked for
+//! again. Call [`Room::handle_timeout`] at [`Room::poll_timeout`]. Drop the room once
+//! [`Room::is_over`].
 //!
 //! There is no clock, no randomness, no lock and no socket here (`clippy.toml` bans the calls); the
 //! same commands give the same outputs.
 //!
 //! ```
 //! use odeum_room::{
-//!     App, AuthLevel, ConnectionId, Login, Output, ResumeSecret, Room, RoomConfig, Terminal, UserUpdate,
+//!     App, AuthLevel, ConnectionId, Login, Output, ResumeSecret, Room, RoomConfig, Terminal,
+//!     UserUpdate,
 //! };
 //! use odeum_types::{AppId, RoomId, RoomSessionId, SessionId, UnixMillis, UserId, UserName};
 //!

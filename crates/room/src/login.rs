@@ -59,8 +59,9 @@ pub enum LoginError {
 }
 
 impl Room {
-    /// Logs a user in. The first login begins the room. A user who is there already has its older session
-    /// ended (ruling 18): it is kicked out, its streams leave the list, and the user stays.
+    /// Logs a user in. The first login begins the room. A user who is there already has its older
+    /// session ended (ruling 18): it is kicked out, its streams leave the list, and the user
+    /// stays.
     ///
     /// # Errors
     /// [`LoginError::RoomFull`], never for a user who is in the room; [`LoginError::RoomOver`].

@@ -24,13 +24,14 @@ pub struct MediaFacts {
 pub enum MediaCloseReason {
     /// It failed to connect, or was lost.
     Lost,
-    /// A player's transport, because the publisher's ended. The room has mostly told the player by then.
+    /// A player's transport, because the publisher's ended. The room has mostly told the player by
+    /// then.
     PublisherGone,
 }
 
 impl Room {
-    /// A transport carries media. A publication comes into the list now, with its event; publisher or player
-    /// is told. Of a transport that the room has given up: nothing happens.
+    /// A transport carries media. A publication comes into the list now, with its event; publisher
+    /// or player is told. Of a transport that the room has given up: nothing happens.
     pub fn media_connected(&mut self, now: UnixMillis, peer: PeerId, facts: MediaFacts) {
         match self.peers.get(&peer).cloned() {
             None => {}
@@ -39,8 +40,8 @@ impl Room {
         }
     }
 
-    /// A transport is gone. A publication ends with it (stream_close 4), or the play does; publisher or player
-    /// is told. Of a transport that the room has given up: nothing happens.
+    /// A transport is gone. A publication ends with it (stream_close 4), or the play does;
+    /// publisher or player is told. Of a transport that the room has given up: nothing happens.
     pub fn media_closed(&mut self, now: UnixMillis, peer: PeerId, reason: MediaCloseReason) {
         match self.peers.remove(&peer) {
             None => {}

@@ -24,8 +24,8 @@ pub enum Notice {
         update: StreamListUpdate,
         /// Which; at least one.
         streams: Vec<StreamEntry>,
-        /// The room's stream list counter after this change. It also counts the receiver's own streams,
-        /// of which it is not told.
+        /// The room's stream list counter after this change. It also counts the receiver's own
+        /// streams, of which it is not told.
         stream_sequence: u64,
     },
     /// The receiver's publication changed (publisherStateUpdate).
@@ -149,8 +149,8 @@ pub enum KickoutReason {
 }
 
 impl Notice {
-    /// About how many bytes the notice takes on the wire, for the replay bound and for what an owner
-    /// queues: fixed parts are rounded up, texts are counted.
+    /// About how many bytes the notice takes on the wire, for the replay bound and for what an
+    /// owner queues: fixed parts are rounded up, texts are counted.
     pub fn bytes_estimate(&self) -> usize {
         const FIXED: usize = 96;
         FIXED

@@ -36,8 +36,8 @@ pub enum Output {
     },
     /// For the media plane.
     Media(MediaCommand),
-    /// The session is over: give its user back to the [`crate::App`] and forget its routing. Comes once
-    /// for each session, however it ended.
+    /// The session is over: give its user back to the [`crate::App`] and forget its routing. Comes
+    /// once for each session, however it ended.
     ReleaseUser {
         /// Whose.
         user: UserId,

@@ -36,8 +36,9 @@ pub enum StopPlayingError {
 }
 
 impl Room {
-    /// Begins a play over `peer`, a new id, and returns the transport that publishes. What the session plays
-    /// already gets another transport. A stream deleted in mode notify can still be played (ruling 12).
+    /// Begins a play over `peer`, a new id, and returns the transport that publishes. What the
+    /// session plays already gets another transport. A stream deleted in mode notify can still
+    /// be played (ruling 12).
     ///
     /// # Errors
     /// [`PlayError`], each variant as it says.

@@ -54,10 +54,11 @@ pub enum StopPublishingError {
 }
 
 impl Room {
-    /// Begins a publication. Nobody hears of it until [`Room::media_connected`]. What the session publishes
-    /// already gets another transport: the stream keeps its number and its place in the list, its players
-    /// have to play again, and the stream_create to come says recreate. A stream that was added in the
-    /// user's name is taken over once media is connected (ruling 14).
+    /// Begins a publication. Nobody hears of it until [`Room::media_connected`]. What the session
+    /// publishes already gets another transport: the stream keeps its number and its place in
+    /// the list, its players have to play again, and the stream_create to come says recreate. A
+    /// stream that was added in the user's name is taken over once media is connected (ruling
+    /// 14).
     ///
     /// # Errors
     /// [`PublishError`], each variant as it says.
@@ -104,8 +105,8 @@ impl Room {
         Ok(())
     }
 
-    /// The client stops publishing. The others are told, unless DeleteStream has told them already or media
-    /// never came.
+    /// The client stops publishing. The others are told, unless DeleteStream has told them already
+    /// or media never came.
     ///
     /// # Errors
     /// [`StopPublishingError`], each variant as it says.

@@ -1,5 +1,5 @@
-//! A session's life between login and leaving: heartbeats, a lost socket, resumption (ruling 17), a new
-//! token.
+//! A session's life between login and leaving: heartbeats, a lost socket, resumption (ruling 17), a
+//! new token.
 
 use std::fmt;
 
@@ -24,8 +24,8 @@ pub struct Resume {
     pub user: UserId,
     /// When that token expires, if it does.
     pub token_expires_at: Option<UnixMillis>,
-    /// The secret given out last. The one before is good as well until the client is heard again, for the
-    /// reply that carried the last one may have been lost.
+    /// The secret given out last. The one before is good as well until the client is heard again,
+    /// for the reply that carried the last one may have been lost.
     pub secret: ResumeSecret,
     /// The secret for the next time; 128 fresh random bits.
     pub new_secret: ResumeSecret,
@@ -112,9 +112,9 @@ impl fmt::Debug for ResumeSecret {
 }
 
 impl Room {
-    /// Goes on with a session over a new connection. The old connection, if the server still has it, is
-    /// told to close; what was missed is sent again if it was kept, else the reply has a snapshot. The
-    /// session's notices keep counting.
+    /// Goes on with a session over a new connection. The old connection, if the server still has
+    /// it, is told to close; what was missed is sent again if it was kept, else the reply has a
+    /// snapshot. The session's notices keep counting.
     ///
     /// # Errors
     /// [`ResumeError`], each variant as it says. Check the token before.
@@ -157,8 +157,8 @@ impl Room {
         Ok(Resumed { snapshot: None })
     }
 
-    /// The WebSocket is gone. Nothing can be seen of that; notices are kept, and the heartbeat time runs.
-    /// Of a connection that is not the session's any more: nothing happens.
+    /// The WebSocket is gone. Nothing can be seen of that; notices are kept, and the heartbeat time
+    /// runs. Of a connection that is not the session's any more: nothing happens.
     pub fn disconnected(&mut self, _now: UnixMillis, session: SessionId, connection: ConnectionId) {
         if let Some(session) = self.sessions.get_mut(&session) {
             session.connection.take_if(|own| *own == connection);

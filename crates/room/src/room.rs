@@ -1,7 +1,7 @@
 //! The room itself: its state, its construction, and what its owner asks of it between commands.
 //!
-//! Commands live beside their subject: login.rs, resume.rs, leave.rs, publish.rs, play.rs, stream.rs,
-//! media.rs, kick.rs, close.rs; queries in list.rs and snapshot.rs.
+//! Commands live beside their subject: login.rs, resume.rs, leave.rs, publish.rs, play.rs,
+//! stream.rs, media.rs, kick.rs, close.rs; queries in list.rs and snapshot.rs.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -86,7 +86,8 @@ pub(crate) enum PeerRole {
 }
 
 impl Room {
-    /// A room that begins with the login to come. `session` must be new, `now` is its creation time.
+    /// A room that begins with the login to come. `session` must be new, `now` is its creation
+    /// time.
     pub fn new(
         now: UnixMillis,
         app: AppId,
@@ -124,7 +125,8 @@ impl Room {
         self.outputs.pop_front()
     }
 
-    /// Whether the room has no users: before its first login and after its end. The owner drops it then.
+    /// Whether the room has no users: before its first login and after its end. The owner drops it
+    /// then.
     pub fn is_over(&self) -> bool {
         self.sessions.is_empty()
     }

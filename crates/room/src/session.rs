@@ -1,5 +1,5 @@
-//! One login of a user: its connection, its numbered notices kept for resumption, its publications and
-//! plays.
+//! One login of a user: its connection, its numbered notices kept for resumption, its publications
+//! and plays.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -32,8 +32,8 @@ pub(crate) struct Session {
     pub(crate) connection: Option<ConnectionId>,
     /// Resumes the session.
     pub(crate) secret: ResumeSecret,
-    /// Given out at the last resumption and not yet seen to have arrived: the reply may have been lost,
-    /// so both work until the client is heard.
+    /// Given out at the last resumption and not yet seen to have arrived: the reply may have been
+    /// lost, so both work until the client is heard.
     pub(crate) secret_unconfirmed: Option<ResumeSecret>,
     /// When the client was last heard.
     pub(crate) heard_at: UnixMillis,

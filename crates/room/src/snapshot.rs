@@ -20,7 +20,8 @@ pub struct Snapshot {
     pub stream_sequence: u64,
     /// Users in the room, oneself included.
     pub user_count: usize,
-    /// The other users, if the session subscribed. Beyond `user_notices_max` those known at the bound.
+    /// The other users, if the session subscribed. Beyond `user_notices_max` those known at the
+    /// bound.
     pub users: Option<Vec<UserEntry>>,
     /// Streams of others, in list order (ruling 15: none of one's own).
     pub streams: Vec<StreamEntry>,

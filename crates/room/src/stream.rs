@@ -106,14 +106,15 @@ pub enum AddStreamError {
 /// Why a stream was not deleted; nothing changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DeleteStreamError {
-    /// Code 138: the list does not have it. A publication that is still connecting is not in the list.
+    /// Code 138: the list does not have it. A publication that is still connecting is not in the
+    /// list.
     #[error("the room has no stream {0}")]
     NoStream(StreamId),
 }
 
 impl Room {
-    /// AddStream (ruling 14): puts a stream into the list that nobody publishes here. The same stream of
-    /// the same user again replaces title and extra info, and nobody is told.
+    /// AddStream (ruling 14): puts a stream into the list that nobody publishes here. The same
+    /// stream of the same user again replaces title and extra info, and nobody is told.
     ///
     /// # Errors
     /// [`AddStreamError`], each variant as it says.
@@ -156,10 +157,11 @@ impl Room {
         Ok(())
     }
 
-    /// DeleteStream (rulings 9 to 12): takes a stream out of the list; its publisher stays in the room.
-    /// Everybody but the stream's user is told. In mode stop its media ends, publisher and players being
-    /// told; in mode notify media goes on. A stream that the server added makes no event, and a
-    /// publication that is still connecting to take it over goes on as an ordinary one.
+    /// DeleteStream (rulings 9 to 12): takes a stream out of the list; its publisher stays in the
+    /// room. Everybody but the stream's user is told. In mode stop its media ends, publisher
+    /// and players being told; in mode notify media goes on. A stream that the server added
+    /// makes no event, and a publication that is still connecting to take it over goes on as an
+    /// ordinary one.
     ///
     /// # Errors
     /// [`DeleteStreamError::NoStream`].
@@ -191,8 +193,8 @@ impl Room {
         gone
     }
 
-    /// Ends a publication with its media. Returns the stream's entry if it was in the list because of the
-    /// publication; the caller tells the others.
+    /// Ends a publication with its media. Returns the stream's entry if it was in the list because
+    /// of the publication; the caller tells the others.
     pub(crate) fn end_publication(
         &mut self,
         now: UnixMillis,

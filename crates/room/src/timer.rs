@@ -1,8 +1,8 @@
 //! When sessions fall due: heartbeat, token warning, token expiry.
 //!
-//! A heap with one valid entry per session. A heartbeat only moves the session's deadline; the entry
-//! is put right when it comes up, so a room of thousands pays one heap operation per session and
-//! timeout, not one per heartbeat.
+//! A heap with one valid entry per session. A heartbeat only moves the session's deadline; the
+//! entry is put right when it comes up, so a room of thousands pays one heap operation per session
+//! and timeout, not one per heartbeat.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -30,7 +30,8 @@ enum Due {
 }
 
 impl Room {
-    /// When [`Room::handle_timeout`] wants to be called next; maybe earlier than needed, never later.
+    /// When [`Room::handle_timeout`] wants to be called next; maybe earlier than needed, never
+    /// later.
     pub fn poll_timeout(&self) -> Option<UnixMillis> {
         if self.sessions.is_empty() {
             return None;

@@ -1,8 +1,8 @@
 //! Who hears of users coming and going (ruling 24).
 //!
-//! Up to `user_notices_max` users the notices are complete. Beyond it they stop, and what clients believe
-//! is frozen in `Room::announced`; once the room is small enough again, the difference is told and
-//! they are complete once more. The notice that carries only the count will be sent from
+//! Up to `user_notices_max` users the notices are complete. Beyond it they stop, and what clients
+//! believe is frozen in `Room::announced`; once the room is small enough again, the difference is
+//! told and they are complete once more. The notice that carries only the count will be sent from
 //! `announce_login` and `announce_logout` while the list is frozen.
 
 use std::collections::BTreeMap;
@@ -72,8 +72,8 @@ impl Room {
         self.tell_of_users(ListUpdate::Add, came);
     }
 
-    /// Tells every subscribed session of the users other than itself. The notice is shared, but for those
-    /// who are in it.
+    /// Tells every subscribed session of the users other than itself. The notice is shared, but for
+    /// those who are in it.
     fn tell_of_users(&mut self, update: ListUpdate, users: Vec<UserEntry>) {
         let named: Vec<SessionId> =
             users.iter().filter_map(|entry| self.users.get(&entry.user).copied()).collect();

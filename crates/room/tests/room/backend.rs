@@ -1,4 +1,5 @@
-//! What a backend does to a room: AddStream, kick, close, and the server's own end: rulings 13, 14, 19, 20.
+//! What a backend does to a room: AddStream, kick, close, and the server's own end: rulings 13, 14,
+//! 19, 20.
 
 use expect_test::expect;
 use odeum_room::RoomConfig;
@@ -157,7 +158,7 @@ fn its_user_takes_an_added_stream_over_without_a_second_add() {
                 refused: stream cam is taken
             > stop ann cam
                 close peer ann.1>cam
-                event stream_close cam of ann Stopped number 1 stream_seq 2 created at 0
+                event stream_close cam of ann Stopped number 1 stream_seq 2 since 0
                 release stream cam
                 bob.1 #2: streams DELETE Stopped cam(ann)[title] stream_seq 2
         "#]],
@@ -269,6 +270,61 @@ fn added_streams_have_a_limit() {
 }
 
 #[test]
+fn a_stream_that_was_taken_over_is_an_added_one_no_more() {
+    let config = RoomConfig { added_streams_max: 1, ..RoomConfig::default() };
+    check_with(
+        config,
+        "login ann
+         login bob
+         add one by ann
+         publish ann one
+         connected ann one
+         add two by zed
+         stop ann one
+         publish bob one
+         connected bob one
+         logout ann
+         streams",
+        expect![[r#"
+            > login ann
+                snapshot #0 of 1 users [] streams [] own [] playing []
+                event room_create by ann
+                event room_login ann First user_seq 1
+            > login bob
+                snapshot #0 of 2 users [ann] streams [] own [] playing []
+                event room_login bob First user_seq 2
+                ann.1 #1: users ADD bob
+            > add one by ann
+                bob.1 #1: streams ADD one(ann) stream_seq 1
+            > publish ann one
+            > connected ann one
+                event stream_create one of ann New number 1 stream_seq 1 Some(Vp8)
+                ann.1 #2: publisher one Publishing
+            > add two by zed
+                ann.1 #3: streams ADD two(zed) stream_seq 2
+                bob.1 #2: streams ADD two(zed) stream_seq 2
+            > stop ann one
+                close peer ann.1>one
+                event stream_close one of ann Stopped number 1 stream_seq 3 since 0
+                release stream one
+                bob.1 #3: streams DELETE Stopped one(ann) stream_seq 3
+            > publish bob one
+            > connected bob one
+                ann.1 #4: streams ADD one(bob) stream_seq 4
+                event stream_create one of bob New number 3 stream_seq 4 Some(Vp8)
+                bob.1 #4: publisher one Publishing
+            > logout ann
+                event room_logout ann LoggedOut user_seq 3
+                release ann.1
+                bob.1 #5: users DELETE ann
+            > streams
+                2 two of zed at 0
+                3 one of bob at 0
+        "#]],
+    );
+}
+
+#[test]
 fn a_kick_ends_the_session_and_passes_over_who_is_not_there() {
     check(
         "login ann
@@ -306,7 +362,7 @@ fn a_kick_ends_the_session_and_passes_over_who_is_not_there() {
                 close peer ann.1>cam
                 close peer bob.1>cam
                 bob.1 #2: player cam Ended(PublisherGone)
-                event stream_close cam of ann Kicked number 1 stream_seq 2 created at 0
+                event stream_close cam of ann Kicked number 1 stream_seq 2 since 0
                 release stream cam
                 bob.1 #3: streams DELETE Kicked cam(ann) stream_seq 2
                 event room_logout ann Kicked user_seq 3
@@ -372,85 +428,85 @@ fn closing_a_room_tells_every_client_first_and_the_backend_only_when_asked() {
     check(
         &script("without-callback"),
         expect![[r#"
-        > login ann
-            snapshot #0 of 1 users [] streams [] own [] playing []
-            event room_create by ann
-            event room_login ann First user_seq 1
-        > login bob
-            snapshot #0 of 2 users [ann] streams [] own [] playing []
-            event room_login bob First user_seq 2
-            ann.1 #1: users ADD bob
-        > add extra by zed
-            ann.1 #2: streams ADD extra(zed) stream_seq 1
-            bob.1 #1: streams ADD extra(zed) stream_seq 1
-        > publish ann cam
-        > connected ann cam
-            bob.1 #2: streams ADD cam(ann) stream_seq 2
-            event stream_create cam of ann New number 2 stream_seq 2 Some(Vp8)
-            ann.1 #3: publisher cam Publishing
-        > play bob cam
-            from ann.1>cam
-        > close without-callback bye
-            ann.1 #4: kickout RoomClosed "bye"
-            disconnect ann.1/1 SessionEnded
-            bob.1 #3: kickout RoomClosed "bye"
-            disconnect bob.1/1 SessionEnded
-            close peer ann.1>cam
-            close peer bob.1>cam
-            event stream_close cam of ann RoomClosed number 2 stream_seq 3 created at 0
-            release stream cam
-            event room_logout ann RoomClosed user_seq 3
-            release ann.1
-            event room_logout bob RoomClosed user_seq 4
-            release bob.1
-            release stream extra
-        > login ann
-            snapshot #0 of 1 users [] streams [] own [] playing []
-            event room_create by ann
-            event room_login ann First user_seq 1
-    "#]],
+            > login ann
+                snapshot #0 of 1 users [] streams [] own [] playing []
+                event room_create by ann
+                event room_login ann First user_seq 1
+            > login bob
+                snapshot #0 of 2 users [ann] streams [] own [] playing []
+                event room_login bob First user_seq 2
+                ann.1 #1: users ADD bob
+            > add extra by zed
+                ann.1 #2: streams ADD extra(zed) stream_seq 1
+                bob.1 #1: streams ADD extra(zed) stream_seq 1
+            > publish ann cam
+            > connected ann cam
+                bob.1 #2: streams ADD cam(ann) stream_seq 2
+                event stream_create cam of ann New number 2 stream_seq 2 Some(Vp8)
+                ann.1 #3: publisher cam Publishing
+            > play bob cam
+                from ann.1>cam
+            > close without-callback bye
+                ann.1 #4: kickout RoomClosed "bye"
+                disconnect ann.1/1 SessionEnded
+                bob.1 #3: kickout RoomClosed "bye"
+                disconnect bob.1/1 SessionEnded
+                close peer ann.1>cam
+                close peer bob.1>cam
+                event stream_close cam of ann RoomClosed number 2 stream_seq 3 since 0
+                release stream cam
+                event room_logout ann RoomClosed user_seq 3
+                release ann.1
+                event room_logout bob RoomClosed user_seq 4
+                release bob.1
+                release stream extra
+            > login ann
+                snapshot #0 of 1 users [] streams [] own [] playing []
+                event room_create by ann
+                event room_login ann First user_seq 1
+        "#]],
     );
     check(
         &script("with-callback"),
         expect![[r#"
-        > login ann
-            snapshot #0 of 1 users [] streams [] own [] playing []
-            event room_create by ann
-            event room_login ann First user_seq 1
-        > login bob
-            snapshot #0 of 2 users [ann] streams [] own [] playing []
-            event room_login bob First user_seq 2
-            ann.1 #1: users ADD bob
-        > add extra by zed
-            ann.1 #2: streams ADD extra(zed) stream_seq 1
-            bob.1 #1: streams ADD extra(zed) stream_seq 1
-        > publish ann cam
-        > connected ann cam
-            bob.1 #2: streams ADD cam(ann) stream_seq 2
-            event stream_create cam of ann New number 2 stream_seq 2 Some(Vp8)
-            ann.1 #3: publisher cam Publishing
-        > play bob cam
-            from ann.1>cam
-        > close with-callback bye
-            ann.1 #4: kickout RoomClosed "bye"
-            disconnect ann.1/1 SessionEnded
-            bob.1 #3: kickout RoomClosed "bye"
-            disconnect bob.1/1 SessionEnded
-            close peer ann.1>cam
-            close peer bob.1>cam
-            event stream_close cam of ann RoomClosed number 2 stream_seq 3 created at 0
-            release stream cam
-            event room_logout ann RoomClosed user_seq 3
-            release ann.1
-            event room_logout bob RoomClosed user_seq 4
-            release bob.1
-            release stream extra
-            event room_close Closed
-        > login ann
-            snapshot #0 of 1 users [] streams [] own [] playing []
-            event room_create by ann
-            event room_login ann First user_seq 1
-    "#]],
+            > login ann
+                snapshot #0 of 1 users [] streams [] own [] playing []
+                event room_create by ann
+                event room_login ann First user_seq 1
+            > login bob
+                snapshot #0 of 2 users [ann] streams [] own [] playing []
+                event room_login bob First user_seq 2
+                ann.1 #1: users ADD bob
+            > add extra by zed
+                ann.1 #2: streams ADD extra(zed) stream_seq 1
+                bob.1 #1: streams ADD extra(zed) stream_seq 1
+            > publish ann cam
+            > connected ann cam
+                bob.1 #2: streams ADD cam(ann) stream_seq 2
+                event stream_create cam of ann New number 2 stream_seq 2 Some(Vp8)
+                ann.1 #3: publisher cam Publishing
+            > play bob cam
+                from ann.1>cam
+            > close with-callback bye
+                ann.1 #4: kickout RoomClosed "bye"
+                disconnect ann.1/1 SessionEnded
+                bob.1 #3: kickout RoomClosed "bye"
+                disconnect bob.1/1 SessionEnded
+                close peer ann.1>cam
+                close peer bob.1>cam
+                event stream_close cam of ann RoomClosed number 2 stream_seq 3 since 0
+                release stream cam
+                event room_logout ann RoomClosed user_seq 3
+                release ann.1
+                event room_logout bob RoomClosed user_seq 4
+                release bob.1
+                release stream extra
+                event room_close Closed
+            > login ann
+                snapshot #0 of 1 users [] streams [] own [] playing []
+                event room_create by ann
+                event room_login ann First user_seq 1
+        "#]],
     );
 }
 
@@ -482,7 +538,7 @@ fn the_servers_end_closes_sessions_streams_and_room_in_the_events() {
                 bob.1 #2: kickout ServerClosing ""
                 disconnect bob.1/1 SessionEnded
                 close peer ann.1>cam
-                event stream_close cam of ann ServerClosing number 1 stream_seq 2 created at 0
+                event stream_close cam of ann ServerClosing number 1 stream_seq 2 since 0
                 release stream cam
                 event room_logout ann ServerClosing user_seq 3
                 release ann.1

@@ -1,4 +1,5 @@
-//! A client as the signalling protocol makes it: it knows what its snapshot and its notices say, no more.
+//! A client as the signalling protocol makes it: it knows what its snapshot and its notices say, no
+//! more.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -73,7 +74,8 @@ pub(crate) struct View {
     pub(crate) streams: BTreeMap<StreamId, (UserId, StreamNumberId)>,
     pub(crate) own: BTreeSet<StreamId>,
     pub(crate) playing: BTreeSet<StreamId>,
-    /// Streams of commands whose reply was lost: whether they are published or played is not known.
+    /// Streams of commands whose reply was lost: whether they are published or played is not
+    /// known.
     pub(crate) uncertain: BTreeSet<StreamId>,
 }
 

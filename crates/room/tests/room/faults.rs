@@ -1,4 +1,5 @@
-//! What went wrong on purpose, and what came of it, counted: a simulation that injects nothing proves nothing.
+//! What went wrong on purpose, and what came of it, counted: a simulation that injects nothing
+//! proves nothing.
 
 macro_rules! faults {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {

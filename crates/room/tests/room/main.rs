@@ -1,9 +1,12 @@
-//! The room from outside: a table of behaviours, property tests, and a seeded simulation of several rooms.
+//! The room from outside: a table of behaviours, property tests, and a seeded simulation of several
+//! rooms.
 //!
-//! - `world`: rooms, clients (`client`) and a network that loses; carries out each `operation`, counts
-//!   `faults`, checks event histories (`history`) and invariants. `simulation` and `properties` drive it.
+//! - `world`: rooms, clients (`client`) and a network that loses; carries out each `operation`,
+//!   counts `faults`, checks event histories (`history`) and invariants. `simulation` and
+//!   `properties` drive it.
 //! - `node`: the owner of rooms without IO, shared by everything here.
-//! - `script`: one line per step, one snapshot per behaviour; `session`, `stream`, `backend`, `time` use it.
+//! - `script`: one line per step, one snapshot per behaviour; `session`, `stream`, `backend`,
+//!   `time` use it.
 
 mod backend;
 mod client;
@@ -16,5 +19,6 @@ mod script;
 mod session;
 mod simulation;
 mod stream;
+mod text;
 mod time;
 mod world;

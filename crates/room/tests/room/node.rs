@@ -1,4 +1,5 @@
-//! The owner of rooms, without IO: does with outputs what the node does, and keeps what others look at.
+//! The owner of rooms, without IO: does with outputs what the node does, and keeps what others look
+//! at.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

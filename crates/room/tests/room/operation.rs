@@ -1,4 +1,5 @@
-//! Everything that can happen to the world, made from four numbers, so that a seed and proptest both can.
+//! Everything that can happen to the world, made from four numbers, so that a seed and proptest
+//! both can.
 
 use crate::world::{ROOMS, STREAMS, USERS};
 

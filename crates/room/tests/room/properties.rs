@@ -51,8 +51,8 @@ fn any_operations_keep_the_invariants_in_mode_notify() {
     invariants_hold(DeleteStreamMode::Notify);
 }
 
-/// Users log in and out while a backend reads the list page by page: each user who was there all the time is
-/// on exactly one page, and nobody is on two.
+/// Users log in and out while a backend reads the list page by page: each user who was there all
+/// the time is on exactly one page, and nobody is on two.
 #[test]
 fn paging_sees_everyone_who_stays_once() {
     let order = prop_oneof![Just(UserListOrder::Ascending), Just(UserListOrder::Descending)];

@@ -1,8 +1,10 @@
-//! Behaviours as scripts: a step per line, the outputs of each step below it, one snapshot for the whole.
+//! Behaviours as scripts: a step per line, the outputs of each step below it, one snapshot for the
+//! whole.
 //!
-//! Names: a user is a word; its sessions are numbered, `ann.1`, `ann.2`; a user without a number means its
-//! last session. `ann/1` is the first connection of that session. Everything happens in room `r`, or in the room named by `@room` at the line's begin.
-//! Every output of a step is printed, so that a behaviour is also what does not happen.
+//! Names: a user is a word; its sessions are numbered, `ann.1`, `ann.2`; a user without a number
+//! means its last session. `ann/1` is the first connection of that session. Everything happens in
+//! room `r`, or in the room named by `@room` at the line's begin. Every output of a step is
+//! printed, so that a behaviour is also what does not happen.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -11,13 +13,15 @@ use std::time::Duration;
 
 use expect_test::Expect;
 use odeum_room::{
-    AddStream, ConnectionId, Event, EventKind, ListUpdate, MediaCloseReason, MediaCommand,
-    MediaFacts, Notice, Output, Resume, ResumeSecret, Room, RoomCloseNotice, RoomConfig, Snapshot,
-    StreamEntry, StreamListUpdate, UserListOrder, UserUpdate,
+    AddStream, ConnectionId, MediaCloseReason, MediaCommand, MediaFacts, Output, ResumeSecret,
+    Room, RoomCloseNotice, RoomConfig, UserListOrder,
 };
 use odeum_types::{Codec, PeerId, RoomId, SessionId, StreamId, UnixMillis, UserId, UserName};
 
-use crate::node::{LoggedIn, LoginFailed, LoginOptions, Node};
+use crate::node::Node;
+use crate::text::{event_text, notice_text, snapshot_text};
+
+mod client;
 
 /// Runs `script` with the default configuration and compares.
 pub(crate) fn check(script: &str, expect: Expect) {
@@ -133,7 +137,7 @@ impl Player {
         self.print_outputs();
     }
 
-    /// Steps that print nothing but an error and their outputs.
+    /// Steps of a client that print nothing but an error and their outputs.
     fn command(&mut self, room: &RoomId, words: &[&str]) {
         let now = self.node.now;
         match *words {
@@ -169,6 +173,14 @@ impl Player {
                 let (session, stream) = (self.handle(who).session, stream_id(stream));
                 self.try_in_room_of(who, |room| room.stop_playing(now, session, &stream));
             }
+            _ => self.backend_command(room, words),
+        }
+    }
+
+    /// Steps of a backend, and of the server itself.
+    fn backend_command(&mut self, room: &RoomId, words: &[&str]) {
+        let now = self.node.now;
+        match *words {
             ["add", stream, "by", user, ref title @ ..] => {
                 let add = AddStream {
                     stream: stream_id(stream),
@@ -203,115 +215,6 @@ impl Player {
                 self.node.with(room, |room, _| room.server_closing(now));
             }
             _ => panic!("no such step: {words:?}"),
-        }
-    }
-
-    fn login(&mut self, room: &RoomId, user: &str, options: &[&str]) {
-        let mut login = LoginOptions::default();
-        for option in options {
-            match option.split_once('=') {
-                None if *option == "quiet" => login.user_update = UserUpdate::Not,
-                Some(("max", users)) => login.users_max = Some(users.parse().expect("a number")),
-                Some(("token", seconds)) => {
-                    let seconds = Duration::from_secs(seconds.parse().expect("seconds"));
-                    login.token_expires_at = Some(self.begin.after(seconds));
-                }
-                _ => panic!("no such option: {option}"),
-            }
-        }
-        let id = user_id(user);
-        match self.node.login(&id, room, &login) {
-            Ok(LoggedIn { session, connection, secret, snapshot }) => {
-                let count = self.logins.entry(user.to_owned()).or_default();
-                *count += 1;
-                let label = format!("{user}.{count}");
-                self.labels.insert(session, label.clone());
-                self.connections.insert(connection, format!("{label}/1"));
-                let handle = Handle {
-                    room: room.clone(),
-                    user: id,
-                    session,
-                    connection,
-                    connection_count: 1,
-                    secrets: vec![secret],
-                };
-                self.sessions.insert(label, handle);
-                self.say(&snapshot_text(&snapshot));
-            }
-            Err(LoginFailed::Room(error)) => self.say(&format!("refused: {error}")),
-            Err(LoginFailed::Claim(error)) => self.say(&format!("refused: {error}")),
-        }
-    }
-
-    fn resume(&mut self, who: &str, last_sequence: u64, options: &[&str]) {
-        let (label, mut handle) = (self.label(who), self.handle(who));
-        let mut secret = handle.secrets.last().expect("one from login").clone();
-        let mut user = handle.user.clone();
-        for option in options {
-            match *option {
-                "old-secret" => secret = handle.secrets[handle.secrets.len() - 2].clone(),
-                "first-secret" => secret = handle.secrets[0].clone(),
-                "wrong-secret" => secret = ResumeSecret::new([0; 16]),
-                "wrong-user" => user = user_id("mallory"),
-                other => panic!("no such option: {other}"),
-            }
-        }
-        let new_secret = self.node.next_secret();
-        let connection = ConnectionId(self.node.next_id());
-        let resume = Resume {
-            session: handle.session,
-            user,
-            token_expires_at: None,
-            secret,
-            new_secret: new_secret.clone(),
-            connection,
-            last_sequence,
-        };
-        let now = self.node.now;
-        match self.node.with(&handle.room, |room, _| room.resume(now, resume)) {
-            None => self.say("refused: no room"),
-            Some(Err(error)) => {
-                let error = self.relabel(&error.to_string());
-                self.say(&format!("refused: {error}"));
-            }
-            Some(Ok(resumed)) => {
-                handle.connection = connection;
-                handle.connection_count += 1;
-                handle.secrets.push(new_secret);
-                self.connections.insert(connection, format!("{label}/{}", handle.connection_count));
-                self.sessions.insert(label, handle);
-                match resumed.snapshot {
-                    Some(snapshot) => self.say(&snapshot_text(&snapshot)),
-                    None => self.say("resumed"),
-                }
-            }
-        }
-    }
-
-    fn publish(&mut self, who: &str, stream: &str, extra_info: &str) {
-        let handle = self.handle(who);
-        match self.node.publish(&handle.room, handle.session, &stream_id(stream), extra_info) {
-            None => self.say("refused: no room"),
-            Some(Err(error)) => self.say(&format!("refused: {error}")),
-            Some(Ok(peer)) => self.keep_peer(who, stream, peer),
-        }
-    }
-
-    fn play(&mut self, who: &str, stream: &str) {
-        let (handle, now) = (self.handle(who), self.node.now);
-        let peer = PeerId(self.node.next_id());
-        let id = stream_id(stream);
-        let result = self
-            .node
-            .with(&handle.room, |room, _| room.start_playing(now, handle.session, &id, peer));
-        match result {
-            None => self.say("refused: no room"),
-            Some(Err(error)) => self.say(&format!("refused: {error}")),
-            Some(Ok(publisher)) => {
-                let from = self.peers[&publisher].clone();
-                self.say(&format!("from {from}"));
-                self.keep_peer(who, stream, peer);
-            }
         }
     }
 
@@ -388,7 +291,8 @@ impl Player {
         }
     }
 
-    /// Replaces session numbers in an error by labels, so that snapshots do not depend on numbering.
+    /// Replaces session numbers in an error by labels, so that snapshots do not depend on
+    /// numbering.
     fn relabel(&self, error: &str) -> String {
         let mut words: Vec<String> = error.split(' ').map(str::to_owned).collect();
         for at in 1..words.len() {
@@ -419,7 +323,7 @@ impl Player {
                 }
                 Output::ReleaseUser { session, .. } => format!("release {}", self.labels[session]),
                 Output::ReleaseStream { stream, .. } => format!("release stream {stream}"),
-                Output::Event(event) => self.event_text(event),
+                Output::Event(event) => event_text(event, self.begin),
             };
             self.say(&format!("{room}{text}"));
         }
@@ -430,37 +334,6 @@ impl Player {
         let (session, connection) = (self.labels.get(&session), self.connections.get(&connection));
         if let (Some(session), Some(connection)) = (session, connection) {
             assert!(connection.starts_with(&format!("{session}/")), "{connection} for {session}");
-        }
-    }
-
-    fn event_text(&self, event: &Event) -> String {
-        match &event.kind {
-            EventKind::RoomCreate { creator } => format!("event room_create by {creator}"),
-            EventKind::RoomClose { reason } => format!("event room_close {reason:?}"),
-            EventKind::RoomLogin { user, relogin, .. } => {
-                format!(
-                    "event room_login {} {relogin:?} user_seq {}",
-                    user.user, user.user_sequence
-                )
-            }
-            EventKind::RoomLogout { user, reason } => {
-                format!(
-                    "event room_logout {} {reason:?} user_seq {}",
-                    user.user, user.user_sequence
-                )
-            }
-            EventKind::StreamCreate { stream, video, recreate } => format!(
-                "event stream_create {} of {} {recreate:?} number {} stream_seq {} {video:?}",
-                stream.stream, stream.user, stream.number.0, stream.stream_sequence
-            ),
-            EventKind::StreamClose { stream, reason } => format!(
-                "event stream_close {} of {} {reason:?} number {} stream_seq {} created at {}",
-                stream.stream,
-                stream.user,
-                stream.number.0,
-                stream.stream_sequence,
-                self.seconds(stream.created_at)
-            ),
         }
     }
 
@@ -475,67 +348,6 @@ impl Player {
     fn print(&mut self, text: &str) {
         writeln!(self.out, "{text}").expect("a String takes everything");
     }
-}
-
-fn notice_text(notice: &Notice) -> String {
-    match notice {
-        Notice::UserUpdate { update, users } => {
-            let update = match update {
-                ListUpdate::Add => "ADD",
-                ListUpdate::Delete => "DELETE",
-            };
-            let users: Vec<&str> = users.iter().map(|entry| entry.user.as_str()).collect();
-            format!("users {update} {}", users.join(" "))
-        }
-        Notice::StreamUpdate { update, streams, stream_sequence } => {
-            let update = match update {
-                StreamListUpdate::Add => "ADD".to_owned(),
-                StreamListUpdate::Delete(reason) => format!("DELETE {reason:?}"),
-            };
-            format!("streams {update} {} stream_seq {stream_sequence}", entries_text(streams))
-        }
-        Notice::PublisherState { stream, state } => format!("publisher {stream} {state:?}"),
-        Notice::PlayerState { stream, state } => format!("player {stream} {state:?}"),
-        Notice::Kickout { reason, custom_reason } => {
-            format!("kickout {reason:?} {custom_reason:?}")
-        }
-        Notice::TokenWillExpire { remaining } => {
-            format!("token will expire in {}", remaining.as_secs())
-        }
-    }
-}
-
-fn entries_text(streams: &[StreamEntry]) -> String {
-    let texts: Vec<String> = streams
-        .iter()
-        .map(|entry| {
-            let extra = match (&*entry.title, &*entry.extra_info) {
-                ("", "") => String::new(),
-                (title, extra) => format!("[{title}{extra}]"),
-            };
-            format!("{}({}){extra}", entry.stream, entry.user)
-        })
-        .collect();
-    texts.join(" ")
-}
-
-fn snapshot_text(snapshot: &Snapshot) -> String {
-    let users = match &snapshot.users {
-        Some(users) => users.iter().map(|entry| entry.user.as_str()).collect::<Vec<_>>().join(" "),
-        None => "-".to_owned(),
-    };
-    let own: Vec<String> =
-        snapshot.own_streams.iter().map(|own| format!("{} {:?}", own.stream, own.state)).collect();
-    let playing: Vec<String> =
-        snapshot.playing.iter().map(|play| format!("{} {:?}", play.stream, play.state)).collect();
-    format!(
-        "snapshot #{} of {} users [{users}] streams [{}] own [{}] playing [{}]",
-        snapshot.sequence,
-        snapshot.user_count,
-        entries_text(&snapshot.streams),
-        own.join(", "),
-        playing.join(", ")
-    )
 }
 
 fn room_id(text: &str) -> RoomId {

@@ -143,10 +143,10 @@ fn a_relogin_in_the_room_keeps_user_room_and_order_of_events() {
                 close peer ann.1>cam
                 close peer bob.1>cam
                 bob.1 #4: player cam Ended(PublisherGone)
-                event stream_close cam of ann LoggedInElsewhere number 1 stream_seq 3 created at 0
+                event stream_close cam of ann LoggedInElsewhere number 1 stream_seq 3 since 0
                 release stream cam
                 close peer ann.1>screen
-                event stream_close screen of ann LoggedInElsewhere number 2 stream_seq 4 created at 0
+                event stream_close screen of ann LoggedInElsewhere number 2 stream_seq 4 since 0
                 release stream screen
                 bob.1 #5: streams DELETE LoggedInElsewhere cam(ann) screen(ann) stream_seq 4
                 event room_logout ann LoggedInElsewhere user_seq 3
@@ -219,7 +219,7 @@ fn a_login_to_another_room_is_an_ordinary_leave_there() {
                 ann.1 #3: kickout LoggedInElsewhere ""
                 disconnect ann.1/1 SessionEnded
                 close peer ann.1>cam
-                event stream_close cam of ann LoggedInElsewhere number 1 stream_seq 2 created at 0
+                event stream_close cam of ann LoggedInElsewhere number 1 stream_seq 2 since 0
                 release stream cam
                 bob.1 #2: streams DELETE LoggedInElsewhere cam(ann) stream_seq 2
                 event room_logout ann LoggedInElsewhere user_seq 3
@@ -385,7 +385,7 @@ fn what_no_longer_fits_the_bound_comes_as_a_snapshot_and_the_numbers_go_on() {
                 bob.1 #3: publisher screen Publishing
             > delete cam
                 close peer ann.1>cam
-                event stream_close cam of ann Deleted number 1 stream_seq 3 created at 0
+                event stream_close cam of ann Deleted number 1 stream_seq 3 since 0
                 release stream cam
                 bob.1 #4: streams DELETE Deleted cam(ann) stream_seq 3
                 cat.1 #2: streams DELETE Deleted cam(ann) stream_seq 3

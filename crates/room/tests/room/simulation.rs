@@ -1,5 +1,6 @@
-//! Seeded simulation: rooms, clients and a bad network, thousands of operations per seed, everything checked
-//! after each one. A failure prints its seed; a seed that found a bug stays in `SEEDS_OF_BUGS`.
+//! Seeded simulation: rooms, clients and a bad network, thousands of operations per seed,
+//! everything checked after each one. A failure prints its seed; a seed that found a bug stays in
+//! `SEEDS_OF_BUGS`.
 
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

@@ -1,4 +1,5 @@
-//! Publishing, playing, the stream list and both modes of DeleteStream: rulings 9 to 12, 15, 16 and 20.
+//! Publishing, playing, the stream list and both modes of DeleteStream: rulings 9 to 12, 15, 16 and
+//! 20.
 
 use expect_test::expect;
 use odeum_room::{DeleteStreamMode, RoomConfig};
@@ -55,7 +56,7 @@ fn a_stream_is_in_the_list_once_its_media_is_connected() {
                 close peer ann.1>cam
                 close peer bob.1>cam
                 bob.1 #3: player cam Ended(PublisherGone)
-                event stream_close cam of ann Stopped number 1 stream_seq 2 created at 0
+                event stream_close cam of ann Stopped number 1 stream_seq 2 since 0
                 release stream cam
                 bob.1 #4: streams DELETE Stopped cam(ann)[front] stream_seq 2
             > streams
@@ -125,7 +126,7 @@ fn a_lost_publisher_is_told_and_its_stream_closes_with_type_4() {
             > lost ann cam
                 close peer bob.1>cam
                 bob.1 #2: player cam Ended(PublisherGone)
-                event stream_close cam of ann MediaLost number 1 stream_seq 2 created at 0
+                event stream_close cam of ann MediaLost number 1 stream_seq 2 since 0
                 release stream cam
                 bob.1 #3: streams DELETE MediaLost cam(ann) stream_seq 2
                 ann.1 #3: publisher cam Ended(MediaLost)
@@ -226,7 +227,7 @@ fn a_second_publication_by_the_publisher_replaces_its_transport_unseen() {
                 bob.1 #4: player cam Ended(PublisherReplaced)
                 close peer ann.1>cam
             > lost ann cam
-                event stream_close cam of ann MediaLost number 1 stream_seq 2 created at 0
+                event stream_close cam of ann MediaLost number 1 stream_seq 2 since 0
                 release stream cam
                 bob.1 #5: streams DELETE MediaLost cam(ann) stream_seq 2
                 ann.1 #4: publisher cam Ended(MediaLost)
@@ -395,7 +396,7 @@ fn delete_stream_tells_everyone_but_the_publisher_and_ends_the_media() {
                 bob.1 #5: player cam Ended(Deleted)
                 close peer cat.1>cam
                 cat.1 #4: player cam Ended(Deleted)
-                event stream_close cam of ann Deleted number 1 stream_seq 3 created at 0
+                event stream_close cam of ann Deleted number 1 stream_seq 3 since 0
                 release stream cam
                 ann.1 #5: publisher cam Ended(Deleted)
                 bob.1 #6: streams DELETE Deleted cam(ann) stream_seq 3
@@ -475,7 +476,7 @@ fn delete_stream_while_the_transport_is_being_replaced_deletes_the_stream() {
                 close peer ann.1>cam
             > delete cam
                 close peer ann.1>cam
-                event stream_close cam of ann Deleted number 1 stream_seq 2 created at 0
+                event stream_close cam of ann Deleted number 1 stream_seq 2 since 0
                 release stream cam
                 ann.1 #3: publisher cam Ended(Deleted)
                 bob.1 #2: streams DELETE Deleted cam(ann) stream_seq 2
@@ -524,7 +525,7 @@ fn in_mode_notify_the_media_goes_on_until_the_publisher_stops() {
             > connected bob cam
                 bob.1 #2: player cam Playing
             > delete cam
-                event stream_close cam of ann Deleted number 1 stream_seq 2 created at 0
+                event stream_close cam of ann Deleted number 1 stream_seq 2 since 0
                 bob.1 #3: streams DELETE Deleted cam(ann) stream_seq 2
             > streams
             > delete cam
@@ -590,7 +591,7 @@ fn in_mode_notify_a_deleted_publisher_leaves_without_a_second_notice() {
                 event stream_create cam of ann New number 1 stream_seq 1 Some(Vp8)
                 ann.1 #2: publisher cam Publishing
             > delete cam
-                event stream_close cam of ann Deleted number 1 stream_seq 2 created at 0
+                event stream_close cam of ann Deleted number 1 stream_seq 2 since 0
                 bob.1 #2: streams DELETE Deleted cam(ann) stream_seq 2
             > publish ann cam
                 close peer ann.1>cam
@@ -605,7 +606,7 @@ fn in_mode_notify_a_deleted_publisher_leaves_without_a_second_notice() {
                 event stream_create cam of ann New number 2 stream_seq 3 Some(Vp8)
                 ann.1 #5: publisher cam Publishing
             > delete cam
-                event stream_close cam of ann Deleted number 2 stream_seq 4 created at 0
+                event stream_close cam of ann Deleted number 2 stream_seq 4 since 0
                 bob.1 #4: streams DELETE Deleted cam(ann) stream_seq 4
             > logout ann
                 close peer ann.1>cam

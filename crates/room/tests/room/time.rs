@@ -45,7 +45,7 @@ fn a_silent_session_is_timed_out_after_100_seconds() {
                 ann.1 #3: kickout HeartbeatTimeout ""
                 disconnect ann.1/1 SessionEnded
                 close peer ann.1>cam
-                event stream_close cam of ann HeartbeatTimeout number 1 stream_seq 2 created at 0
+                event stream_close cam of ann HeartbeatTimeout number 1 stream_seq 2 since 0
                 release stream cam
                 bob.1 #2: streams DELETE HeartbeatTimeout cam(ann) stream_seq 2
                 event room_logout ann HeartbeatTimeout user_seq 3
@@ -108,7 +108,7 @@ fn a_dropped_socket_that_resumes_in_time_was_never_away() {
                 ann.1 #4: kickout HeartbeatTimeout ""
                 disconnect ann.1/2 SessionEnded
                 close peer ann.1>cam
-                event stream_close cam of ann HeartbeatTimeout number 1 stream_seq 2 created at 50
+                event stream_close cam of ann HeartbeatTimeout number 1 stream_seq 2 since 50
                 release stream cam
                 event room_logout ann HeartbeatTimeout user_seq 4
                 release ann.1
@@ -187,7 +187,7 @@ fn every_message_of_a_client_is_a_sign_of_life() {
             > at 36
             > stop ann cam
                 close peer ann.1>cam
-                event stream_close cam of ann Stopped number 1 stream_seq 2 created at 18
+                event stream_close cam of ann Stopped number 1 stream_seq 2 since 18
                 release stream cam
             > at 45
             > renew ann 9000
@@ -234,6 +234,28 @@ fn an_expiring_token_is_announced_once_and_removes_nobody() {
 }
 
 #[test]
+fn a_renewed_token_that_expires_sooner_is_announced_in_time() {
+    check(
+        "login ann token=9000
+         at 1
+         renew ann 40
+         at 9
+         at 10",
+        expect![[r#"
+            > login ann token=9000
+                snapshot #0 of 1 users [] streams [] own [] playing []
+                event room_create by ann
+                event room_login ann First user_seq 1
+            > at 1
+            > renew ann 40
+            > at 9
+            > at 10
+                ann.1 #1: token will expire in 30
+        "#]],
+    );
+}
+
+#[test]
 fn an_expired_token_removes_its_user_where_the_app_asks_for_it() {
     let config = RoomConfig { kick_on_token_expiry: true, ..RoomConfig::default() };
     check_with(
@@ -265,7 +287,7 @@ fn an_expired_token_removes_its_user_where_the_app_asks_for_it() {
                 ann.1 #4: kickout TokenExpired ""
                 disconnect ann.1/1 SessionEnded
                 close peer ann.1>cam
-                event stream_close cam of ann Kicked number 1 stream_seq 2 created at 0
+                event stream_close cam of ann Kicked number 1 stream_seq 2 since 0
                 release stream cam
                 bob.1 #2: streams DELETE Kicked cam(ann) stream_seq 2
                 event room_logout ann TokenExpired user_seq 3
