@@ -1,5 +1,5 @@
-//! Offers become peers: what is accepted of an SDP, and the answer to it. The one place of this crate
-//! that reads and writes SDP, and the only one that may allocate at will.
+//! Offers become peers: what is accepted of an SDP, and the answer to it. The one place of this
+//! crate that reads and writes SDP, and the only one that may allocate at will.
 
 use std::time::Instant;
 

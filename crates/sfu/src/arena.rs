@@ -31,11 +31,15 @@ pub(crate) struct Arena {
 
 /// A send in the making.
 struct Run {
+    /// Where to.
     destination: SocketAddr,
+    /// Its first byte in the arena.
     start: usize,
+    /// The byte behind its last.
     end: usize,
     /// Size of the first datagram.
     segment_size: usize,
+    /// Datagrams in it.
     segments: usize,
     /// A shorter datagram ended it.
     is_ended: bool,
@@ -44,6 +48,7 @@ struct Run {
 /// A place in the arena to go back to when a peer's handling panicked.
 #[derive(Clone, Copy)]
 pub(crate) struct Mark {
+    /// Bytes that were in use.
     used: usize,
 }
 

@@ -28,7 +28,9 @@ const OUTPUT_BYTES: usize = 4_096;
 
 /// What all peers of a worker share.
 pub(crate) struct DtlsSettings {
+    /// The library's settings.
     config: Arc<dimpl::Config>,
+    /// Ours, with its key.
     certificate: DtlsCertificate,
 }
 
@@ -71,6 +73,7 @@ pub(crate) struct DtlsServer {
     machine: Option<Box<Dtls>>,
     /// SHA-256 of the certificate that the peer's SDP promised.
     promised: [u8; 32],
+    /// Whether that one was seen.
     certificate: Certificate,
     /// When the machine wants to be looked at.
     next_timeout: Option<Instant>,

@@ -1,24 +1,25 @@
 //! The media plane of one worker: the server's end of WebRTC, and nothing but forwarding. Sans-IO:
 //! datagrams, time and seeds come in as arguments, datagrams and events come out by polling.
 //!
-//! - [`Sfu`]: all peers of a worker. A peer is one publisher (at most one audio and one video track) or
-//!   one subscriber of one publisher.
+//! - [`Sfu`]: all peers of a worker. A peer is one publisher (at most one audio and one video
+//!   track) or one subscriber of one publisher.
 //! - [`SfuConfig`]: certificate, addresses and every limit.
 //! - [`Transmit`]: what to send, ready for GSO. [`SfuEvent`]: peers that connected or closed.
 //!
-//! A packet's way: [`Sfu::handle_datagram`] finds the peer by its source address (`lib.rs`), opens it in
-//! place (`peer.rs`), parses it once and keeps its payload in the track's ring (`publisher.rs`,
-//! `ring.rs`). [`Sfu::poll_transmit`] hands it to the subscribers: `forwarder.rs` decides,
-//! `subscriber.rs` writes it into the send arena (`arena.rs`) and protects it there.
+//! A packet's way: [`Sfu::handle_datagram`] finds the peer by its source address (`lib.rs`), opens
+//! it in place (`peer.rs`), parses it once and keeps its payload in the track's ring
+//! (`publisher.rs`, `track.rs`, `ring.rs`). [`Sfu::poll_transmit`] hands it to the subscribers
+//! (`fan_out.rs`): `forwarder.rs` decides, `subscriber.rs` writes it into the send arena
+//! (`arena.rs`) and protects it there.
 //!
 //! A batch is whatever the caller hands in between two rounds of polling. Subscribers are the outer
-//! loop and packets the inner one, so that one subscriber's packets lie side by side and leave as one
-//! GSO send.
+//! loop and packets the inner one, so that one subscriber's packets lie side by side and leave as
+//! one GSO send.
 //!
 //! The invariants: no byte of DTLS or SRTP is looked at unless it comes from an address that an
 //! authentic STUN check came from; nothing is sent or forwarded before the certificate that the SDP
-//! promised has been seen; a panic while one peer is handled ends that peer alone; nothing allocates
-//! per packet once buffers have grown.
+//! promised has been seen; a panic while one peer is handled ends that peer alone; nothing
+//! allocates per packet once buffers have grown.
 //!
 //! ```
 //! use std::time::Instant;
@@ -27,7 +28,8 @@
 //! # #[allow(clippy::disallowed_methods)]
 //! let now = Instant::now();
 //! let certificate = dimpl::certificate::generate_self_signed_certificate().unwrap();
-//! let mut sfu = Sfu::new(now, SfuConfig::new(certificate, vec![([127, 0, 0, 1], 7881).into()], [7; 32]));
+//! let candidates = vec![([127, 0, 0, 1], 7881).into()];
+//! let mut sfu = Sfu::new(now, SfuConfig::new(certificate, candidates, [7; 32]));
 //!
 //! sfu.handle_datagram(now, ([127, 0, 0, 1], 4000).into(), &mut b"not for anybody".to_vec());
 //! assert!(sfu.poll_transmit().is_none());

@@ -1,5 +1,6 @@
-//! One stream that is sent to us: parses each packet once, keeps it in its track's ring, and gives the
-//! publisher what its sender needs: reports, NACKs, transport-cc feedback and key frame requests.
+//! One stream that is sent to us: parses each packet once, keeps it in its track's ring, and gives
+//! the publisher what its sender needs: reports, NACKs, transport-cc feedback and key frame
+//! requests.
 
 use std::time::{Duration, Instant};
 

@@ -27,11 +27,14 @@ pub(crate) struct StoredPacket {
     pub(crate) extensions: ForwardedExtensions,
 }
 
+/// Where a packet lies.
 #[derive(Clone, Copy)]
 struct Slot {
+    /// All but its payload.
     packet: StoredPacket,
     /// Where the payload begins, counted since the ring's first byte.
     position: u64,
+    /// The payload's length.
     length: u16,
 }
 

@@ -1,5 +1,5 @@
-//! One viewer of one stream: writes the publisher's packets under this viewer's numbers into the send
-//! arena, answers its NACKs from the track's ring and reports to it.
+//! One viewer of one stream: writes the publisher's packets under this viewer's numbers into the
+//! send arena, answers its NACKs from the track's ring and reports to it.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -14,8 +14,8 @@ use crate::forwarder::{Decision, Mapping, Origin, decide};
 use crate::ring::{ForwardedExtensions, Ring, StoredPacket};
 use crate::track::TrackKind;
 
-/// Room for a subscriber's header: the fixed part, the extension block's head, and three elements of
-/// one, one and three bytes in the two-byte form, padded.
+/// Room for a subscriber's header: the fixed part, the extension block's head, and three elements
+/// of one, one and three bytes in the two-byte form, padded.
 const HEADER_BYTES_MAX: usize = 12 + 4 + 12;
 
 /// The original sequence number in front of a retransmitted payload (RFC 4588 §4).
@@ -30,9 +30,13 @@ pub(crate) const CNAME: &str = "odeum";
 
 /// Where and with which keys a peer's packets leave.
 pub(crate) struct SendPath<'a> {
+    /// Where packets are written.
     pub(crate) arena: &'a mut Arena,
+    /// The peer's keys.
     pub(crate) outbound: &'a mut Outbound,
+    /// The peer's address.
     pub(crate) destination: SocketAddr,
+    /// The worker's counters.
     pub(crate) statistics: &'a mut Statistics,
 }
 
@@ -67,8 +71,11 @@ impl SendPath<'_> {
 /// The ids of the extensions that a subscriber gets, from its SDP.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct ExtensionIds {
+    /// Of the audio level.
     audio_level: Option<u8>,
+    /// Of the video orientation.
     video_orientation: Option<u8>,
+    /// Of the playout delay.
     playout_delay: Option<u8>,
 }
 
@@ -99,6 +106,7 @@ pub(crate) struct TrackTerms {
 
 /// One track as one subscriber gets it.
 pub(crate) struct SubscriberTrack {
+    /// What was negotiated.
     terms: TrackTerms,
     /// Where our numbers begin.
     origin: Origin,
@@ -286,7 +294,9 @@ impl SubscriberTrack {
 /// Sequence number and timestamp of a packet to be written.
 #[derive(Clone, Copy)]
 struct Numbers {
+    /// On the wire.
     sequence: u16,
+    /// On the subscriber's clock.
     timestamp: u32,
 }
 
@@ -330,8 +340,8 @@ fn write_header(
     header.write(bytes, &elements[..count]).ok()
 }
 
-/// Budget of retransmissions: a bucket that fills at a fixed rate, so that a flood of NACKs costs the
-/// server and the other viewers a bounded share.
+/// Budget of retransmissions: a bucket that fills at a fixed rate, so that a flood of NACKs costs
+/// the server and the other viewers a bounded share.
 pub(crate) struct RetransmissionBudget {
     /// Packets per second.
     rate: u32,

@@ -54,7 +54,9 @@ pub(crate) struct SourceTerms {
 /// Limits of a track's ring.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RingSize {
+    /// Packets, a power of two.
     pub(crate) packets: usize,
+    /// Bytes of payload.
     pub(crate) bytes: usize,
 }
 
@@ -75,6 +77,7 @@ pub(crate) enum Received {
 
 /// A track of a publisher.
 pub(crate) struct Track {
+    /// What was negotiated.
     terms: SourceTerms,
     /// Its SSRC, once known.
     ssrc: Option<u32>,

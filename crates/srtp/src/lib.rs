@@ -2,7 +2,8 @@
 //! receives, in place, without allocating per packet.
 //!
 //! - [`Profile`]: which cipher; its key lengths and the bytes that it adds to a packet.
-//! - [`DtlsKeys`]: the master keys of both directions, cut from DTLS keying material (RFC 5764 §4.2).
+//! - [`DtlsKeys`]: the master keys of both directions, cut from DTLS keying material (RFC 5764
+//!   §4.2).
 //! - [`Outbound`]: protects RTP and RTCP; never uses a packet index twice.
 //! - [`Inbound`]: opens RTP and RTCP; refuses what is forged, replayed or too old.
 //!

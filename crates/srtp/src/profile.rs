@@ -1,4 +1,5 @@
-//! Protection profiles and master keys: what DTLS negotiates and exports (RFC 5764, RFC 7714 §14.2).
+//! Protection profiles and master keys: what DTLS negotiates and exports (RFC 5764, RFC 7714
+//! §14.2).
 
 /// A DTLS-SRTP protection profile that Odeum speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -98,7 +99,8 @@ impl DtlsKeys {
     /// (RFC 5764 §4.2).
     ///
     /// # Errors
-    /// [`KeyingMaterialLengthError`] when `material` is not [`Profile::keying_material_bytes`] long.
+    /// [`KeyingMaterialLengthError`] when `material` is not [`Profile::keying_material_bytes`]
+    /// long.
     pub fn split(profile: Profile, material: &[u8]) -> Result<Self, KeyingMaterialLengthError> {
         if material.len() != profile.keying_material_bytes() {
             return Err(KeyingMaterialLengthError {

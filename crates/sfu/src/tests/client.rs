@@ -290,8 +290,8 @@ impl Client {
     }
 }
 
-/// The payload of a VP8 key frame's first packet (RFC 7741 §4.2, RFC 6386 §9.1), 640 by 480, followed
-/// by `filler`.
+/// The payload of a VP8 key frame's first packet (RFC 7741 §4.2, RFC 6386 §9.1), 640 by 480,
+/// followed by `filler`.
 pub(super) fn key_frame(filler: &[u8]) -> Vec<u8> {
     let mut payload = vec![0x10, 0x10, 0x00, 0x00, 0x9d, 0x01, 0x2a, 0x80, 0x02, 0xe0, 0x01];
     payload.extend_from_slice(filler);
