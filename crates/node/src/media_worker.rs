@@ -37,6 +37,9 @@ enum MediaRequest {
     Statistics(oneshot::Sender<MediaStatistics>),
     /// End the thread.
     Stop,
+    /// Break down, as a defect of the worker itself would.
+    #[cfg(test)]
+    Panic,
 }
 
 /// A new transport for an offer.
@@ -221,6 +224,8 @@ impl MediaWorker {
             // Another seed than the last one's: the same secrets must not come twice.
             rand::Rng::fill(&mut rand::rng(), &mut self.config.seed[..]);
             self.plane.sfu = Sfu::new(Instant::now(), self.config.clone());
+            // Requests that came with the one that panicked have been waited for already.
+            self.waker.wake();
         }
     }
 
@@ -265,6 +270,8 @@ impl MediaWorker {
                     reply.send(statistics).unwrap_or(());
                 }
                 MediaRequest::Stop => return Turn::Stop,
+                #[cfg(test)]
+                MediaRequest::Panic => panic!("a broken invariant"),
             }
         }
         // More may wait: the next sleep has to end at once.
@@ -352,5 +359,60 @@ impl Plane {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use odeum_types::{AppId, RoomId, SessionId, StreamId};
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::peer_notice::PeerRole;
+
+    fn worker() -> (MediaHandle, JoinHandle<()>) {
+        let socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap(), 1 << 16).unwrap();
+        let certificate = dimpl::certificate::generate_self_signed_certificate().unwrap();
+        let config = SfuConfig::new(certificate, vec![socket.local()], [1; 32]);
+        start(0, socket, config, 2).unwrap()
+    }
+
+    fn refused_offer() -> (CreatePeer, oneshot::Receiver<OfferAnswer>) {
+        let (reply, answer) = oneshot::channel();
+        let owner = PeerOwner {
+            app: AppId(1),
+            room: RoomId::parse("lobby").unwrap(),
+            session: SessionId(1),
+            stream: StreamId::parse("camera").unwrap(),
+            role: PeerRole::Publisher,
+            notices: mpsc::unbounded_channel().0,
+        };
+        let role = CreateRole::Publisher;
+        (CreatePeer { peer: PeerId(1), role, owner, offer: "nonsense".into(), reply }, answer)
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_panics_begins_anew_on_the_same_socket() {
+        let (handle, thread) = worker();
+        handle.send(MediaRequest::Panic).unwrap();
+        let statistics = handle.statistics().await.expect("it serves again");
+        assert_eq!(statistics.restarts, 1);
+        let (create, answer) = refused_offer();
+        handle.create(create).unwrap();
+        assert!(answer.await.unwrap().is_err(), "it looks at offers");
+        handle.stop();
+        thread.join().unwrap();
+        assert!(!handle.is_alive());
+    }
+
+    #[test]
+    fn a_worker_that_panics_too_often_stays_down_and_refuses() {
+        let (handle, thread) = worker();
+        for _ in 0..=MEDIA_RESTARTS_MAX {
+            handle.send(MediaRequest::Panic).unwrap();
+        }
+        thread.join().unwrap();
+        assert!(!handle.is_alive());
+        assert_eq!(handle.create(refused_offer().0), Err(MediaBusy));
     }
 }

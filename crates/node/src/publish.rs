@@ -33,6 +33,7 @@ impl NodeHandle {
         let began = Instant::now();
         self.shared.admit()?;
         let key = (session.app, session.room.clone());
+        let room_key = key.clone();
         let peer = self.shared.ids.peer();
         let owner = self.owner(&key, session, &stream, PeerRole::Publisher);
         let start = StartPublishing { session: session.session, stream, peer, extra_info };
@@ -53,7 +54,13 @@ impl NodeHandle {
             RoomWorker::reply(result, events, reply);
         })
         .await??;
-        Ok(answered(answer, began + self.deadline()).await??.sdp)
+        match answered(answer, began + self.deadline()).await? {
+            Ok(answer) => Ok(answer.sdp),
+            Err(error) => {
+                self.settle(&room_key).await;
+                Err(error.into())
+            }
+        }
     }
 
     /// Begins a play with the client's SDP offer and returns the SDP answer.
@@ -69,6 +76,7 @@ impl NodeHandle {
         let began = Instant::now();
         self.shared.admit()?;
         let key = (session.app, session.room.clone());
+        let room_key = key.clone();
         let peer = self.shared.ids.peer();
         let owner = self.owner(&key, session, &stream, PeerRole::Player);
         let session = session.session;
@@ -88,7 +96,13 @@ impl NodeHandle {
             RoomWorker::reply(result, events, reply);
         })
         .await??;
-        Ok(answered(answer, began + self.deadline()).await??.sdp)
+        match answered(answer, began + self.deadline()).await? {
+            Ok(answer) => Ok(answer.sdp),
+            Err(error) => {
+                self.settle(&room_key).await;
+                Err(error.into())
+            }
+        }
     }
 
     fn owner(
@@ -106,6 +120,14 @@ impl NodeHandle {
             role,
             notices: self.shared.mailbox(key).notices.clone(),
         }
+    }
+
+    /// Waits until the room has heard what the media plane told it before: a refused offer's stream is free
+    /// for everyone once its publisher knows of the refusal.
+    async fn settle(&self, key: &RoomKey) {
+        // The worker hears the media plane before it takes a command. One that is too busy for this one
+        // has heard by the time it has room for the next.
+        self.ask(key, |_, reply| RoomWorker::reply((), None, reply)).await.unwrap_or(());
     }
 
     fn deadline(&self) -> Duration {

@@ -67,7 +67,12 @@ fn start_media(
         .map_err(|error| io::Error::other(format!("cannot make a DTLS certificate: {error:?}")))?;
     // All sockets before the first thread, so that a taken port leaves nothing running.
     let sockets = (0..config.workers.max(1))
-        .map(|number| UdpSocket::bind(worker_address(config.listen, number)?, SOCKET_BUFFER_BYTES))
+        .map(|number| {
+            let address = worker_address(config.listen, number)?;
+            UdpSocket::bind(address, SOCKET_BUFFER_BYTES).map_err(|error| {
+                io::Error::new(error.kind(), format!("media address udp {address}: {error}"))
+            })
+        })
         .collect::<io::Result<Vec<_>>>()?;
     let mut handles = Vec::new();
     let mut addresses = Vec::new();
