@@ -1,0 +1,234 @@
+// Chromium with fake media, and a user of the SDK in one of its pages.
+
+import { chromium } from "playwright-core";
+import { appID } from "./server.mjs";
+import { never, until } from "./until.mjs";
+
+/** Starts Chromium: ODEUM_CHROMIUM or Debian's. */
+export function launchBrowser() {
+  return chromium.launch({
+    executablePath: process.env.ODEUM_CHROMIUM || "/usr/bin/chromium",
+    args: [
+      "--headless=new",
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+      "--use-fake-device-for-media-stream",
+      "--use-fake-ui-for-media-stream",
+      "--ignore-certificate-errors",
+      "--autoplay-policy=no-user-gesture-required",
+    ],
+  });
+}
+
+/** The page of a user: nothing but the SDK, from the server under test. */
+const html = (
+  origin,
+) => `<!doctype html><title>test</title><div id="views"></div><script type="module">
+  import { ZegoExpressEngine, ZegoError } from "${origin}/sdk/odeum.js";
+  Object.assign(window, { ZegoExpressEngine, ZegoError });
+</script>`;
+
+/**
+ * Keeps every peer connection, so that a test can ask for its statistics; while `holdPeers` is set also
+ * those that the SDK closes, so that it shows whether the server still sends.
+ */
+function keepPeers() {
+  const Original = window.RTCPeerConnection;
+  window.peers = [];
+  window.RTCPeerConnection = class extends Original {
+    constructor(...values) {
+      super(...values);
+      window.peers.push(this);
+    }
+    close() {
+      if (!window.holdPeers) super.close();
+    }
+  };
+}
+
+/** Makes the engine and notes every event. */
+function makeEngine([app, url]) {
+  const engine = new window.ZegoExpressEngine(app, url);
+  const events = [];
+  const names = [
+    "roomStateChanged",
+    "roomStateUpdate",
+    "roomUserUpdate",
+    "roomStreamUpdate",
+    "publisherStateUpdate",
+    "playerStateUpdate",
+    "publishQualityUpdate",
+    "playQualityUpdate",
+    "tokenWillExpire",
+  ];
+  for (const name of names) engine.on(name, (...values) => events.push({ name, values }));
+  window.test = { engine, events, media: {}, views: {}, local: undefined };
+}
+
+/** One user in one page. */
+export class User {
+  /** Opens a page of its own context, with an engine. `signalUrl` may lead through a proxy. */
+  static async open(browser, server, { userID, roomID = "room", signalUrl = server.signalUrl() }) {
+    const context = await browser.newContext({ ignoreHTTPSErrors: true });
+    const page = await context.newPage();
+    const user = Object.assign(new User(), { context, page, server, userID, roomID, signalUrl });
+    await context.addInitScript(keepPeers);
+    await user.load();
+    return user;
+  }
+
+  /** Loads the page, also again: all that it knew is gone. */
+  async load() {
+    // Something that the server itself gave: to a page of another making Chromium denies loopback.
+    await this.page.goto(`${this.server.origin}/healthz`);
+    await this.page.setContent(html(this.server.origin));
+    await this.page.waitForFunction(() => window.ZegoExpressEngine);
+    await this.page.evaluate(makeEngine, [appID, this.signalUrl]);
+  }
+
+  /** Logs in; resolves to `{ ok: true }` or `{ errorCode, extendedData }`. */
+  login({ userUpdate = true, token = this.server.token(this.userID) } = {}) {
+    const { roomID, userID } = this;
+    return this.page.evaluate(
+      ([roomID, token, userID, userUpdate]) =>
+        window.test.engine
+          .loginRoom(roomID, token, { userID, userName: userID.toUpperCase() }, { userUpdate })
+          .then((ok) => ({ ok }))
+          .catch(({ errorCode, extendedData }) => ({ errorCode, extendedData })),
+      [roomID, token, userID, userUpdate],
+    );
+  }
+
+  /** Publishes camera and microphone (the fake ones) and waits until it is published. */
+  async publish(streamID, option = {}) {
+    const since = await this.mark();
+    const isBegun = await this.page.evaluate(
+      async ([streamID, option]) => {
+        window.test.local ??= await window.test.engine.createZegoStream({
+          camera: { video: { quality: 2 }, audio: { AEC: false, ANS: false, AGC: false } },
+        });
+        return window.test.engine.startPublishingStream(streamID, window.test.local, option);
+      },
+      [streamID, option],
+    );
+    if (!isBegun) throw new Error(`${this.userID} could not begin to publish ${streamID}`);
+    await this.heard(
+      "publisherStateUpdate",
+      ([is]) => is.streamID === streamID && is.state === "PUBLISHING",
+      { since },
+    );
+  }
+
+  /** Plays a stream with picture and sound; resolves to `{}` or `{ errorCode }`. */
+  play(streamID) {
+    return this.page.evaluate(async (streamID) => {
+      const { engine, media, views } = window.test;
+      try {
+        media[streamID] = await engine.startPlayingStream(streamID);
+      } catch ({ errorCode, extendedData }) {
+        return { errorCode, extendedData };
+      }
+      views[streamID] = engine.createRemoteStreamView(media[streamID]);
+      views[streamID].play(document.getElementById("views"));
+      return {};
+    }, streamID);
+  }
+
+  /** Calls a method of the engine that takes and gives plain values. */
+  call(method, ...values) {
+    return this.page.evaluate(
+      ([method, values]) => window.test.engine[method](...values),
+      [method, values],
+    );
+  }
+
+  /** What arrived for a played stream so far. */
+  received(streamID) {
+    return this.page.evaluate(async (streamID) => {
+      const tracks = window.test.media[streamID]?.getTracks() ?? [];
+      const peer = window.peers.findLast((each) =>
+        each.getReceivers().some((receiver) => tracks.includes(receiver.track)),
+      );
+      const found = { framesDecoded: 0, audioEnergy: 0, bytes: 0 };
+      for (const entry of (await peer?.getStats())?.values() ?? []) {
+        if (entry.type !== "inbound-rtp") continue;
+        found.bytes += entry.bytesReceived;
+        found.framesDecoded += entry.framesDecoded ?? 0;
+        found.audioEnergy += entry.totalAudioEnergy ?? 0;
+      }
+      return found;
+    }, streamID);
+  }
+
+  /** Keeps open what the SDK closes, from now on. */
+  holdPeers() {
+    return this.page.evaluate(() => void (window.holdPeers = true));
+  }
+
+  /** Waits until picture and sound of a stream arrive: more frames and more energy than now. */
+  async seesAndHears(streamID) {
+    const before = await this.received(streamID);
+    await until(
+      `${this.userID} sees and hears ${streamID}`,
+      async () => {
+        const now = await this.received(streamID);
+        return now.framesDecoded > before.framesDecoded + 2 && now.audioEnergy > before.audioEnergy;
+      },
+      { shown: () => this.received(streamID) },
+    );
+  }
+
+  /** How many events there were so far: `since` for what is awaited after something was done. */
+  mark() {
+    return this.page.evaluate(() => window.test.events.length);
+  }
+
+  /** The values of every event of a name. */
+  async events(name, { since = 0 } = {}) {
+    const all = await this.page.evaluate((since) => window.test.events.slice(since), since);
+    return all.filter((event) => event.name === name).map((event) => event.values);
+  }
+
+  /** Waits for an event of which `condition(values)` holds; returns its values. */
+  heard(name, condition = () => true, { since = 0, within_ms } = {}) {
+    const find = async () => (await this.events(name, { since })).find(condition);
+    return until(`${this.userID} hears ${name} ${condition}`, find, {
+      within_ms,
+      shown: () => this.page.evaluate((since) => window.test.events.slice(since), since),
+    });
+  }
+
+  /** Watches for `for_ms` that no such event comes. */
+  neverHears(name, condition, { since = 0, for_ms = 500 } = {}) {
+    const find = async () => (await this.events(name, { since })).some(condition);
+    return never(`${this.userID} heard ${name}`, find, for_ms);
+  }
+
+  /** Waits for a stream to come or go; returns the reasons that were given. */
+  async hearsStream(updateType, streamID, options = {}) {
+    const isIt = ([, type, streams]) =>
+      type === updateType && streams.some((stream) => stream.streamID === streamID);
+    const [, , , extendedData] = await this.heard("roomStreamUpdate", isIt, options);
+    return extendedData === "" ? undefined : JSON.parse(extendedData).stream_delete_reason;
+  }
+
+  /** Waits for a state of the own login; returns `{ errorCode, extendedData }`. */
+  async hearsRoomState(reason, options = {}) {
+    const [, , errorCode, extendedData] = await this.heard(
+      "roomStateChanged",
+      ([, is]) => is === reason,
+      options,
+    );
+    return { errorCode, extendedData };
+  }
+
+  /** The page is gone without a word. */
+  kill() {
+    return this.context.close();
+  }
+}

@@ -1,0 +1,36 @@
+// Waiting without sleeping blindly: a condition is asked again and again until it holds or time is over.
+
+import { setTimeout as pause } from "node:timers/promises";
+
+/** How long a condition may take unless a test says otherwise, milliseconds. */
+export const patience_ms = 15_000;
+
+/**
+ * Asks until `condition` returns something truthy, and returns that. When it never does, the error names
+ * `what`, and says what `shown` returns: the state that was there instead.
+ */
+export async function until(
+  what,
+  condition,
+  { within_ms = patience_ms, every_ms = 20, shown } = {},
+) {
+  const deadline = performance.now() + within_ms;
+  for (;;) {
+    const value = await condition();
+    if (value) return value;
+    if (performance.now() > deadline) {
+      const instead = shown ? `; instead: ${JSON.stringify(await shown())}` : "";
+      throw new Error(`not within ${within_ms} ms: ${what}${instead}`);
+    }
+    await pause(every_ms);
+  }
+}
+
+/** Asks for `for_ms` whether `condition` stays false: for what must not happen. */
+export async function never(what, condition, for_ms) {
+  const deadline = performance.now() + for_ms;
+  while (performance.now() < deadline) {
+    if (await condition()) throw new Error(`happened: ${what}`);
+    await pause(20);
+  }
+}

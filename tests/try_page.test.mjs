@@ -1,0 +1,180 @@
+// The try-it page of --dev: two people meet, and the backend's panel does what it says. With ODEUM_PICTURES set to a
+// folder, pictures of the page are left there.
+
+import assert from "node:assert/strict";
+import { request } from "node:http";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { launchBrowser } from "./harness/browser.mjs";
+import { Server } from "./harness/server.mjs";
+import { until } from "./harness/until.mjs";
+
+describe("the try-it page", () => {
+  let browser, server, ada, grace;
+
+  before(async () => {
+    [browser, server] = await Promise.all([launchBrowser(), Server.startDev()]);
+  });
+  after(async () => {
+    await browser?.close();
+    await server?.stop();
+  });
+
+  /** Opens the page in a context of its own and joins. */
+  async function join_as(name, viewport = { width: 1280, height: 860 }) {
+    const context = await browser.newContext({ viewport });
+    const page = await context.newPage();
+    const faults = [];
+    page.on("pageerror", (error) => faults.push(String(error)));
+    page.on("console", (message) => message.type() === "error" && faults.push(message.text()));
+    await page.goto(`${server.origin}/try?room=lobby&name=${name}`);
+    await page.getByRole("button", { name: "Join" }).click();
+    await page.locator('.tile[data-own="true"][data-live="true"]').waitFor({ timeout: 15_000 });
+    return { page, faults };
+  }
+  const others = (page) => page.locator('.tile[data-own="false"]');
+  const picture = async ({ page }, file, options = {}) => {
+    const folder = process.env.ODEUM_PICTURES;
+    if (folder) await page.screenshot({ path: join(folder, file), ...options });
+  };
+  /** Sends what the panel shows and returns the reply. */
+  async function send({ page }) {
+    await page.getByRole("button", { name: "Sign and send" }).click();
+    await page
+      .locator("#code")
+      .getByText(/Code \d+/)
+      .waitFor();
+    await page.locator("#send:not([disabled])").waitFor();
+    return JSON.parse(await page.locator("#reply").textContent());
+  }
+
+  test("two people who join a room see each other's moving pictures", async () => {
+    ada = await join_as("Ada");
+    grace = await join_as("Grace");
+    for (const { page } of [ada, grace]) {
+      await others(page).and(page.locator('[data-live="true"]')).waitFor({ timeout: 15_000 });
+      const video = others(page).locator("video");
+      const shown = () =>
+        video.evaluate((is) => [is.videoWidth, is.getVideoPlaybackQuality().totalVideoFrames]);
+      const [, before] = await shown();
+      await until("the picture moves", async () => {
+        const [width, frames] = await shown();
+        return width > 0 && frames > before + 5;
+      });
+    }
+    assert.match(await others(ada.page).locator(".who").textContent(), /Grace/);
+  });
+
+  test("quality numbers appear on the tiles and events in the log", async () => {
+    await others(ada.page)
+      .locator(".quality")
+      .getByText(/fps · \d+ kbit\/s/)
+      .waitFor({ timeout: 15_000 });
+    const events = await ada.page.locator("#log .event").allTextContents();
+    for (const event of [
+      "roomStateChanged",
+      "roomUserUpdate ADD",
+      "roomStreamUpdate ADD",
+      "playerStateUpdate PLAYING",
+    ]) {
+      assert.ok(events.includes(event), `${event} in ${events}`);
+    }
+  });
+
+  test("the panel deletes the other's stream; the other stays and may publish again", async () => {
+    const reply = await send(ada);
+    assert.equal(reply.Code, 0, JSON.stringify(reply));
+    assert.match(
+      await ada.page.locator("#request").textContent(),
+      /^GET \/\?Action=DeleteStream&.*SignatureVersion=2\.0/,
+    );
+    await others(ada.page).waitFor({ state: "detached" });
+    await ada.page.getByText("Here without a stream: Grace").waitFor();
+    await picture(ada, "deleted.png");
+    await grace.page.getByText("Your stream was deleted").waitFor();
+    await grace.page.getByRole("button", { name: "Publish again" }).click();
+    await others(ada.page).and(ada.page.locator('[data-live="true"]')).waitFor({ timeout: 15_000 });
+  });
+
+  test("pictures for the documents", { skip: !process.env.ODEUM_PICTURES }, async () => {
+    for (const { page } of [ada, grace]) {
+      await page
+        .locator(".quality")
+        .getByText(/fps · [1-9]\d* kbit\/s/)
+        .nth(1)
+        .waitFor({ timeout: 15_000 });
+    }
+    await picture(ada, "try.png");
+    await ada.page.emulateMedia({ colorScheme: "dark" });
+    await picture(ada, "try-dark.png");
+    await ada.page.emulateMedia({ colorScheme: "light" });
+    await ada.page.setViewportSize({ width: 390, height: 844 });
+    await picture(ada, "try-phone.png", { fullPage: true });
+    await ada.page.setViewportSize({ width: 1280, height: 860 });
+  });
+
+  test("a stream that the server adds shows up without media", async () => {
+    await ada.page.getByText("AddStream", { exact: true }).click();
+    assert.equal((await send(ada)).Code, 0);
+    const added = grace.page.locator('.tile[data-user="backend"]');
+    await added.getByText(/without media/).waitFor();
+  });
+
+  test("whoever is kicked is told why, and may join again", async () => {
+    await ada.page.getByText("KickoutUser", { exact: true }).click();
+    assert.equal((await send(ada)).Code, 0);
+    await grace.page
+      .getByRole("alert")
+      .getByText(/taken out of lobby: that is enough \(1002055\)/)
+      .waitFor();
+    await picture(grace, "kicked.png");
+    await grace.page.getByRole("button", { name: "Join" }).click();
+    await grace.page
+      .locator('.tile[data-own="true"][data-live="true"]')
+      .waitFor({ timeout: 15_000 });
+  });
+
+  test("CloseRoom sends everybody back to the door", async () => {
+    await ada.page.getByText("CloseRoom", { exact: true }).click();
+    await ada.page.getByRole("button", { name: "Sign and send" }).click();
+    for (const { page } of [ada, grace])
+      await page
+        .getByRole("alert")
+        .getByText(/good night/)
+        .waitFor();
+  });
+
+  test("the page fits a phone", async () => {
+    const phone = await join_as("Hedy", { width: 360, height: 740 });
+    const [wide, view] = await phone.page.evaluate(() => [
+      document.documentElement.scrollWidth,
+      innerWidth,
+    ]);
+    assert.ok(wide <= view, `${wide} px in ${view} px`);
+    assert.deepEqual(phone.faults, []);
+    await phone.page.getByRole("button", { name: "Leave" }).click();
+    await phone.page.getByRole("button", { name: "Join" }).waitFor();
+  });
+
+  test("nothing went wrong on the pages meanwhile", () => {
+    assert.deepEqual(ada.faults, []);
+    assert.deepEqual(grace.faults, []);
+  });
+
+  test("only this machine may use it, under its own name", async () => {
+    const statusFor = (path, headers) =>
+      new Promise((resolve, reject) => {
+        const call = request(`${server.origin}${path}`, { headers }, (response) => {
+          response.resume();
+          resolve(response.statusCode);
+        });
+        call.on("error", reject);
+        call.end();
+      });
+    for (const path of ["/try", "/try/session?room=r&user=u"]) {
+      assert.equal(await statusFor(path, { Host: "evil.example" }), 403);
+      assert.equal(await statusFor(path, { Origin: "https://evil.example" }), 403);
+      assert.equal(await statusFor(path, {}), 200);
+    }
+  });
+});
