@@ -12,7 +12,7 @@ use crate::operation::Operation;
 use crate::world::World;
 
 /// Seeds of one run of the tests; `make sim` asks for others and more, as `ODEUM_SEEDS=FROM..TO`.
-const SEEDS: u64 = 60;
+const SEEDS: u64 = 40;
 const OPERATIONS: usize = 1_500;
 
 /// Seeds that failed once.
