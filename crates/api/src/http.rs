@@ -26,7 +26,8 @@ pub(crate) async fn serve(State(state): State<ApiState>, request: Request) -> Re
         Method::GET => false,
         Method::POST => true,
         _ => {
-            return (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET, POST")]).into_response();
+            return (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET, POST")])
+                .into_response();
         }
     };
     let source = source(&request);

@@ -11,15 +11,18 @@
 //! of the table in `odeum_proto::return_code`.
 //!
 //! ```no_run
-//! # async fn serve() -> std::io::Result<()> {
+//! use std::sync::Arc;
+//!
 //! use odeum_api::{ApiState, router};
 //! use odeum_auth::Apps;
+//! use odeum_node::NodeHandle;
 //!
-//! # let (node, clock): (odeum_node::NodeHandle, odeum_api::Clock) = unimplemented!();
-//! let state = ApiState::new(node, Apps::default(), clock);
-//! let listener = tokio::net::TcpListener::bind("127.0.0.1:7880").await?;
-//! axum::serve(listener, router(state)).await
-//! # }
+//! async fn serve(node: NodeHandle, apps: Apps) -> std::io::Result<()> {
+//!     let clock = node.clone();
+//!     let state = ApiState::new(node, apps, Arc::new(move || clock.now()));
+//!     let listener = tokio::net::TcpListener::bind("127.0.0.1:7880").await?;
+//!     axum::serve(listener, router(state)).await
+//! }
 //! ```
 
 mod actions;

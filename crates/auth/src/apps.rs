@@ -20,8 +20,11 @@ pub const SECRETS_MAX: usize = 2;
 #[derive(Debug, Clone, Default)]
 pub struct Apps {
     /// The registry in force.
-    current: Arc<RwLock<Arc<HashMap<AppId, Arc<AppCredentials>>>>>,
+    current: Arc<RwLock<Arc<AppMap>>>,
 }
+
+/// One version of the registry.
+type AppMap = HashMap<AppId, Arc<AppCredentials>>;
 
 impl Apps {
     /// A registry of these apps.
@@ -67,7 +70,8 @@ pub struct AppCredentials {
     /// Whether a user whose token expires is taken out of its room. Default: no.
     pub kick_on_token_expiry: bool,
     /// Server API calls allowed in a second, by Action, where it is not the contract's figure; it
-    /// stands in both environments. Default: none.
+    /// stands in both environments; 0 forbids the action. Each allowed call costs 8 bytes for a second.
+    /// Default: none.
     pub calls_per_second: BTreeMap<String, u32>,
 }
 

@@ -1,0 +1,6 @@
+//! The Server API as a backend sees it: signed requests through the real router to a real node.
+
+mod backend;
+mod delete_stream;
+mod gateway;
+mod rooms;
