@@ -20,7 +20,7 @@ use crate::publisher::Publisher;
 use crate::subscriber::{
     CNAME, ExtensionIds, RetransmissionBudget, Subscriber, SubscriberTrack, TrackTerms,
 };
-use crate::track::{RingSize, SourceTerms, Track, TrackKind};
+use crate::track::{LossRepair, RingSize, SourceTerms, Track, TrackKind};
 use crate::{PeerKey, Sfu};
 
 /// What the client that made the offer gets.
@@ -132,6 +132,10 @@ impl Sfu {
             };
             let extensions = media.extensions.only(is_taken);
             let ssrc = media.primary_ssrc();
+            let repair = match chosen.format.feedback.contains(&Feedback::Nack) {
+                true => LossRepair::Nack,
+                false => LossRepair::None,
+            };
             publisher.add_track(
                 kind,
                 Track::new(
@@ -140,6 +144,7 @@ impl Sfu {
                         payload_type: chosen.format.payload_type,
                         rtx_payload_type: chosen.retransmission.as_ref().map(|f| f.payload_type),
                         clock_rate: chosen.format.clock_rate,
+                        repair,
                         extensions,
                         ssrc,
                     },

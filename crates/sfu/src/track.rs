@@ -45,10 +45,21 @@ pub(crate) struct SourceTerms {
     pub(crate) rtx_payload_type: Option<u8>,
     /// Ticks of the RTP clock per second.
     pub(crate) clock_rate: u32,
+    /// Whether lost packets can be asked for.
+    pub(crate) repair: LossRepair,
     /// Ids of the header extensions.
     pub(crate) extensions: ExtensionMap,
     /// The SSRC, when the SDP names it; else the first one seen is it.
     pub(crate) ssrc: Option<u32>,
+}
+
+/// Whether a publisher answers NACKs for a track, as its SDP says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LossRepair {
+    /// It does (RFC 4585 §4.2).
+    Nack,
+    /// It does not: usual for audio.
+    None,
 }
 
 /// Limits of a track's ring.
@@ -94,8 +105,8 @@ pub(crate) struct Track {
     pending: Vec<u64>,
     /// How many of them this round hands out.
     round: usize,
-    /// What is missing.
-    nacks: NackGenerator,
+    /// What is missing; `None` when nobody would answer.
+    nacks: Option<NackGenerator>,
     /// For receiver reports.
     statistics: ReceiverStatistics,
     /// The last sender report.
@@ -116,7 +127,8 @@ impl Track {
             ring_packets: size.packets as u64,
             pending: Vec::new(),
             round: 0,
-            nacks: NackGenerator::new(NackConfig::default()),
+            nacks: (terms.repair == LossRepair::Nack)
+                .then(|| NackGenerator::new(NackConfig::default())),
             statistics: ReceiverStatistics::new(terms.clock_rate),
             clock: None,
             is_broken: false,
@@ -165,9 +177,8 @@ impl Track {
     ) -> Received {
         let sequence = self.unwrapper.unwrap(sequence);
         self.newest = self.newest.max(sequence);
-        if self.nacks.receive(now, sequence) == NackOutcome::GapTooLong {
-            self.is_broken = true;
-        }
+        let outcome = self.nacks.as_mut().map(|nacks| nacks.receive(now, sequence));
+        self.is_broken |= outcome == Some(NackOutcome::GapTooLong);
         let is_too_old = self.newest - sequence >= self.ring_packets;
         // Padding fills a sequence number: NACK must not ask for it, and a viewer must not be told
         // of a gap, so it goes on as an empty packet does.
@@ -235,9 +246,9 @@ impl Track {
     }
 
     pub(crate) fn send_nacks(&mut self, now: Instant, own: u32, path: &mut SendPath<'_>) {
-        let Some(ssrc) = self.ssrc else { return };
+        let (Some(ssrc), Some(nacks)) = (self.ssrc, &mut self.nacks) else { return };
         let mut requests = [0; NACKS_MAX];
-        let count = self.nacks.poll_requests(now, ROUND_TRIP, &mut requests);
+        let count = nacks.poll_requests(now, ROUND_TRIP, &mut requests);
         if count > 0 {
             path.statistics.nacks_sent += count as u64;
             let requests = requests[..count].iter().copied();

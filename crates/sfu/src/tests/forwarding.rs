@@ -235,6 +235,18 @@ fn what_is_lost_on_the_way_in_is_asked_for_and_fills_the_gap() {
 }
 
 #[test]
+fn audio_that_did_not_offer_nack_is_not_asked_again() {
+    let mut net = Net::new();
+    let publisher = net.publisher();
+    for sequence in [1, 3, 5] {
+        let packet = net.clients[publisher].audio(sequence, b"sound");
+        net.send(publisher, packet);
+    }
+    net.pass(Duration::from_millis(200));
+    assert_eq!(net.sfu.statistics().nacks_sent, 0);
+}
+
+#[test]
 fn key_frame_requests_of_many_viewers_become_few() {
     let mut net = Net::new();
     let publisher = net.publisher();
