@@ -91,15 +91,15 @@ pub(crate) struct RoomsConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct LimitsConfig {
-    /// TCP connections at once; beyond it a new one waits in the kernel's queue. Default 60,000.
+    /// TCP connections at once; beyond it a new one waits in the kernel's queue. Default 200,000.
     pub(crate) connections_max: usize,
-    /// Rooms of one app at once. Default 10,000.
+    /// Rooms of one app at once. Default 100,000.
     pub(crate) rooms_per_app_max: usize,
     /// Users of one room at once. Default 10,000.
     pub(crate) users_per_room_max: usize,
     /// Bytes queued for one client that reads too slowly, before it is cut. Default 1,048,576.
     pub(crate) client_queue_bytes_max: usize,
-    /// WebRTC transports of one media worker at once. Default 5,000.
+    /// WebRTC transports of one media worker at once. Default 4,000.
     pub(crate) peers_per_worker_max: usize,
 }
 
@@ -132,12 +132,14 @@ impl Default for RoomsConfig {
 
 impl Default for LimitsConfig {
     fn default() -> Self {
+        // What the crates that enforce them take for themselves.
+        let node = odeum_node::NodeConfig::default();
         Self {
-            connections_max: 60_000,
-            rooms_per_app_max: 10_000,
-            users_per_room_max: 10_000,
-            client_queue_bytes_max: 1024 * 1024,
-            peers_per_worker_max: 5_000,
+            connections_max: odeum_signal::Limits::default().connections_max,
+            rooms_per_app_max: node.limits.rooms_per_app_max,
+            users_per_room_max: node.room.users_max,
+            client_queue_bytes_max: node.limits.client_queue_bytes_max,
+            peers_per_worker_max: node.media.peers_per_worker_max,
         }
     }
 }

@@ -118,6 +118,11 @@ fn node_config(config: &Config) -> NodeConfig {
     node
 }
 
+fn signal_limits(config: &Config) -> odeum_signal::Limits {
+    let connections_max = config.limits.connections_max;
+    odeum_signal::Limits { connections_max, ..odeum_signal::Limits::default() }
+}
+
 /// A server that is ready.
 struct Server {
     /// The configuration in force.
@@ -147,7 +152,7 @@ impl Server {
         let credentials = config.apps.iter().map(AppConfig::credentials);
         let apps = Apps::new(credentials.collect::<Result<Vec<_>, _>>()?);
         let api = ApiState::new(node.clone(), apps.clone(), Arc::new(wall_clock));
-        let signal = SignalState::new(node.clone(), apps.clone(), odeum_signal::Limits::default());
+        let signal = SignalState::new(node.clone(), apps.clone(), signal_limits(&config));
         let admin = admin_router(AdminState {
             node: node.clone(),
             api: api.clone(),
