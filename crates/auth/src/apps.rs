@@ -1,4 +1,5 @@
-//! The registry of apps: their secrets, and what each may do. One value for all, replaced as a whole.
+//! The registry of apps: their secrets, and what each may do. One value for all, replaced as a
+//! whole.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -14,9 +15,9 @@ pub const SECRETS_MAX: usize = 2;
 
 /// All apps, shared by the surfaces. Clones are handles of the same registry.
 ///
-/// The lock is held to copy or set one `Arc`, a few nanoseconds; a message to an owner would make every
-/// signature check wait for a task. Readers keep the registry that they took, so one request sees one
-/// configuration throughout.
+/// The lock is held to copy or set one `Arc`, a few nanoseconds; a message to an owner would make
+/// every signature check wait for a task. Readers keep the registry that they took, so one request
+/// sees one configuration throughout.
 #[derive(Debug, Clone, Default)]
 pub struct Apps {
     /// The registry in force.
@@ -70,8 +71,8 @@ pub struct AppCredentials {
     /// Whether a user whose token expires is taken out of its room. Default: no.
     pub kick_on_token_expiry: bool,
     /// Server API calls allowed in a second, by Action, where it is not the contract's figure; it
-    /// stands in both environments; 0 forbids the action. Each allowed call costs 8 bytes for a second.
-    /// Default: none.
+    /// stands in both environments; 0 forbids the action. Each allowed call costs 8 bytes for a
+    /// second. Default: none.
     pub calls_per_second: BTreeMap<String, u32>,
 }
 

@@ -1,5 +1,5 @@
-//! The signature in a callback's body (contract, auth 5): SHA-1 over secret, time and nonce in the byte
-//! order of their texts.
+//! The signature in a callback's body (contract, auth 5): SHA-1 over secret, time and nonce in the
+//! byte order of their texts.
 
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use subtle::ConstantTimeEq;
@@ -9,8 +9,8 @@ use crate::hex;
 /// Length of a signature: hexadecimal text of 20 bytes.
 const SIGNATURE_BYTES: usize = 40;
 
-/// Signs a callback: 40 lower-case hexadecimal characters. `timestamp` is the decimal text of the body's
-/// field, also where the body holds it as a number.
+/// Signs a callback: 40 lower-case hexadecimal characters. `timestamp` is the decimal text of the
+/// body's field, also where the body holds it as a number.
 ///
 /// ```
 /// assert_eq!(

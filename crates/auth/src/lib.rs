@@ -4,12 +4,13 @@
 //! - [`server_api`]: the signature on a backend's request (contract, auth 1).
 //! - [`token`]: what a client logs in with: token 04 in its CBC and GCM form, and token 03.
 //! - [`callback`]: the signature in a callback's body (contract, auth 5).
-//! - [`Apps`], [`AppCredentials`]: the secrets and rights of every app, replaced as one on a reload.
+//! - [`Apps`], [`AppCredentials`]: the secrets and rights of every app, replaced as one on a
+//!   reload.
 //! - [`client_code`]: the numbers a web client is refused with.
 //!
-//! Everything is pure: time and random bytes are arguments. The invariant: a wrong secret and a wrong
-//! field inside an encrypted text look alike from outside (one error, one message, one path), and every
-//! comparison with something secret takes the same time whatever it is given.
+//! Everything is pure: time and random bytes are arguments. The invariant: a wrong secret and a
+//! wrong field inside an encrypted text look alike from outside (one error, one message, one path),
+//! and every comparison with something secret takes the same time whatever it is given.
 //!
 //! ```
 //! use odeum_auth::token::{NewToken, Seal};

@@ -2,7 +2,8 @@
 
 use odeum_types::Redacted;
 
-/// A ServerSecret's length. Its bytes are the AES-256 key as they stand: they are not decoded from hex.
+/// A ServerSecret's length. Its bytes are the AES-256 key as they stand: they are not decoded from
+/// hex.
 pub const SECRET_BYTES: usize = 32;
 
 /// A ServerSecret. It never prints.

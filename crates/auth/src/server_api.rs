@@ -1,4 +1,5 @@
-//! The Server API's signature, version 2.0 (contract, auth 1): MD5 over AppId, nonce, secret and time.
+//! The Server API's signature, version 2.0 (contract, auth 1): MD5 over AppId, nonce, secret and
+//! time.
 //!
 //! It covers those four values and neither the Action nor the parameters, which is why the gateway
 //! remembers nonces. MD5 is the contract's; nothing here leans on its resistance to collisions.
@@ -33,8 +34,8 @@ pub fn make(app: AppId, nonce: &str, secret: &[u8], timestamp_seconds: i64) -> S
     hex::lower(&hash.finalize())
 }
 
-/// True when `signature`, hexadecimal in either case, is the one of these values. Takes the same time
-/// wherever the first difference lies.
+/// True when `signature`, hexadecimal in either case, is the one of these values. Takes the same
+/// time wherever the first difference lies.
 pub fn check(
     app: AppId,
     nonce: &str,

@@ -1,8 +1,8 @@
 //! Client tokens: opening them with what the login says, and making them.
 //!
-//! What can be told before decrypting is told apart ([`TokenError::Format`]); everything from decrypting
-//! to the last field is one refusal ([`TokenError::Refused`]), so that nobody learns a secret by asking;
-//! a token is called expired only after all of its fields agree (ruling 25).
+//! What can be told before decrypting is told apart ([`TokenError::Format`]); everything from
+//! decrypting to the last field is one refusal ([`TokenError::Refused`]), so that nobody learns a
+//! secret by asking; a token is called expired only after all of its fields agree (ruling 25).
 
 mod cipher;
 mod envelope;
@@ -146,14 +146,15 @@ fn open_with(
     now: UnixMillis,
 ) -> Option<Token> {
     let plain = cipher::open(envelope, secret)?;
-    let fields = Fields::parse(envelope.form, &plain)?;
+    let fields = Fields::parse(envelope.form, &plain.text)?;
     let now_seconds = i64::try_from(now.seconds()).ok()?;
     let room_agrees = fields.room.is_empty() || fields.room == expected.room;
     let right_agrees = match expected.token_use {
         TokenUse::Login => fields.rights.login,
         TokenUse::Renewal => true,
     };
-    let agrees = fields.app == expected.app
+    let agrees = plain.is_sound
+        && fields.app == expected.app
         && fields.user == expected.user
         && room_agrees
         && right_agrees

@@ -1,4 +1,5 @@
-//! The inside of a token: JSON fields, and the rights in its payload (contract, auth 2.5, 2.6 and 3).
+//! The inside of a token: JSON fields, and the rights in its payload (contract, auth 2.5, 2.6 and
+//! 3).
 
 use std::collections::HashMap;
 

@@ -33,8 +33,8 @@ pub struct NewToken<'a> {
     pub app: AppId,
     /// Whose token; not empty.
     pub user: &'a str,
-    /// How long it is good for, in seconds; not 0. A negative one makes a token that is over already,
-    /// as the public generators do.
+    /// How long it is good for, in seconds; not 0. A negative one makes a token that is over
+    /// already, as the public generators do.
     pub lifetime_seconds: i64,
     /// Empty, or the JSON text of rights (contract, auth 2.6).
     pub payload: &'a str,
