@@ -1,5 +1,5 @@
-//! The way of a request from its fields to its reply: the gateway's checks, the nonce, the rate limit, the
-//! action (ruling 4).
+//! The way of a request from its fields to its reply: the gateway's checks, the nonce, the rate
+//! limit, the action (ruling 4).
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -19,8 +19,8 @@ use crate::request_id::RequestId;
 use crate::statistics::count;
 use crate::{Action, ApiState, gateway as checks};
 
-/// Answers a request. Its reply is made even when the caller goes away meanwhile, so that a retry finds
-/// it and does not act twice.
+/// Answers a request. Its reply is made even when the caller goes away meanwhile, so that a retry
+/// finds it and does not act twice.
 pub(crate) async fn answer(state: &ApiState, fields: Fields, source: Option<IpAddr>) -> Answer {
     let now = (state.0.clock)();
     let counters = &state.0.counters;
@@ -111,8 +111,8 @@ async fn run(call: Call, credentials: &AppCredentials, now: UnixMillis) -> Resul
     (action.run)(call).await
 }
 
-/// Counts the call, or refuses it (ruling 7). A room id that is malformed has no window; the action's own
-/// check refuses it next.
+/// Counts the call, or refuses it (ruling 7). A room id that is malformed has no window; the
+/// action's own check refuses it next.
 fn take_allowance(
     call: &Call,
     credentials: &AppCredentials,
@@ -150,7 +150,8 @@ fn span(call: &Call) -> Span {
         Once::Text(name) => name.get(..64).unwrap_or(name),
         Once::Missing | Once::Many => "",
     };
-    tracing::info_span!(
+    // Of the highest level, so that it is there for whatever lines a filter lets through.
+    tracing::error_span!(
         "request",
         request_id = %call.request_id,
         app = %call.app,

@@ -78,15 +78,16 @@ fn body<D: Serialize>(
 pub(crate) enum Effect {
     /// Nothing: it reads.
     Reads,
-    /// It changes the room, and ends with `not_durable` when what it causes cannot be kept (ruling 27).
+    /// It changes the room, and ends with `not_durable` when what it causes cannot be kept (ruling
+    /// 27).
     Changes {
         /// 124 for streams, 1 else.
         not_durable: ReturnCode,
     },
 }
 
-/// The refusal of a command or query that the node did not carry out. What a missing room means is the
-/// action's own: `no_room` (ruling 13).
+/// The refusal of a command or query that the node did not carry out. What a missing room means is
+/// the action's own: `no_room` (ruling 13).
 pub(crate) fn not_carried_out(
     error: CommandError,
     effect: Effect,

@@ -15,8 +15,8 @@ const SOURCES_MAX: usize = 10_000;
 
 /// When each source was last logged.
 ///
-/// Behind a lock because all connections share it; it is held for one map operation, and only by requests
-/// that failed.
+/// Behind a lock because all connections share it; it is held for one map operation, and only by
+/// requests that failed.
 #[derive(Debug, Default)]
 pub(crate) struct FailureLog {
     /// Time of the last line by source; `None` stands for an unknown source.

@@ -1,7 +1,7 @@
 //! The checks before every action, in the order of ruling 4: the first that fails is the answer.
 //!
-//! Each check is a small function of the request and what is known; the caller acts. Checks after the
-//! signature stand in [`crate::answer`].
+//! Each check is a small function of the request and what is known; the caller acts. Checks after
+//! the signature stand in [`crate::answer`].
 
 use std::sync::Arc;
 
@@ -164,8 +164,8 @@ pub(crate) fn action(fields: &Fields) -> Result<&'static Action, Refusal> {
 
 /// The rate column that the request falls under (ruling 6).
 ///
-/// # Errors
-/// Code 2 when IsTest is neither true nor false, 100000016 when the app does not have that environment.
+/// # Errors Code 2 when IsTest is neither true nor false, 100000016 when the app does not have that
+/// environment.
 pub(crate) fn environment(fields: &Fields, own: Environment) -> Result<Column, Refusal> {
     let asked = match fields.common("IsTest") {
         Once::Missing => None,

@@ -1,4 +1,5 @@
-//! The HTTP side: one path, two methods, bounded sizes; everything that passes is HTTP 200 (ruling 2).
+//! The HTTP side: one path, two methods, bounded sizes; everything that passes is HTTP 200 (ruling
+//! 2).
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;

@@ -1,14 +1,14 @@
 //! The Server API over HTTP: what a backend asks of rooms with signed requests to `/`.
 //!
 //! - [`router`] serves it; [`ApiState`] is what it needs.
-//! - `gateway`: the checks before every action, in the contract's order; `replay`: a request acts once;
-//!   `rate_limit`: how often; `answer`: the way through all of them.
+//! - `gateway`: the checks before every action, in the contract's order; `replay`: a request acts
+//!   once; `rate_limit`: how often; `answer`: the way through all of them.
 //! - `actions`: one file per action: its parameters, its command, its reply, its codes.
-//! - [`ACTIONS`]: the table of all actions.
+//! - `ACTIONS`, in this file: the table of all actions.
 //!
-//! The invariant: an action runs only for a request that is authentic, in time, inside its app's limits and
-//! not answered before; and every reply to a request that reached the gateway is HTTP 200 with a `Code`
-//! of the table in `odeum_proto::return_code`.
+//! The invariant: an action runs only for a request that is authentic, in time, inside its app's
+//! limits and not answered before; and every reply to a request that reached the gateway is HTTP
+//! 200 with a `Code` of the table in `odeum_proto::return_code`.
 //!
 //! ```no_run
 //! use std::sync::Arc;

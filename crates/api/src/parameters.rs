@@ -1,5 +1,5 @@
-//! From texts and JSON values to domain types, with the codes of ruling 8: 2 for what is missing, of the
-//! wrong type, out of range or has a bad character, 3 for what is too long.
+//! From texts and JSON values to domain types, with the codes of ruling 8: 2 for what is missing,
+//! of the wrong type, out of range or has a bad character, 3 for what is too long.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! What a request says, as texts: the parts of its query and the values of its body (ruling 1).
 //!
 //! `Key[]=a`, `Key%5B%5D=a` and a repeated `Key=a` are all the same list under `Key`. A part whose
-//! percent-encoding is bad makes the request faulty, but is told only where parameters are checked, so
-//! that the gateway's own checks come first.
+//! percent-encoding is bad makes the request faulty, but is told only where parameters are checked,
+//! so that the gateway's own checks come first.
 
 use std::collections::BTreeMap;
 
@@ -141,8 +141,8 @@ fn list_name(key: &str) -> &str {
     key.strip_suffix("[]").unwrap_or(key)
 }
 
-/// Percent-decodes a part of a query; `+` is a space. `None` when an escape is bad or the bytes are not
-/// UTF-8.
+/// Percent-decodes a part of a query; `+` is a space. `None` when an escape is bad or the bytes are
+/// not UTF-8.
 fn decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

@@ -1,7 +1,8 @@
 //! How often an action may be called: the contract's figures over sliding windows (ruling 7).
 //!
-//! A call counts against its app's window and, where the action has one, its room's; it is taken from both
-//! or from neither, so a refused call consumes nothing. A whole window's allowance at once is fine.
+//! A call counts against its app's window and, where the action has one, its room's; it is taken
+//! from both or from neither, so a refused call consumes nothing. A whole window's allowance at
+//! once is fine.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -12,8 +13,9 @@ use odeum_types::{AppId, RoomId, UnixMillis};
 /// The window of the figures per app.
 const APP_WINDOW: Duration = Duration::from_secs(1);
 
-/// Room windows kept before those that have run out are looked for. They are at most as many as the app
-/// windows let through in the longest room window, so this bounds memory without refusing anybody.
+/// Room windows kept before those that have run out are looked for. They are at most as many as the
+/// app windows let through in the longest room window, so this bounds memory without refusing
+/// anybody.
 const SWEEP_AT_LEAST: usize = 1024;
 
 /// Which figures stand for a call, and which windows count it: test and production count apart.
@@ -77,8 +79,8 @@ pub(crate) enum Exceeded {
 
 /// The windows of all callers.
 ///
-/// Behind a lock because every request of every connection counts here before it has an owner; it is
-/// held for two map operations.
+/// Behind a lock because every request of every connection counts here before it has an owner; it
+/// is held for two map operations.
 #[derive(Debug, Default)]
 pub(crate) struct RateLimiter {
     /// The windows.
@@ -135,7 +137,8 @@ impl RateLimiter {
 }
 
 impl Windows {
-    /// Drops the room windows that have run out, once there are twice as many as after the last time.
+    /// Drops the room windows that have run out, once there are twice as many as after the last
+    /// time.
     fn sweep(&mut self, now: UnixMillis) {
         if self.rooms.len() < self.sweep_at.max(SWEEP_AT_LEAST) {
             return;

@@ -1,8 +1,8 @@
 //! Nonces and what was answered to them, so that a request never acts twice (ruling 5).
 //!
 //! The same nonce with the same request gets the stored reply, also while the first is still being
-//! answered; with another request it is a replay. A nonce is kept until its request's Timestamp leaves the
-//! window; after that the Timestamp itself is refused.
+//! answered; with another request it is a replay. A nonce is kept until its request's Timestamp
+//! leaves the window; after that the Timestamp itself is refused.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,18 +15,18 @@ use crate::query::Digest;
 /// Nonces kept per app; beyond it the oldest leave first.
 const NONCES_MAX: usize = 100_000;
 
-/// Replies longer than this are counted as large. Only lists are: replies to calls that change something
-/// hold no more than a message.
+/// Replies longer than this are counted as large. Only lists are: replies to calls that change
+/// something hold no more than a message.
 const LARGE_REPLY_BYTES: usize = 2048;
 
-/// Bytes of large replies kept per app; beyond it the oldest of them are forgotten, and a retry of such
-/// a list reads it anew.
+/// Bytes of large replies kept per app; beyond it the oldest of them are forgotten, and a retry of
+/// such a list reads it anew.
 const LARGE_REPLY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// The nonces of all apps.
 ///
-/// Behind a lock because two connections may bring the same nonce at once and one of them must win; it is
-/// held for a few map operations.
+/// Behind a lock because two connections may bring the same nonce at once and one of them must win;
+/// it is held for a few map operations.
 #[derive(Debug, Default)]
 pub(crate) struct NonceStore {
     /// One entry per app that made an authentic request.
@@ -100,8 +100,8 @@ pub(crate) struct Ticket {
 }
 
 impl NonceStore {
-    /// Looks up a nonce and takes it if it is free. `ends_at` is when the request's Timestamp leaves the
-    /// window.
+    /// Looks up a nonce and takes it if it is free. `ends_at` is when the request's Timestamp
+    /// leaves the window.
     pub(crate) fn claim(
         self: &Arc<Self>,
         now: UnixMillis,

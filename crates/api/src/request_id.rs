@@ -12,8 +12,9 @@ const COUNTER_BITS: u32 = 22;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct RequestId(u64);
 
-/// Gives out request ids: the time in milliseconds, then a counter that starts at random, so that ids
-/// of one process never meet (below four million requests a millisecond) and those of two rarely.
+/// Gives out request ids: the time in milliseconds, then a counter that starts at random, so that
+/// ids of one process never meet (below four million requests a millisecond) and those of two
+/// rarely.
 #[derive(Debug)]
 pub(crate) struct RequestIds {
     /// The next number; its low bits are used.

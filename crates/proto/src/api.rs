@@ -1,7 +1,7 @@
 //! The Server API's replies, in the contract's spelling and order of keys.
 //!
-//! Requests have no shapes here: they are texts in a query or values in a JSON body, and become domain
-//! types at the edge, in one file per action.
+//! Requests have no shapes here: they are texts in a query or values in a JSON body, and become
+//! domain types at the edge, in one file per action.
 
 use serde::{Deserialize, Serialize};
 

@@ -14,7 +14,8 @@ struct DeleteStream {
 }
 
 impl DeleteStream {
-    /// `UserId` is the operator's and `UserName` goes with it: both are checked and neither is used.
+    /// `UserId` is the operator's and `UserName` goes with it: both are checked and neither is
+    /// used.
     fn parse(parameters: Parameters<'_>) -> Result<Self, Refusal> {
         let room = parameters.room()?;
         parameters.user()?;

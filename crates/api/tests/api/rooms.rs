@@ -1,4 +1,5 @@
-//! The other actions: what they do, what they reply, and what a missing room is to each (ruling 13).
+//! The other actions: what they do, what they reply, and what a missing room is to each (ruling
+//! 13).
 
 use std::time::Duration;
 
