@@ -1,8 +1,10 @@
 //! DescribeUserNum: how many users rooms have; 0 for a room that is not there (ruling 13).
 
+use std::time::Duration;
+
 use odeum_node::CommandError;
 use odeum_proto::api::{UserCount, UserCounts};
-use odeum_proto::return_code::room;
+use odeum_proto::return_code::{gateway, room};
 use odeum_types::RoomId;
 
 use crate::call::{Answer, Call, Effect, not_carried_out};
@@ -12,13 +14,24 @@ use crate::refusal::Refusal;
 /// Rooms of one call.
 const ROOMS_MAX: usize = 10;
 
+/// How long all of them may take together (ruling 4); each alone has the node's own deadline.
+const DEADLINE: Duration = Duration::from_secs(5);
+
 fn parse(parameters: Parameters<'_>) -> Result<Vec<RoomId>, Refusal> {
     parameters.list("RoomId", ROOMS_MAX, room::PARAMETER_BAD, RoomId::parse)
 }
 
 pub(crate) async fn answer(call: Call) -> Result<Answer, Refusal> {
-    let mut user_count_list = Vec::with_capacity(ROOMS_MAX);
-    for id in parse(call.parameters()?)? {
+    let rooms = parse(call.parameters()?)?;
+    match tokio::time::timeout(DEADLINE, count(&call, rooms)).await {
+        Ok(counted) => Ok(call.found(UserCounts { user_count_list: counted? })),
+        Err(_) => Err(Refusal::new(gateway::OVERLOADED, "the rooms could not be asked in time")),
+    }
+}
+
+async fn count(call: &Call, rooms: Vec<RoomId>) -> Result<Vec<UserCount>, Refusal> {
+    let mut counts = Vec::with_capacity(rooms.len());
+    for id in rooms {
         let user_count = match call.node().query(call.app, &id, |room| room.user_count()).await {
             Ok(count) => u32::try_from(count).unwrap_or(u32::MAX),
             Err(CommandError::NoRoom) => 0,
@@ -26,10 +39,9 @@ pub(crate) async fn answer(call: Call) -> Result<Answer, Refusal> {
                 return Err(not_carried_out(error, Effect::Reads, &id, room::ROOM_UNKNOWN));
             }
         };
-        let room_id = id.to_string();
-        user_count_list.push(UserCount { room_id, user_count, admin_user_count: 0 });
+        counts.push(UserCount { room_id: id.to_string(), user_count, admin_user_count: 0 });
     }
-    Ok(call.found(UserCounts { user_count_list }))
+    Ok(counts)
 }
 
 #[cfg(test)]
