@@ -78,8 +78,8 @@ impl AppState {
     }
 }
 
-/// All apps. The lock is held to look one up or to put a reload's in place; a message would add a task
-/// switch to every command.
+/// All apps. The lock is held to look one up or to put a reload's in place; a message would add a
+/// task switch to every command.
 #[derive(Debug)]
 pub(crate) struct AppRegistry {
     /// The apps served, by id.
@@ -96,8 +96,8 @@ impl AppRegistry {
         registry
     }
 
-    /// Takes a reload's apps: known ones keep their claims and rooms, and their next rooms are configured
-    /// anew; a removed one takes no new login and its rooms end by themselves.
+    /// Takes a reload's apps: known ones keep their claims and rooms, and their next rooms are
+    /// configured anew; a removed one takes no new login and its rooms end by themselves.
     pub(crate) fn update(&self, apps: Vec<AppSettings>) {
         let mut known = self.apps.write().unwrap_or_else(PoisonError::into_inner);
         known.retain(|id, state| state.rooms() > 0 || apps.iter().any(|app| app.app == *id));

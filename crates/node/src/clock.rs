@@ -4,8 +4,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use odeum_types::UnixMillis;
 
-/// Wall time that never runs backwards: what an administrator or NTP does to the system clock after the
-/// start does not reach rooms, tokens or timers.
+/// Wall time that never runs backwards: what an administrator or NTP does to the system clock after
+/// the start does not reach rooms, tokens or timers.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
     /// Unix time at the anchor.

@@ -25,13 +25,13 @@ pub struct NodeConfig {
 /// The media plane.
 #[derive(Debug, Clone)]
 pub struct MediaConfig {
-    /// Where the first worker's UDP socket is bound; the next workers have the next ports. With port 0
-    /// each has a free one. Default 127.0.0.1:7881.
+    /// Where the first worker's UDP socket is bound; the next workers have the next ports. With
+    /// port 0 each has a free one. Default 127.0.0.1:7881.
     pub listen: SocketAddr,
     /// Worker threads. Default 1. More spread rooms over cores; one room stays on one.
     pub workers: usize,
-    /// Announced to clients in place of the bound address. Default none: the bound address, or those of
-    /// the interfaces when bound to all.
+    /// Announced to clients in place of the bound address. Default none: the bound address, or
+    /// those of the interfaces when bound to all.
     pub external_address: Option<IpAddr>,
     /// Transports per worker; beyond it a publish or play is refused. Default 4,000, about 120 MB.
     pub peers_per_worker_max: usize,

@@ -51,7 +51,8 @@ pub enum LoginFailed {
         /// The limit that was hit.
         users_per_app_max: usize,
     },
-    /// Another login of the same user came later and goes first; an older session may have been ended.
+    /// Another login of the same user came later and goes first; an older session may have been
+    /// ended.
     #[error("user {0} is logging in elsewhere")]
     Overtaken(UserId),
 }

@@ -1,5 +1,5 @@
-//! The way out for events: what rooms report goes to one receiver, which acknowledges each batch once it
-//! is safe. Room tasks never wait for it; an API reply does (ruling 27).
+//! The way out for events: what rooms report goes to one receiver, which acknowledges each batch
+//! once it is safe. Room tasks never wait for it; an API reply does (ruling 27).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -28,8 +28,8 @@ pub struct EventReceiver {
 /// Resolves when the events are safe.
 pub(crate) type Acknowledged = oneshot::Receiver<()>;
 
-/// The rooms' end. It never waits: admission is refused beyond the bound, by [`EventSender::is_full`],
-/// before a command changes anything.
+/// The rooms' end. It never waits: admission is refused beyond the bound, by
+/// [`EventSender::is_full`], before a command changes anything.
 #[derive(Debug, Clone)]
 pub(crate) struct EventSender {
     /// To the receiver.
@@ -68,8 +68,8 @@ impl EventSender {
         self.queued.load(Ordering::Relaxed)
     }
 
-    /// Hands `events` over; none when there are none. A receiver that is gone counts as one that has
-    /// acknowledged: nobody wants the events.
+    /// Hands `events` over; none when there are none. A receiver that is gone counts as one that
+    /// has acknowledged: nobody wants the events.
     pub(crate) fn send(&self, events: Vec<Event>) -> Option<Acknowledged> {
         if events.is_empty() {
             return None;

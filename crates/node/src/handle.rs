@@ -15,7 +15,8 @@ use tokio::sync::oneshot;
 use crate::claims::{AppClaims, AppSettings};
 use crate::error::CommandError;
 use crate::limits::STATISTICS_WAIT;
-use crate::room_worker::{RoomKey, RoomWorker};
+use crate::mailbox::RoomKey;
+use crate::room_worker::RoomWorker;
 use crate::shared::Shared;
 use crate::statistics::{MediaStatistics, NodeStatistics, count};
 
@@ -32,8 +33,8 @@ pub struct SessionRef {
     pub connection: ConnectionId,
 }
 
-/// A handle of a running node; clones are handles of the same node. Every call that reaches a room ends
-/// within [`crate::Limits::command_deadline`].
+/// A handle of a running node; clones are handles of the same node. Every call that reaches a room
+/// ends within [`crate::Limits::command_deadline`].
 #[derive(Clone)]
 pub struct NodeHandle {
     /// The node.
@@ -41,9 +42,10 @@ pub struct NodeHandle {
 }
 
 impl NodeHandle {
-    /// Runs `command` on the worker that owns the room, alone with the room, and returns its result once
-    /// the events that it caused are acknowledged. The claims are locked by the command itself, for the
-    /// one call that needs them: `room.add_stream(now, &mut claims.lock(), ..)`.
+    /// Runs `command` on the worker that owns the room, alone with the room, and returns its result
+    /// once the events that it caused are acknowledged. The claims are locked by the command
+    /// itself, for the one call that needs them: `room.add_stream(now, &mut claims.lock(),
+    /// ..)`.
     ///
     /// # Errors
     /// [`CommandError`], each variant as it says.
@@ -146,8 +148,9 @@ impl NodeHandle {
         self.on_room(session, move |now, room, _| room.stop_playing(now, id, &stream)).await
     }
 
-    /// The session's WebSocket is gone. Never refused: it waits for its place, and when the node is too
-    /// busy for longer than the deadline the room notices by itself at the next notice or heartbeat.
+    /// The session's WebSocket is gone. Never refused: it waits for its place, and when the node is
+    /// too busy for longer than the deadline the room notices by itself at the next notice or
+    /// heartbeat.
     pub async fn disconnected(&self, session: &SessionRef) {
         let key = (session.app, session.room.clone());
         let (id, connection) = (session.session, session.connection);
@@ -215,9 +218,9 @@ impl NodeHandle {
         statistics
     }
 
-    /// Ends the node: no new work, every room closed with its events (reasons 2 and 4, ruling 20), every
-    /// client told, the media plane stopped. Returns when all is done and its events are acknowledged, or
-    /// when `deadline` has passed.
+    /// Ends the node: no new work, every room closed with its events (reasons 2 and 4, ruling 20),
+    /// every client told, the media plane stopped. Returns when all is done and its events are
+    /// acknowledged, or when `deadline` has passed.
     pub async fn shutdown(&self, deadline: Duration) {
         self.shared.closing.store(true, Ordering::Release);
         let close = async {

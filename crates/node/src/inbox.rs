@@ -1,5 +1,5 @@
-//! What waits to be written to one client: a queue bounded in messages and bytes, between a room worker,
-//! which never waits, and the task that owns the client's WebSocket.
+//! What waits to be written to one client: a queue bounded in messages and bytes, between a room
+//! worker, which never waits, and the task that owns the client's WebSocket.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -96,8 +96,9 @@ pub(crate) fn inbox(messages_max: usize, bytes_max: usize) -> (InboxSender, Inbo
 }
 
 impl Inbox {
-    /// The next thing to write; none when the session has ended and nothing is left. Once the queue was
-    /// full, what waits in it is skipped: a resumed session gets it again. Cancelling loses nothing.
+    /// The next thing to write; none when the session has ended and nothing is left. Once the queue
+    /// was full, what waits in it is skipped: a resumed session gets it again. Cancelling loses
+    /// nothing.
     pub async fn recv(&mut self) -> Option<Outgoing> {
         // A queue is cut only while something waits in it, so a sleeping receiver is woken by that.
         let outgoing = self.receiver.recv().await;
@@ -149,7 +150,8 @@ impl InboxSender {
         let shared = &self.shared;
         let full = shared.messages.load(Ordering::Relaxed) >= self.messages_max
             || shared.bytes.load(Ordering::Relaxed).saturating_add(size) > self.bytes_max;
-        // One notice larger than the whole bound still goes to a client that has nothing else to read.
+        // One notice larger than the whole bound still goes to a client that has nothing else to
+        // read.
         if full && shared.messages.load(Ordering::Relaxed) > 0 {
             shared.cut.store(true, Ordering::Release);
             shared.was_cut.notify_waiters();

@@ -1,16 +1,18 @@
-//! The node: sockets, threads, tasks and the clock around the sans-IO rooms and media plane. Surfaces
-//! (Server API, signalling) reach it through [`NodeHandle`] alone.
+//! The node: sockets, threads, tasks and the clock around the sans-IO rooms and media plane.
+//! Surfaces (Server API, signalling) reach it through [`NodeHandle`] alone.
 //!
-//! - **Room workers** are tasks. Rooms hash to them; each owns its rooms, takes commands (closures over
-//!   `&mut Room`) from a bounded mailbox, and hands every output to its one owner: a client's [`Inbox`],
-//!   the media plane, the claims of the app, or the [`EventReceiver`]. They wait for nobody: a client that
-//!   reads too slowly is cut, an API reply alone waits for its events to be acknowledged.
-//! - **Media workers** are threads, one UDP socket and one `Sfu` each, that share nothing. All transports
-//!   of a room are on one of them.
-//! - **Claims** (one session per user, one room per stream, in an app) are made in the room's own step.
+//! - **Room workers** are tasks. Rooms hash to them; each owns its rooms, takes commands (closures
+//!   over `&mut Room`) from a bounded mailbox, and hands every output to its one owner: a client's
+//!   [`Inbox`], the media plane, the claims of the app, or the [`EventReceiver`]. They wait for
+//!   nobody: a client that reads too slowly is cut, an API reply alone waits for its events to be
+//!   acknowledged.
+//! - **Media workers** are threads, one UDP socket and one `Sfu` each, that share nothing. All
+//!   transports of a room are on one of them.
+//! - **Claims** (one session per user, one room per stream, in an app) are made in the room's own
+//!   step.
 //!
-//! The invariant: a claim that is held has a session or stream in a room that a worker owns, or a login
-//! under way; whatever ends them, a panic of the room included, gives the claim back.
+//! The invariant: a claim that is held has a session or stream in a room that a worker owns, or a
+//! login under way; whatever ends them, a panic of the room included, gives the claim back.
 //!
 //! Every limit stands in [`Limits`] or in `limits.rs` beside it, with its refusal.
 //!
@@ -47,10 +49,13 @@ mod identity;
 mod inbox;
 mod limits;
 mod login;
+mod mailbox;
 mod media_address;
 mod media_worker;
 mod peer_notice;
 mod publish;
+mod room_outputs;
+mod room_peers;
 mod room_worker;
 mod shared;
 mod start;

@@ -19,8 +19,8 @@ pub struct Limits {
     /// ([`crate::CommandError::Overloaded`]). Closing a transport always passes. Default 1,024.
     pub media_commands_max: usize,
     /// Events that nobody has acknowledged yet; beyond it commands and logins are refused before
-    /// anything changes ([`crate::CommandError::EventsFull`], ruling 27). What clients end by leaving
-    /// always passes: users that are in bound it. Default 100,000.
+    /// anything changes ([`crate::CommandError::EventsFull`], ruling 27). What clients end by
+    /// leaving always passes: users that are in bound it. Default 100,000.
     pub events_queued_max: usize,
     /// Notices queued for one client; beyond it its connection is cut
     /// ([`crate::CloseReason::TooSlow`]) and the room goes on without waiting. Default 1,024.
@@ -28,7 +28,8 @@ pub struct Limits {
     /// Estimated bytes queued for one client; as above. Default 1 MiB.
     pub client_queue_bytes_max: usize,
     /// How long a command may take, waiting included; beyond it
-    /// [`crate::CommandError::DeadlinePassed`]. One that has not begun by then never does. Default 5 s.
+    /// [`crate::CommandError::DeadlinePassed`]. One that has not begun by then never does. Default
+    /// 5 s.
     pub command_deadline: Duration,
 }
 
@@ -50,14 +51,15 @@ impl Default for Limits {
 /// Buffers that one read of a media socket fills at most; more waits in the kernel.
 pub(crate) const RECEIVE_BATCH_MAX: usize = 32;
 
-/// Bytes of one such buffer: the largest datagram, or GRO's joined ones, that the kernel hands over.
+/// Bytes of one such buffer: the largest datagram, or GRO's joined ones, that the kernel hands
+/// over.
 pub(crate) const DATAGRAM_BYTES_MAX: usize = 65_536;
 
 /// Batches that a media worker reads before it looks at commands and timers again.
 pub(crate) const BATCHES_PER_TURN_MAX: usize = 8;
 
-/// Packets of one batch handed to the media plane before its sends are flushed: GRO can bring 2,048 in
-/// one batch, and the fan-out of that many would not fit its queues.
+/// Packets of one batch handed to the media plane before its sends are flushed: GRO can bring 2,048
+/// in one batch, and the fan-out of that many would not fit its queues.
 pub(crate) const FLUSH_PACKETS_MAX: usize = 256;
 
 /// Commands that a media worker carries out before it reads its socket again.
@@ -67,15 +69,16 @@ pub(crate) const COMMANDS_PER_TURN_MAX: usize = 32;
 /// `net.core.rmem_max` says so, which is logged. Beyond it packets are lost as in a network.
 pub(crate) const SOCKET_BUFFER_BYTES: usize = 8 * 1024 * 1024;
 
-/// Addresses announced to clients when the media socket is bound to all of them; the rest is left out.
+/// Addresses announced to clients when the media socket is bound to all of them; the rest is left
+/// out.
 pub(crate) const ANNOUNCED_ADDRESSES_MAX: usize = 8;
 
 /// Times that a login turns out a session of the same user elsewhere before it gives up
 /// ([`crate::LoginFailed::Overtaken`]): another login races with it.
 pub(crate) const EVICTIONS_MAX: usize = 3;
 
-/// Restarts of one media worker after panics of its own; beyond it the worker stays down and the node
-/// reports itself unhealthy.
+/// Restarts of one media worker after panics of its own; beyond it the worker stays down and the
+/// node reports itself unhealthy.
 pub(crate) const MEDIA_RESTARTS_MAX: u32 = 16;
 
 /// How long `statistics` waits for a media worker; one that does not answer counts as zero.

@@ -16,7 +16,8 @@ use crate::handle::{NodeHandle, SessionRef};
 use crate::identity::resume_secret;
 use crate::inbox::{Inbox, InboxSender, inbox};
 use crate::limits::EVICTIONS_MAX;
-use crate::room_worker::{RoomKey, RoomWorker};
+use crate::mailbox::RoomKey;
+use crate::room_worker::RoomWorker;
 use crate::statistics::count;
 
 /// A login whose token was checked.
@@ -80,8 +81,9 @@ pub struct ResumedSession {
 }
 
 impl NodeHandle {
-    /// Opens a session. An older session of the same user ends first, wherever it is (ruling 18). A caller
-    /// that goes away while this runs leaves a session without connection, which ends by its heartbeat.
+    /// Opens a session. An older session of the same user ends first, wherever it is (ruling 18). A
+    /// caller that goes away while this runs leaves a session without connection, which ends by
+    /// its heartbeat.
     ///
     /// # Errors
     /// [`LoginFailed`], each variant as it says.
@@ -105,7 +107,8 @@ impl NodeHandle {
         answer.await.unwrap_or(Err(LoginFailed::Command(CommandError::ShuttingDown)))
     }
 
-    /// Goes on with a session over a new WebSocket; the old one, if there still is one, is told to close.
+    /// Goes on with a session over a new WebSocket; the old one, if there still is one, is told to
+    /// close.
     ///
     /// # Errors
     /// [`ResumeFailed`], each variant as it says.

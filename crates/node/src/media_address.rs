@@ -4,9 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::limits::ANNOUNCED_ADDRESSES_MAX;
 
-/// The addresses to announce for a socket that is bound to `local`: the operator's `external` one; else
-/// the bound one; else, when bound to all, those of the `interfaces` that are of its family (an IPv6
-/// socket takes both); else loopback. IPv4 first: it is what most clients have.
+/// The addresses to announce for a socket that is bound to `local`: the operator's `external` one;
+/// else the bound one; else, when bound to all, those of the `interfaces` that are of its family
+/// (an IPv6 socket takes both); else loopback. IPv4 first: it is what most clients have.
 pub(crate) fn announced(
     local: SocketAddr,
     external: Option<IpAddr>,

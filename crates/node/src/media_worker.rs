@@ -1,8 +1,9 @@
-//! A media worker: one plain thread that owns one UDP socket and one `Sfu`. Packets that arrived together
-//! are handled together and answered together; commands of the control plane come over a queue.
+//! A media worker: one plain thread that owns one UDP socket and one `Sfu`. Packets that arrived
+//! together are handled together and answered together; commands of the control plane come over a
+//! queue.
 //!
-//! It shares nothing with other workers. What it tells the control plane goes to the room worker that
-//! owns the peer.
+//! It shares nothing with other workers. What it tells the control plane goes to the room worker
+//! that owns the peer.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -84,8 +85,8 @@ pub(crate) struct MediaHandle {
 pub(crate) struct MediaBusy;
 
 impl MediaHandle {
-    /// Asks for a new transport; the owner's room worker is the only one who asks for its peers, so a
-    /// later [`MediaHandle::close`] cannot overtake it.
+    /// Asks for a new transport; the owner's room worker is the only one who asks for its peers, so
+    /// a later [`MediaHandle::close`] cannot overtake it.
     pub(crate) fn create(&self, create: CreatePeer) -> Result<(), MediaBusy> {
         if self.offers.load(Ordering::Relaxed) >= self.offers_max || !self.is_alive() {
             return Err(MediaBusy);
@@ -198,8 +199,8 @@ struct Plane {
 }
 
 impl MediaWorker {
-    /// Runs until told to stop. A panic that the sfu did not contain ends all peers of this worker, tells
-    /// their rooms, and begins anew with an empty sfu on the same socket.
+    /// Runs until told to stop. A panic that the sfu did not contain ends all peers of this worker,
+    /// tells their rooms, and begins anew with an empty sfu on the same socket.
     fn run_guarded(&mut self, number: usize) {
         loop {
             let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.run())) else { return };

@@ -17,8 +17,8 @@ pub(crate) struct PeerOwner {
     pub(crate) stream: StreamId,
     /// What it does.
     pub(crate) role: PeerRole,
-    /// To the room's worker. Unbounded, for it must not be lost: a transport makes two notices at most,
-    /// and the media workers limit transports.
+    /// To the room's worker. Unbounded, for it must not be lost: a transport makes two notices at
+    /// most, and the media workers limit transports.
     pub(crate) notices: mpsc::UnboundedSender<PeerNotice>,
 }
 

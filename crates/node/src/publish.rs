@@ -1,5 +1,5 @@
-//! Publishing and playing: first the room, then the media plane, then the SDP answer. What the media plane
-//! reports afterwards goes to the room's worker by itself.
+//! Publishing and playing: first the room, then the media plane, then the SDP answer. What the
+//! media plane reports afterwards goes to the room's worker by itself.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,18 +11,19 @@ use tokio::time::Instant;
 
 use crate::error::{CommandError, PlayFailed, PublishFailed};
 use crate::handle::{NodeHandle, SessionRef};
+use crate::mailbox::RoomKey;
 use crate::media_worker::{CreatePeer, CreateRole, OfferAnswer};
 use crate::peer_notice::{PeerOwner, PeerRole};
-use crate::room_worker::{RoomKey, RoomWorker};
+use crate::room_worker::RoomWorker;
 
 impl NodeHandle {
-    /// Begins a publication with the client's SDP offer and returns the SDP answer. The stream comes into
-    /// the room's list when its media is connected. A caller that goes away leaves a publication that ends
-    /// by the media plane's connect timeout.
+    /// Begins a publication with the client's SDP offer and returns the SDP answer. The stream
+    /// comes into the room's list when its media is connected. A caller that goes away leaves a
+    /// publication that ends by the media plane's connect timeout.
     ///
     /// # Errors
-    /// [`PublishFailed`], each variant as it says; the room is as before then, but for what the stream's
-    /// own replacement has ended.
+    /// [`PublishFailed`], each variant as it says; the room is as before then, but for what the
+    /// stream's own replacement has ended.
     pub async fn publish(
         &self,
         session: &SessionRef,
@@ -122,11 +123,11 @@ impl NodeHandle {
         }
     }
 
-    /// Waits until the room has heard what the media plane told it before: a refused offer's stream is free
-    /// for everyone once its publisher knows of the refusal.
+    /// Waits until the room has heard what the media plane told it before: a refused offer's stream
+    /// is free for everyone once its publisher knows of the refusal.
     async fn settle(&self, key: &RoomKey) {
-        // The worker hears the media plane before it takes a command. One that is too busy for this one
-        // has heard by the time it has room for the next.
+        // The worker hears the media plane before it takes a command. One that is too busy for this
+        // one has heard by the time it has room for the next.
         self.ask(key, |_, reply| RoomWorker::reply((), None, reply)).await.unwrap_or(());
     }
 

@@ -15,8 +15,8 @@ use crate::error::CommandError;
 use crate::events::EventSender;
 use crate::identity::Identities;
 use crate::limits::Limits;
+use crate::mailbox::{Job, Mailbox, RoomKey};
 use crate::media_worker::MediaHandle;
-use crate::room_worker::{Job, Mailbox, RoomKey};
 use crate::statistics::{ControlCounters, count};
 
 /// The node. Everything here is fixed after the start, or a counter, or documents its own lock.

@@ -14,9 +14,10 @@ use crate::events::{self, EventReceiver};
 use crate::handle::NodeHandle;
 use crate::identity::{Identities, random_bytes};
 use crate::limits::SOCKET_BUFFER_BYTES;
+use crate::mailbox::mailbox;
 use crate::media_address::announced;
 use crate::media_worker::{self, MediaHandle};
-use crate::room_worker::{self, mailbox};
+use crate::room_worker;
 use crate::shared::Shared;
 use crate::statistics::ControlCounters;
 use crate::udp::{UdpSocket, interface_addresses};
@@ -26,7 +27,8 @@ impl NodeHandle {
     /// [`NodeHandle::shutdown`].
     ///
     /// # Errors
-    /// A media address that cannot be bound, named in the message; or the machine is out of threads.
+    /// A media address that cannot be bound, named in the message; or the machine is out of
+    /// threads.
     ///
     /// # Panics
     /// Outside a tokio runtime.

@@ -74,8 +74,9 @@ pub struct SocketStatistics {
 
 macro_rules! control_counters {
     ($($name:ident),* $(,)?) => {
-        /// The live counters behind [`ControlStatistics`]. Shared by all room workers and callers of the
-        /// handle: one relaxed addition each, where a message would cost more than the thing counted.
+        /// The live counters behind [`ControlStatistics`]. Shared by all room workers and callers
+        /// of the handle: one relaxed addition each, where a message would cost more than the
+        /// thing counted.
         #[derive(Debug, Default)]
         pub(crate) struct ControlCounters {
             $(pub(crate) $name: AtomicU64,)*
@@ -91,7 +92,13 @@ macro_rules! control_counters {
 }
 
 control_counters! {
-    logins, mailbox_refusals, media_refusals, events_refusals, deadlines_passed, clients_cut, notices,
+    logins,
+    mailbox_refusals,
+    media_refusals,
+    events_refusals,
+    deadlines_passed,
+    clients_cut,
+    notices,
     room_panics,
 }
 

@@ -1,10 +1,11 @@
-//! The kernel's side of the media plane: one UDP socket read in batches with GRO, written with GSO, and
-//! an eventfd that wakes its thread. The only file of this crate with unsafe code; each call is as thin
-//! as the kernel's own.
+//! The kernel's side of the media plane: one UDP socket read in batches with GRO, written with GSO,
+//! and an eventfd that wakes its thread. The only file of this crate with unsafe code; each call is
+//! as thin as the kernel's own.
 //!
-//! GSO (`UDP_SEGMENT`) hands the kernel up to 64 packets of one size in one call, GRO (`UDP_GRO`) brings
-//! packets of one source in one buffer. Both are tried at start; a socket without them sends and reads
-//! packet by packet, and a send that a network card refuses (EIO, EINVAL) turns GSO off for good.
+//! GSO (`UDP_SEGMENT`) hands the kernel up to 64 packets of one size in one call, GRO (`UDP_GRO`)
+//! brings packets of one source in one buffer. Both are tried at start; a socket without them sends
+//! and reads packet by packet. A network card that cannot segment (EIO) turns GSO off for good;
+//! packets too large for the path (EINVAL) are sent one by one that time.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -65,7 +66,8 @@ impl UdpSocket {
         }
         socket.bind(&address.into())?;
         socket.set_nonblocking(true)?;
-        // A kernel that grants less than was asked for does not say so; what it granted is read back.
+        // A kernel that grants less than was asked for does not say so; what it granted is read
+        // back.
         socket.set_recv_buffer_size(buffer_bytes)?;
         socket.set_send_buffer_size(buffer_bytes)?;
         let buffers = (socket.recv_buffer_size()?, socket.send_buffer_size()?);
@@ -77,8 +79,8 @@ impl UdpSocket {
         Ok(Self { socket, local, segmentation, gro, buffers })
     }
 
-    /// Sends `bytes` to `destination`, as packets of `segment_size` bytes (the last may be shorter), or
-    /// as one packet. Never blocks.
+    /// Sends `bytes` to `destination`, as packets of `segment_size` bytes (the last may be
+    /// shorter), or as one packet. Never blocks.
     pub(crate) fn send(
         &mut self,
         destination: SocketAddr,
@@ -91,10 +93,13 @@ impl UdpSocket {
         };
         if self.segmentation == Segmentation::Kernel {
             match send_segmented(self.socket.as_raw_fd(), &address, bytes, size) {
-                Err(error) if matches!(error.raw_os_error(), Some(libc::EIO | libc::EINVAL)) => {
-                    tracing::warn!(%error, "the kernel refused a segmented send; GSO is off from now on");
+                // The network card cannot do it, and never will.
+                Err(error) if error.raw_os_error() == Some(libc::EIO) => {
+                    tracing::warn!(%error, "segmented sends do not work here; GSO is off");
                     self.segmentation = Segmentation::PerPacket;
                 }
+                // These packets do not fit the path's MTU: they may be fragmented one by one.
+                Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {}
                 result => return outcome(result),
             }
         }
@@ -123,7 +128,8 @@ impl UdpSocket {
         self.gro
     }
 
-    /// Receive and send buffer sizes that the kernel granted, in bytes (it doubles what was asked for).
+    /// Receive and send buffer sizes that the kernel granted, in bytes (it doubles what was asked
+    /// for).
     pub(crate) fn buffers(&self) -> (usize, usize) {
         self.buffers
     }
@@ -162,7 +168,8 @@ fn set_option(
     value: libc::c_int,
 ) -> io::Result<()> {
     let pointer: *const libc::c_int = &value;
-    // SAFETY: `fd` is an open socket of the caller, `pointer` points at a live int of the size given.
+    // SAFETY: `fd` is an open socket of the caller, `pointer` points at a live int of the size
+    // given.
     let result = unsafe {
         libc::setsockopt(
             fd,
@@ -193,8 +200,9 @@ fn send_segmented(fd: RawFd, to: &SockAddr, bytes: &[u8], size: usize) -> io::Re
     message.msg_control = control.0.as_mut_ptr().cast();
     // SAFETY: CMSG_SPACE only computes.
     message.msg_controllen = unsafe { libc::CMSG_SPACE(size_of::<u16>() as u32) } as _;
-    // SAFETY: msg_control points at CONTROL_BYTES live, aligned bytes, more than msg_controllen, so the
-    // first header and its u16 lie inside them. sendmsg reads name, bytes and control, which outlive it.
+    // SAFETY: msg_control points at CONTROL_BYTES live, aligned bytes, more than msg_controllen, so
+    // the first header and its u16 lie inside them. sendmsg reads name, bytes and control,
+    // which outlive it.
     let sent = unsafe {
         let header = libc::CMSG_FIRSTHDR(&message);
         (*header).cmsg_level = libc::SOL_UDP;
@@ -242,8 +250,8 @@ impl ReceiveBatch {
         }
     }
 
-    /// Reads what waits at `socket`, at most one batch. True when every buffer was filled, so that more
-    /// may wait; false when the socket is empty.
+    /// Reads what waits at `socket`, at most one batch. True when every buffer was filled, so that
+    /// more may wait; false when the socket is empty.
     ///
     /// # Errors
     /// What the kernel says, but for EAGAIN, EINTR and the ICMP errors of earlier sends.
@@ -267,8 +275,8 @@ impl ReceiveBatch {
             header.msg_control = control.0.as_mut_ptr().cast();
             header.msg_controllen = CONTROL_BYTES as _;
         }
-        // SAFETY: every header points at buffers of `self` and of this frame that live through the call,
-        // with their real sizes; a null timeout with MSG_DONTWAIT returns at once.
+        // SAFETY: every header points at buffers of `self` and of this frame that live through the
+        // call, with their real sizes; a null timeout with MSG_DONTWAIT returns at once.
         let count = unsafe {
             libc::recvmmsg(
                 socket.socket.as_raw_fd(),
@@ -316,8 +324,8 @@ fn source_address(storage: &libc::sockaddr_storage) -> Option<SocketAddr> {
     let pointer = std::ptr::from_ref(storage);
     match libc::c_int::from(storage.ss_family) {
         libc::AF_INET => {
-            // SAFETY: a sockaddr_storage is large and aligned enough for every sockaddr, all bytes of it
-            // are initialised, and its family says which one it holds.
+            // SAFETY: a sockaddr_storage is large and aligned enough for every sockaddr, all bytes
+            // of it are initialised, and its family says which one it holds.
             let v4 = unsafe { &*pointer.cast::<libc::sockaddr_in>() };
             let ip = Ipv4Addr::from(u32::from_be(v4.sin_addr.s_addr));
             Some((ip, u16::from_be(v4.sin_port)).into())
@@ -344,8 +352,9 @@ fn canonical(address: SocketAddr) -> SocketAddr {
 
 /// The packet size that the kernel says a GRO buffer was joined from.
 fn gro_segment(header: &libc::msghdr) -> Option<usize> {
-    // SAFETY: the kernel set msg_control and msg_controllen to well-formed control messages inside the
-    // live control buffer; CMSG_NXTHDR ends at its length; a UDP_GRO message carries one int.
+    // SAFETY: the kernel set msg_control and msg_controllen to well-formed control messages inside
+    // the live control buffer; CMSG_NXTHDR ends at its length; a UDP_GRO message carries one
+    // int.
     unsafe {
         let mut next = libc::CMSG_FIRSTHDR(header);
         while let Some(control) = next.as_ref() {
@@ -380,8 +389,8 @@ impl Waker {
     /// Wakes the thread that waits, or lets its next wait return at once.
     pub(crate) fn wake(&self) {
         let one = 1u64;
-        // SAFETY: eight live bytes are written to an open eventfd. Its only failure is a counter at its
-        // maximum, and then the thread is awake already.
+        // SAFETY: eight live bytes are written to an open eventfd. Its only failure is a counter at
+        // its maximum, and then the thread is awake already.
         unsafe { libc::write(self.0.as_raw_fd(), std::ptr::from_ref(&one).cast(), 8) };
     }
 
@@ -393,7 +402,8 @@ impl Waker {
     }
 }
 
-/// Sleeps until `socket` has something to read, `waker` is raised or `timeout` passes (none: forever).
+/// Sleeps until `socket` has something to read, `waker` is raised or `timeout` passes (none:
+/// forever).
 ///
 /// # Errors
 /// What the kernel says; EINTR is no error.
@@ -428,8 +438,8 @@ pub(crate) fn interface_addresses() -> io::Result<Vec<IpAddr>> {
     }
     let mut addresses = Vec::new();
     let mut next = list;
-    // SAFETY: `next` walks the list until its null end; a non-null ifa_addr points at a sockaddr of the
-    // size that its family says.
+    // SAFETY: `next` walks the list until its null end; a non-null ifa_addr points at a sockaddr of
+    // the size that its family says.
     unsafe {
         while let Some(interface) = next.as_ref() {
             next = interface.ifa_next;
@@ -460,95 +470,4 @@ pub(crate) fn interface_addresses() -> io::Result<Vec<IpAddr>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn pair(address: &str) -> (UdpSocket, UdpSocket) {
-        let bind = || UdpSocket::bind(address.parse().unwrap(), 1 << 20).unwrap();
-        (bind(), bind())
-    }
-
-    /// Reads until `count` packets came.
-    fn packets(socket: &UdpSocket, count: usize) -> Vec<(SocketAddr, Vec<u8>)> {
-        let waker = Waker::new().unwrap();
-        let mut batch = ReceiveBatch::new();
-        let mut packets = Vec::new();
-        while packets.len() < count {
-            wait(socket, &waker, Some(Duration::from_secs(5))).unwrap();
-            batch.receive(socket).unwrap();
-            let before = packets.len();
-            packets.extend(batch.datagrams().map(|(source, bytes)| (source, bytes.to_vec())));
-            assert!(packets.len() > before, "only {before} of {count} packets came");
-        }
-        packets
-    }
-
-    #[track_caller]
-    fn check_segments_arrive(mut from: UdpSocket, to: &UdpSocket) {
-        let bytes: Vec<u8> = (0..10 * 1200 + 17).map(|at| (at / 1200) as u8).collect();
-        assert_eq!(from.send(to.local(), &bytes, Some(1200)), Sent::All);
-        let packets = packets(to, 11);
-        for (at, (source, packet)) in packets.iter().enumerate() {
-            assert_eq!(*source, from.local());
-            assert_eq!(packet.len(), if at == 10 { 17 } else { 1200 });
-            assert!(packet.iter().all(|byte| *byte == at as u8));
-        }
-    }
-
-    #[test]
-    fn a_segmented_send_arrives_as_packets_in_order() {
-        let (from, to) = pair("127.0.0.1:0");
-        check_segments_arrive(from, &to);
-    }
-
-    #[test]
-    fn without_kernel_segmentation_the_same_packets_arrive() {
-        let (mut from, to) = pair("127.0.0.1:0");
-        from.forget_segmentation();
-        check_segments_arrive(from, &to);
-    }
-
-    #[test]
-    fn a_dual_stack_socket_speaks_ipv4_in_its_own_form() {
-        let Ok(mut dual) = UdpSocket::bind("[::]:0".parse().unwrap(), 1 << 16) else {
-            eprintln!("skipped: this machine has no IPv6");
-            return;
-        };
-        let mut v4 = UdpSocket::bind("127.0.0.1:0".parse().unwrap(), 1 << 16).unwrap();
-        assert_eq!(
-            v4.send((Ipv4Addr::LOCALHOST, dual.local().port()).into(), b"to", None),
-            Sent::All
-        );
-        assert_eq!(packets(&dual, 1), [(v4.local(), b"to".to_vec())]);
-        assert_eq!(dual.send(v4.local(), b"back", None), Sent::All);
-        assert_eq!(packets(&v4, 1)[0].1, b"back");
-    }
-
-    #[test]
-    fn an_empty_datagram_is_not_handed_over() {
-        let (mut from, to) = pair("127.0.0.1:0");
-        assert_eq!(from.send(to.local(), b"", None), Sent::All);
-        assert_eq!(from.send(to.local(), b"x", None), Sent::All);
-        let waker = Waker::new().unwrap();
-        let mut batch = ReceiveBatch::new();
-        let mut seen = Vec::new();
-        while seen.is_empty() {
-            wait(&to, &waker, Some(Duration::from_secs(5))).unwrap();
-            batch.receive(&to).unwrap();
-            seen.extend(batch.datagrams().map(|(_, bytes)| bytes.to_vec()));
-        }
-        assert_eq!(seen, [b"x".to_vec()]);
-    }
-
-    #[test]
-    fn a_waker_ends_a_wait_and_a_cleared_one_does_not() {
-        let (socket, _other) = pair("127.0.0.1:0");
-        let waker = Waker::new().unwrap();
-        waker.wake();
-        let start = std::time::Instant::now();
-        wait(&socket, &waker, Some(Duration::from_secs(60))).unwrap();
-        assert!(start.elapsed() < Duration::from_secs(30));
-        waker.clear();
-        wait(&socket, &waker, Some(Duration::from_millis(1))).unwrap();
-    }
-}
+mod tests;
