@@ -1,0 +1,7 @@
+//! Signalling and media against a real node, through the public protocol only.
+
+mod misbehaviour;
+mod publish_and_play;
+mod resume;
+mod server;
+mod sessions;
