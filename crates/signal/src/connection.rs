@@ -63,7 +63,7 @@ struct Closing {
 
 /// What happened next.
 enum Step {
-    Answer(Result<Handled, Refusal>),
+    Answer(Box<Result<Handled, Refusal>>),
     Outgoing(Option<Outgoing>),
     Arrival(Arrival),
     /// The socket takes nothing, and the session's inbox is full or the time for it is over.
@@ -119,7 +119,7 @@ impl Connection {
         let deadline = tokio::time::Instant::now() + self.caller.state.limits().login_deadline;
         loop {
             let carried_on = match self.step(deadline).await {
-                Step::Answer(answer) => self.on_answer(answer),
+                Step::Answer(answer) => self.on_answer(*answer),
                 Step::Outgoing(outgoing) => self.on_outgoing(outgoing),
                 Step::Arrival(arrival) => self.on_arrival(arrival),
                 Step::Cut => Err(Closing::new(close_code::TOO_SLOW, "the client reads too slowly")),
@@ -142,7 +142,7 @@ impl Connection {
         tokio::select! {
             biased;
             answer = async { (&mut self.request.as_mut().expect("checked").answer).await },
-                if self.request.is_some() => Step::Answer(answer),
+                if self.request.is_some() => Step::Answer(Box::new(answer)),
             outgoing = async { self.inbox.as_mut().expect("checked").recv().await },
                 if takes_notices => Step::Outgoing(outgoing),
             () = async { cut.as_ref().expect("checked").cut().await },

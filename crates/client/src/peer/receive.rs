@@ -165,7 +165,7 @@ impl Receiver {
         };
         ReportBlock {
             ssrc: self.ssrc,
-            fraction_lost: if due == 0 { 0 } else { (lost * 256 / due).min(255) as u8 },
+            fraction_lost: (lost * 256).checked_div(due).unwrap_or(0).min(255) as u8,
             cumulative_lost: (expected - received.min(expected)) as i32,
             extended_highest_sequence: (self.newest - (1 << 32)) as u32,
             jitter: 0,

@@ -1,5 +1,6 @@
 //! Signalling and media against a real node, through the public protocol only.
 
+mod guide;
 mod misbehaviour;
 mod publish_and_play;
 mod resume;

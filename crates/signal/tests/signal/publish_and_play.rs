@@ -39,7 +39,8 @@ async fn peer(direction: Direction, dtls: DtlsVersion) -> UdpPeer {
     UdpPeer::bind(WebRtcPeer::new(config), local).await.expect("the loopback has free ports")
 }
 
-/// Publishes `stream` and sends media until the task is aborted; requests for key frames are counted.
+/// Publishes `stream` and sends media until the task is aborted; requests for key frames are
+/// counted.
 async fn publish(client: &Client, stream: &str, dtls: DtlsVersion) -> (JoinHandle<()>, KeyFrames) {
     let mut peer = peer(Direction::Send, dtls).await;
     let offer = peer.peer().offer();
@@ -260,4 +261,48 @@ async fn a_stream_id_has_one_publisher_and_unpublishing_frees_it() {
     let (publisher, _key_frames) = publish(&scene.bob, "camera", DtlsVersion::V12).await;
     assert_publisher(&scene.bob.notice().await, PublisherState::Publishing, 0);
     publisher.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_player_loses_is_sent_again_when_it_asks() {
+    let scene = Scene::start(DeleteStreamMode::Stop, DtlsVersion::V12).await;
+    let certificate = Certificate::generate().expect("the machine has randomness");
+    let config = PeerConfig::new(Direction::Receive, certificate, rand::random());
+    let mut peer = WebRtcPeer::new(config);
+    let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.expect("a free port");
+    let answer = scene.bob.signalling.play(ROOM, "camera", &peer.offer()).await;
+    let answer = answer.expect("the offer is good");
+    peer.accept_answer(Instant::now(), &answer).expect("the answer is good");
+    let (mut buffer, mut datagrams, mut dropped, mut again) = ([0; 2_048], 0_u32, 0, 0);
+    let end = tokio::time::Instant::now() + PATIENCE;
+    while again < 10 {
+        while let Some(transmit) = peer.poll_transmit() {
+            socket.send_to(&transmit.bytes, transmit.destination).await.expect("it is bound");
+        }
+        let timeout = peer.poll_timeout().expect("it lives");
+        tokio::select! {
+            received = socket.recv_from(&mut buffer) => {
+                let (length, source) = received.expect("it is bound");
+                // Every twentieth media packet of the first 600 is lost; DTLS and STUN never are.
+                let is_media = peer.is_connected() && buffer[0] & 0xC0 == 0x80;
+                datagrams += u32::from(is_media);
+                if is_media && datagrams < 600 && datagrams.is_multiple_of(20) {
+                    dropped += 1;
+                    continue;
+                }
+                let bytes = &mut buffer[..length];
+                let media = peer.handle_datagram(Instant::now(), source, bytes);
+                if let Some(media) = media.filter(|media| media.is_retransmission) {
+                    assert!(Stamp::is_intact(media.payload));
+                    again += 1;
+                }
+            }
+            () = tokio::time::sleep_until(timeout.into()) => peer.handle_timeout(Instant::now()),
+            () = tokio::time::sleep_until(end) => {
+                panic!("{again} of {dropped} came again: {:?}", peer.receive_statistics(Kind::Video))
+            }
+        }
+    }
+    assert!(dropped >= 10, "{dropped}");
+    assert_eq!(peer.receive_statistics(Kind::Video).duplicates, 0);
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use odeum_client::LoginOptions;
-use odeum_proto::signal::{Notice, Update, close_code};
+use odeum_proto::signal::{Notice, Update, User, close_code};
 use odeum_types::UserId;
 
 use crate::server::{APP, ROOM, SECRET, Server, code, room, token, token_with};
@@ -11,17 +11,16 @@ use crate::server::{APP, ROOM, SECRET, Server, code, room, token, token_with};
 #[tokio::test]
 async fn a_login_is_told_to_those_who_asked_and_a_logout_too() {
     let server = Server::start(|_, _| {}).await;
+    let is_bob = |users: &[User]| users.len() == 1 && users[0].user_id == "bob";
     let mut ada = server.login("ada").await;
     let mut bob = server.login("bob").await;
     assert_eq!(bob.logged_in.snapshot.users.len(), 1);
-    assert!(
-        matches!(ada.notice().await, Notice::UserUpdate { update: Update::Add, users } if users[0].user_id == "bob")
-    );
+    let came = ada.notice().await;
+    assert!(matches!(&came, Notice::UserUpdate { update: Update::Add, users } if is_bob(users)));
     bob.signalling.logout(ROOM).await.expect("it is logged in");
     assert_eq!(bob.closed().await, Some(close_code::SESSION_OVER));
-    assert!(
-        matches!(ada.notice().await, Notice::UserUpdate { update: Update::Delete, users } if users[0].user_id == "bob")
-    );
+    let left = ada.notice().await;
+    assert!(matches!(&left, Notice::UserUpdate { update: Update::Delete, users } if is_bob(users)));
 }
 
 #[tokio::test]
