@@ -62,7 +62,7 @@ pub(crate) async fn run(shared: Arc<Shared>, sessions: Arc<AtomicU64>, mut mail:
     let mut worker =
         RoomWorker { shared, rooms: FxHashMap::default(), timers: BTreeSet::new(), sessions };
     loop {
-        worker.handle_timeouts();
+        worker.guard(RoomWorker::handle_timeouts);
         let next = worker.timers.first().map(|(at, _)| worker.shared.clock.instant_of(*at));
         let timeout = async {
             match next {
@@ -73,9 +73,11 @@ pub(crate) async fn run(shared: Arc<Shared>, sessions: Arc<AtomicU64>, mut mail:
         tokio::select! {
             // The media plane first: a refused offer must be known before its client asks again.
             biased;
-            Some(notice) = mail.notices.recv() => worker.handle_peer_notice(notice),
+            Some(notice) = mail.notices.recv() => {
+                worker.guard(|worker| worker.handle_peer_notice(notice));
+            }
             job = mail.jobs.recv() => match job {
-                Some(job) => job(&mut worker),
+                Some(job) => worker.guard(job),
                 None => return,
             },
             () = timeout => {}
@@ -84,6 +86,19 @@ pub(crate) async fn run(shared: Arc<Shared>, sessions: Arc<AtomicU64>, mut mail:
 }
 
 impl RoomWorker {
+    /// Runs one step. A panic that is not a room's own is a defect of the worker: it is logged and
+    /// counted, its caller gets no reply, and the worker's rooms go on.
+    fn guard(&mut self, step: impl FnOnce(&mut Self)) {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| step(self))) {
+            count(&self.shared.counters.worker_panics);
+            tracing::error!(
+                rooms = self.rooms.len(),
+                reason = panic_text(&*panic),
+                "a room worker panicked and goes on",
+            );
+        }
+    }
+
     /// Runs `command` on a room that exists and carries out what follows.
     pub(crate) fn command<R>(
         &mut self,
@@ -312,4 +327,24 @@ fn drain(room: &mut Room) -> Vec<Output> {
 pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no text")
+}
+
+#[cfg(test)]
+mod tests {
+    use odeum_types::{AppId, RoomId};
+
+    use crate::{CommandError, NodeConfig, NodeHandle};
+
+    #[tokio::test]
+    async fn a_worker_that_panics_outside_its_rooms_goes_on() {
+        let mut config = NodeConfig { room_workers: 1, ..NodeConfig::default() };
+        config.media.listen = "127.0.0.1:0".parse().unwrap();
+        let (node, _events) = NodeHandle::start(config).unwrap();
+        let room = RoomId::parse("lobby").unwrap();
+        let key = (AppId(1), room.clone());
+        node.shared.post(&key, Box::new(|_| panic!("a broken invariant"))).unwrap();
+        let served = node.query(AppId(1), &room, |_| ()).await;
+        assert_eq!(served, Err(CommandError::NoRoom));
+        assert_eq!(node.statistics().await.control.worker_panics, 1);
+    }
 }

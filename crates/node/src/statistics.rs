@@ -40,6 +40,8 @@ pub struct ControlStatistics {
     pub notices: u64,
     /// Rooms dropped because handling them panicked.
     pub room_panics: u64,
+    /// Panics of room workers outside their rooms.
+    pub worker_panics: u64,
 }
 
 /// Counters of one media worker.
@@ -100,6 +102,7 @@ control_counters! {
     clients_cut,
     notices,
     room_panics,
+    worker_panics,
 }
 
 /// Adds one.

@@ -111,6 +111,11 @@ impl Metrics {
         page.counter("odeum_clients_cut_total", "Clients cut: too slow", control.clients_cut);
         page.counter("odeum_room_panics_total", "Rooms dropped by a panic", control.room_panics);
         page.counter(
+            "odeum_room_worker_panics_total",
+            "Panics of room workers outside their rooms",
+            control.worker_panics,
+        );
+        page.counter(
             "odeum_mailbox_refusals_total",
             "Commands refused: mailbox full",
             control.mailbox_refusals,
