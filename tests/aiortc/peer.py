@@ -1,9 +1,11 @@
 """A WebRTC peer that shares no code with Odeum or Chromium: aiortc, driven over public signalling.
 
 Usage: peer.py publish|play --url ws://… --app-id N --room R --user U --stream S --token T --seconds N
+       [--video VP8|H264] [--no-audio]
 
-`publish` sends a moving picture (VP8) and a tone (Opus). `play` decodes a stream. Each prints one JSON
-line when it is done: frames and samples sent or decoded. Errors end with exit code 1.
+`publish` sends a moving picture and a tone (Opus); `play` decodes a stream. `--video` offers that codec
+alone instead of all that aiortc has; `--no-audio` offers no sound. Each prints a JSON line when it is
+connected and one when it is done: frames and samples sent or decoded. Errors end with exit code 1.
 """
 
 import argparse
@@ -21,6 +23,7 @@ import websockets
 from aiortc import (
     RTCConfiguration,
     RTCPeerConnection,
+    RTCRtpSender,
     RTCSessionDescription,
     VideoStreamTrack,
 )
@@ -111,11 +114,20 @@ async def negotiate(signalling, connection, kind, stream):
     await connection.setRemoteDescription(RTCSessionDescription(reply["sdp"], "answer"))
 
 
+def prefer(transceiver, name):
+    """Leaves one video codec and retransmission in the offer."""
+    if name is not None:
+        wanted = {f"video/{name.lower()}", "video/rtx"}
+        codecs = RTCRtpSender.getCapabilities("video").codecs
+        transceiver.setCodecPreferences([each for each in codecs if each.mimeType.lower() in wanted])
+
+
 async def publish(signalling, args):
     connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     video, audio = MovingBars(), Tone()
-    connection.addTransceiver(audio, direction="sendonly")
-    connection.addTransceiver(video, direction="sendonly")
+    if args.audio:
+        connection.addTransceiver(audio, direction="sendonly")
+    prefer(connection.addTransceiver(video, direction="sendonly"), args.video)
     await negotiate(signalling, connection, "publish", args.stream)
     state = await signalling.notice("publisher_state", 20)
     if state["state"] != "PUBLISHING":
@@ -149,12 +161,14 @@ async def play(signalling, args):
     def on_track(track):
         readers.append(asyncio.ensure_future(read(track)))
 
-    connection.addTransceiver("audio", direction="recvonly")
-    connection.addTransceiver("video", direction="recvonly")
+    if args.audio:
+        connection.addTransceiver("audio", direction="recvonly")
+    prefer(connection.addTransceiver("video", direction="recvonly"), args.video)
     await negotiate(signalling, connection, "play", args.stream)
     state = await signalling.notice("player_state", 20)
     if state["state"] != "PLAYING":
         raise RuntimeError(f"not playing: {state}")
+    print(json.dumps({"event": "playing"}), flush=True)
     await asyncio.sleep(args.seconds)
     await signalling.request("unplay", stream_id=args.stream)
     await connection.close()
@@ -189,6 +203,8 @@ if __name__ == "__main__":
     parser.add_argument("--stream", required=True)
     parser.add_argument("--token", required=True)
     parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--video", choices=["VP8", "H264"])
+    parser.add_argument("--no-audio", dest="audio", action="store_false")
     try:
         asyncio.run(main(parser.parse_args()))
     except Exception as error:

@@ -147,16 +147,18 @@ export class User {
     );
   }
 
-  /** What arrived for a played stream so far. */
+  /** What arrived for a played stream so far; `videoCodec` is a MIME type. */
   received(streamID) {
     return this.page.evaluate(async (streamID) => {
       const tracks = window.test.media[streamID]?.getTracks() ?? [];
       const peer = window.peers.findLast((each) =>
         each.getReceivers().some((receiver) => tracks.includes(receiver.track)),
       );
-      const found = { framesDecoded: 0, audioEnergy: 0, bytes: 0 };
-      for (const entry of (await peer?.getStats())?.values() ?? []) {
+      const found = { framesDecoded: 0, audioEnergy: 0, bytes: 0, videoCodec: undefined };
+      const statistics = await peer?.getStats();
+      for (const entry of statistics?.values() ?? []) {
         if (entry.type !== "inbound-rtp") continue;
+        if (entry.kind === "video") found.videoCodec = statistics.get(entry.codecId)?.mimeType;
         found.bytes += entry.bytesReceived;
         found.framesDecoded += entry.framesDecoded ?? 0;
         found.audioEnergy += entry.totalAudioEnergy ?? 0;
@@ -171,7 +173,7 @@ export class User {
   }
 
   /** Waits until picture and sound of a stream arrive: more frames and more energy than now. */
-  async seesAndHears(streamID) {
+  async seesAndHears(streamID, { within_ms } = {}) {
     const before = await this.received(streamID);
     await until(
       `${this.userID} sees and hears ${streamID}`,
@@ -179,7 +181,7 @@ export class User {
         const now = await this.received(streamID);
         return now.framesDecoded > before.framesDecoded + 2 && now.audioEnergy > before.audioEnergy;
       },
-      { shown: () => this.received(streamID) },
+      { within_ms, shown: () => this.received(streamID) },
     );
   }
 
