@@ -23,7 +23,8 @@ pub(crate) struct Config {
     /// Where the server keeps what must outlive it. Default `data`, beside the working folder.
     #[serde(default = "default_data_dir")]
     pub(crate) data_dir: PathBuf,
-    /// Whether a proxy in front ends TLS: only then is plain HTTP served beyond loopback. Default false.
+    /// Whether a proxy in front ends TLS: only then is plain HTTP served beyond loopback, and a client's
+    /// address is the last of `X-Forwarded-For`. Default false.
     #[serde(default)]
     pub(crate) behind_proxy: bool,
     /// Certificate and key. Default: none, plain HTTP on loopback.
@@ -232,6 +233,8 @@ impl LimitsConfig {
 
 #[cfg(test)]
 mod tests {
+    use odeum_auth::{TokenForm, TokenForms};
+
     use super::*;
 
     const APP: &str =
@@ -277,6 +280,20 @@ mod tests {
         assert!(refusal(three).contains("1 to 2"));
         assert!(refusal("").contains("[[apps]]"));
         assert!(refusal(&format!("{APP}{APP}")).contains("app 1 stands twice"));
+    }
+
+    #[test]
+    fn an_app_may_narrow_the_kinds_of_token() {
+        let forms = |line: &str| {
+            let config = Config::parse(&format!("{APP}{line}\n")).expect("a good configuration");
+            config.apps[0].credentials().expect("a good app").1.token_forms
+        };
+        assert_eq!(forms("token_forms = [\"04-gcm\"]"), TokenForms::only(&[TokenForm::Token04Gcm]));
+        for form in [TokenForm::Token04Gcm, TokenForm::Token04Cbc, TokenForm::Token03] {
+            assert!(forms("").contains(form), "{form:?} is accepted by default");
+        }
+        assert!(refusal(&format!("{APP}token_forms = []\n")).contains("token_forms"));
+        assert!(refusal(&format!("{APP}token_forms = [\"05\"]\n")).contains("05"));
     }
 
     #[test]

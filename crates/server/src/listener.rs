@@ -23,6 +23,8 @@ use tokio_rustls::TlsAcceptor;
 use tower_service::Service;
 use tracing::{debug, warn};
 
+use crate::source::Source;
+
 /// A request's head must be complete this long after its first byte could come; else the connection is
 /// closed.
 pub(crate) const HEADERS_WITHIN: Duration = Duration::from_secs(10);
@@ -46,6 +48,8 @@ pub(crate) struct Listener {
     pub(crate) router: Router,
     /// Connections at once.
     pub(crate) connections_max: usize,
+    /// Whom to believe about where a request comes from.
+    pub(crate) source: Source,
 }
 
 impl Listener {
@@ -77,7 +81,8 @@ impl Listener {
                 },
                 () = closed(closing.clone()) => break,
             };
-            let connection = Connection { router: self.router.clone(), remote, slot };
+            let (router, source) = (self.router.clone(), self.source);
+            let connection = Connection { router, remote, source, slot };
             tokio::spawn(connection.run(stream, self.tls.clone(), closing.clone()));
         }
         let all = u32::try_from(self.connections_max).unwrap_or(u32::MAX);
@@ -98,6 +103,8 @@ struct Connection {
     router: Router,
     /// Who is on the other end.
     remote: SocketAddr,
+    /// Whom to believe about that.
+    source: Source,
     /// Its place among the connections at once; given back when it ends.
     slot: OwnedSemaphorePermit,
 }
@@ -126,10 +133,11 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let Self { router, remote, slot } = self;
+        let Self { router, remote, source, slot } = self;
         let stream = Slotted { stream, _slot: slot };
         let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
-            request.extensions_mut().insert(ConnectInfo(remote));
+            let from = source.of(request.headers(), remote);
+            request.extensions_mut().insert(ConnectInfo(from));
             let mut router = router.clone();
             async move {
                 let response: Result<_, Infallible> = router.call(request).await;

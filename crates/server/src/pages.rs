@@ -1,9 +1,11 @@
 //! What a browser can load: the SDK, for every origin, and in `--dev` the try-it page.
 
 use axum::Router;
-use axum::http::header;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
+use odeum_node::NodeHandle;
 
 /// The browser SDK as one ES module.
 const SDK: &str = include_str!(concat!(env!("OUT_DIR"), "/odeum.js"));
@@ -12,8 +14,11 @@ const SDK: &str = include_str!(concat!(env!("OUT_DIR"), "/odeum.js"));
 const SDK_STATE: &str = env!("ODEUM_SDK");
 
 /// Routes of the public listener that need no app: health and the SDK.
-pub(crate) fn public_router() -> Router {
-    Router::new().route("/healthz", get(health)).route("/sdk/odeum.js", get(sdk))
+pub(crate) fn public_router(node: NodeHandle) -> Router {
+    Router::new()
+        .route("/healthz", get(health))
+        .with_state(node)
+        .route("/sdk/odeum.js", get(sdk))
 }
 
 /// Files of the try-it page.
@@ -28,11 +33,14 @@ pub(crate) fn try_router() -> Router {
 
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
-async fn health() -> impl IntoResponse {
-    (
-        [(header::CONTENT_TYPE, "application/json")],
-        format!("{{\"status\":\"ok\",\"sdk\":\"{SDK_STATE}\"}}"),
-    )
+/// 503 once the server closes, or when it cannot serve media: a load balancer looks elsewhere.
+async fn health(State(node): State<NodeHandle>) -> impl IntoResponse {
+    let (code, status) = match node.is_healthy() {
+        true => (StatusCode::OK, "ok"),
+        false => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+    };
+    let body = format!("{{\"status\":\"{status}\",\"sdk\":\"{SDK_STATE}\"}}");
+    (code, [(header::CONTENT_TYPE, "application/json")], body)
 }
 
 async fn sdk() -> impl IntoResponse {

@@ -28,8 +28,9 @@ use crate::cli::ServeArgs;
 use crate::config::{AppConfig, Config, DeleteStream};
 use crate::listener::Listener;
 use crate::metrics::Metrics;
+use crate::source::Source;
 use crate::tls::Certificate;
-use crate::{dev, event_log, logs, pages, reload, try_it, wall_clock};
+use crate::{dev, event_log, logs, open_files, pages, reload, try_it, wall_clock};
 
 /// A stop is over by then, whatever still hangs (issue: within 5 s of SIGTERM).
 const STOP_WITHIN: Duration = Duration::from_millis(4_500);
@@ -47,6 +48,7 @@ const ADMIN_CONNECTIONS_MAX: usize = 64;
 pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<()> {
     logs::start(args.log)?;
     let (config, mode) = configuration(args)?;
+    open_files::raise(config.limits.connections_max);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let served = runtime.block_on(async { Server::start(config, mode).await?.run().await });
     // Tasks that still hang belong to clients that were told; they are not waited for.
@@ -160,7 +162,7 @@ impl Server {
         });
         let api = odeum_api::router(api);
         let mut router =
-            api.clone().merge(odeum_signal::router(signal)).merge(pages::public_router());
+            api.clone().merge(odeum_signal::router(signal)).merge(pages::public_router(node.clone()));
         let (http, admin_address) = (socket.local_addr()?, admin_socket.local_addr()?);
         if let Mode::Dev(server_secret) = &mode {
             let server_secret = server_secret.clone();
@@ -172,9 +174,16 @@ impl Server {
         let scheme = if tls.is_some() { "https" } else { "http" };
         let (closing, told) = watch::channel(false);
         let connections_max = config.limits.connections_max;
-        let public = Listener { socket, tls, router, connections_max };
+        let source = if config.behind_proxy { Source::Proxy } else { Source::Socket };
+        let public = Listener { socket, tls, router, connections_max, source };
         let connections_max = ADMIN_CONNECTIONS_MAX;
-        let operator = Listener { socket: admin_socket, tls: None, router: admin, connections_max };
+        let operator = Listener {
+            socket: admin_socket,
+            tls: None,
+            router: admin,
+            connections_max,
+            source: Source::Socket,
+        };
         let listeners =
             vec![tokio::spawn(public.run(told.clone())), tokio::spawn(operator.run(told))];
         let media = node.media_addresses().iter().map(SocketAddr::to_string).collect::<Vec<_>>();
@@ -219,8 +228,10 @@ impl Server {
     async fn stop(self) {
         let Self { node, closing, listeners, .. } = self;
         let ended = async {
-            closing.send_replace(true);
+            // The rooms first: while they tell their users, a backend's call is answered with 5018 and
+            // not with a refused connection.
             node.shutdown(ROOMS_CLOSE_WITHIN).await;
+            closing.send_replace(true);
             for listener in listeners {
                 if let Err(error) = listener.await {
                     error!(%error, "a listener failed");

@@ -50,7 +50,8 @@ pub(crate) fn router(state: TryIt) -> Router {
         .route("/try/call", post(call))
         .with_state(state)
         .merge(pages::try_router())
-        .layer(middleware::from_fn(loopback_only))
+        // On these routes only: other paths stay a plain 404.
+        .route_layer(middleware::from_fn(loopback_only))
 }
 
 #[derive(Deserialize)]

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use odeum_auth::{AppCredentials, Environment, SECRETS_MAX, ServerSecret, Service, Services};
+use odeum_auth::{
+    AppCredentials, Environment, SECRETS_MAX, ServerSecret, Service, Services, TokenForm, TokenForms,
+};
 use odeum_types::{AppId, Redacted};
 use serde::Deserialize;
 
@@ -30,6 +32,9 @@ pub(crate) struct AppConfig {
     /// Services that the app may call. Default: all.
     #[serde(default = "all_services")]
     pub(crate) services: Vec<Service>,
+    /// Kinds of token that clients may show; at least one. Default: all.
+    #[serde(default = "all_token_forms")]
+    pub(crate) token_forms: Vec<TokenForm>,
     /// Whether an expired token removes its user. Default false.
     #[serde(default)]
     pub(crate) kick_on_token_expiry: bool,
@@ -64,6 +69,10 @@ fn all_services() -> Vec<Service> {
     vec![Room, Media, Mix, Record, Moderation]
 }
 
+fn all_token_forms() -> Vec<TokenForm> {
+    vec![TokenForm::Token04Gcm, TokenForm::Token04Cbc, TokenForm::Token03]
+}
+
 impl std::fmt::Debug for AppConfig {
     /// Everything but the secrets.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -72,6 +81,7 @@ impl std::fmt::Debug for AppConfig {
             .field("environment", &self.environment)
             .field("delete_stream", &self.delete_stream)
             .field("services", &self.services)
+            .field("token_forms", &self.token_forms)
             .field("kick_on_token_expiry", &self.kick_on_token_expiry)
             .field("calls_per_second", &self.calls_per_second)
             .finish_non_exhaustive()
@@ -88,6 +98,7 @@ impl AppConfig {
             environment: Environment::default(),
             delete_stream: DeleteStream::default(),
             services: all_services(),
+            token_forms: all_token_forms(),
             kick_on_token_expiry: false,
             calls_per_second: BTreeMap::new(),
         }
@@ -118,6 +129,7 @@ impl AppConfig {
         app.callback_secret = self.callback_secret.clone().map(Redacted::new);
         app.environment = self.environment;
         app.services = Services::only(&self.services);
+        app.token_forms = TokenForms::only(&self.token_forms);
         app.kick_on_token_expiry = self.kick_on_token_expiry;
         app.calls_per_second = self.calls_per_second.clone();
         Ok((AppId(self.app_id), app))
@@ -131,6 +143,9 @@ impl AppConfig {
         self.credentials()?;
         if self.app_id == 0 {
             return Err(ConfigError::OutOfRange { key: "apps.app_id", allowed: "1 to 4294967295" });
+        }
+        if self.token_forms.is_empty() {
+            return Err(ConfigError::OutOfRange { key: "apps.token_forms", allowed: "1 or more" });
         }
         if self.calls_per_second.values().any(|calls| *calls == 0) {
             let key = "every figure of apps.calls_per_second";
