@@ -101,6 +101,8 @@ enum Command {
     },
     /// Any text, as it is.
     Raw(Message),
+    /// How often to heartbeat once a session is resumed.
+    HeartbeatEvery(Duration),
 }
 
 impl Signalling {
@@ -148,6 +150,8 @@ impl Signalling {
     /// As [`RequestError`] says.
     pub async fn resume(&self, options: ResumeOptions) -> Result<Resumed, RequestError> {
         let request_id = self.next_id();
+        let interval = Command::HeartbeatEvery(options.heartbeat_interval);
+        self.requests.send(interval).await.map_err(|_| RequestError::Closed)?;
         let message = ClientMessage::Resume(wire::Resume {
             request_id,
             version: wire::VERSION,

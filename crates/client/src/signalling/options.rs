@@ -1,5 +1,7 @@
 //! What a login and a resumption say.
 
+use std::time::Duration;
+
 /// What a login says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoginOptions {
@@ -36,6 +38,8 @@ pub struct ResumeOptions {
     pub last_sequence: u64,
     /// A token that is valid now.
     pub token: String,
+    /// How often to heartbeat: `heartbeat_interval_ms` of `logged_in`.
+    pub heartbeat_interval: Duration,
 }
 
 impl LoginOptions {

@@ -20,6 +20,8 @@ pub(super) struct Owner {
     waiting: HashMap<u64, oneshot::Sender<Result<Reply, RequestError>>>,
     /// The room and how often to heartbeat, once logged in.
     session: Option<(String, Duration)>,
+    /// How often to heartbeat once a session is resumed.
+    resumed_interval: Duration,
     /// The last notice seen.
     last_sequence: u64,
 }
@@ -29,7 +31,13 @@ const HEARTBEAT_IDS_FROM: u64 = 1 << 52;
 
 impl Owner {
     pub(super) fn new(events: mpsc::UnboundedSender<Event>) -> Self {
-        Self { events, waiting: HashMap::new(), session: None, last_sequence: 0 }
+        Self {
+            events,
+            waiting: HashMap::new(),
+            session: None,
+            resumed_interval: Duration::from_secs(20),
+            last_sequence: 0,
+        }
     }
 
     pub(super) async fn run(mut self, mut socket: Socket, mut commands: mpsc::Receiver<Command>) {
@@ -45,6 +53,10 @@ impl Owner {
                             Message::text(text)
                         }
                         Some(Command::Raw(message)) => message,
+                        Some(Command::HeartbeatEvery(interval)) => {
+                            self.resumed_interval = interval;
+                            continue;
+                        }
                         None => {
                             // Nobody asks any more; whether the close arrives does not matter.
                             let _closed = socket.close(None).await;
@@ -115,8 +127,7 @@ impl Owner {
                 logged_in.request_id
             }
             Reply::Resumed(resumed) => {
-                // A resumed session keeps its interval; the default suits until one is told.
-                self.session = Some((resumed.room_id.clone(), Duration::from_secs(20)));
+                self.session = Some((resumed.room_id.clone(), self.resumed_interval));
                 if let Some(snapshot) = &resumed.snapshot {
                     self.last_sequence = snapshot.sequence;
                     self.emit(Event::Snapshot(snapshot.clone()));

@@ -299,7 +299,8 @@ async fn what_a_player_loses_is_sent_again_when_it_asks() {
             }
             () = tokio::time::sleep_until(timeout.into()) => peer.handle_timeout(Instant::now()),
             () = tokio::time::sleep_until(end) => {
-                panic!("{again} of {dropped} came again: {:?}", peer.receive_statistics(Kind::Video))
+                let statistics = peer.receive_statistics(Kind::Video);
+                panic!("{again} of {dropped} came again: {statistics:?}")
             }
         }
     }

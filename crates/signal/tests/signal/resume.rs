@@ -1,5 +1,7 @@
 //! Resumption: what a lost WebSocket gets back, and who gets nothing.
 
+use std::time::Duration;
+
 use odeum_client::{Event, ResumeOptions};
 use odeum_proto::signal::close_code;
 
@@ -14,6 +16,7 @@ fn resume(client: &Client, user: &str, last_sequence: u64) -> ResumeOptions {
         resume_secret: client.logged_in.resume_secret.clone(),
         last_sequence,
         token: token(user),
+        heartbeat_interval: Duration::from_millis(client.logged_in.heartbeat_interval_ms),
     }
 }
 
