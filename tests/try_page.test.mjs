@@ -114,14 +114,14 @@ describe("the try-it page", () => {
   });
 
   test("a stream that the server adds shows up without media", async () => {
-    await ada.page.getByText("AddStream", { exact: true }).click();
+    await ada.page.getByRole("radio", { name: "AddStream" }).check();
     assert.equal((await send(ada)).Code, 0);
     const added = grace.page.locator('.tile[data-user="backend"]');
     await added.getByText(/without media/).waitFor();
   });
 
   test("whoever is kicked is told why, and may join again", async () => {
-    await ada.page.getByText("KickoutUser", { exact: true }).click();
+    await ada.page.getByRole("radio", { name: "KickoutUser" }).check();
     assert.equal((await send(ada)).Code, 0);
     await grace.page
       .getByRole("alert")
@@ -135,7 +135,7 @@ describe("the try-it page", () => {
   });
 
   test("CloseRoom sends everybody back to the door", async () => {
-    await ada.page.getByText("CloseRoom", { exact: true }).click();
+    await ada.page.getByRole("radio", { name: "CloseRoom" }).check();
     await ada.page.getByRole("button", { name: "Sign and send" }).click();
     for (const { page } of [ada, grace])
       await page

@@ -325,7 +325,6 @@ function stopPlay(streamID) {
   room.plays.get(streamID)?.view?.stop();
   room.plays.delete(streamID);
   tileOf(streamID)?.remove();
-  $("alone").hidden = room.plays.size > 0;
 }
 
 // Tiles
@@ -353,7 +352,6 @@ function showTile(streamID, user, isOwn) {
   });
   if (isOwn) $("tiles").prepend(tile);
   else $("tiles").append(tile);
-  $("alone").hidden = isOwn ? room.plays.size > 0 : true;
 }
 
 function setLive(streamID) {
@@ -460,6 +458,9 @@ function chooseAction(action, values = {}) {
       });
       if (list) input.setAttribute("list", list);
       input.value = values[name] ?? value();
+      // Until it is chosen or typed, a name follows who is there.
+      if (list && !values[name]) input.follow = value;
+      input.addEventListener("input", () => delete input.follow);
       label.append(input);
       return label;
     }),
@@ -468,6 +469,7 @@ function chooseAction(action, values = {}) {
 
 /** Offers the names in the room in the backend's fields, and names those who have no tile. */
 function suggest() {
+  $("alone").hidden = room.users.size > 0;
   const silent = [...room.users.values()].filter(
     (user) => !document.querySelector(`.tile[data-user="${CSS.escape(user.userID)}"]`),
   );
@@ -476,6 +478,9 @@ function suggest() {
   const option = (value) => Object.assign(document.createElement("option"), { value });
   const streams = [...document.querySelectorAll(".tile")].map((tile) => tile.dataset.stream);
   $("streams").replaceChildren(...streams.map(option));
+  for (const input of $("fields").querySelectorAll("input")) {
+    if (input.follow) input.value = input.follow();
+  }
   $("users").replaceChildren(...[room.userID, ...room.users.keys()].map(option));
 }
 

@@ -167,7 +167,7 @@ export class ZegoExpressEngine {
           this.#tellState(roomID, reason, errorCode, extendedData),
         onSnapshot: (snapshot, origin) => this.#takeSnapshot(roomID, view, snapshot, origin),
         onNotice: (notice) => this.#takeNotice(roomID, view, notice),
-        onOver: (errorCode) => this.#leave(signalling, errorCode),
+        onOver: (errorCode, farewell) => this.#leave(signalling, errorCode, farewell),
       },
       (url) => new WebSocket(url),
       this.#log,
@@ -391,12 +391,14 @@ export class ZegoExpressEngine {
     else this.#tellView(roomID, view.takeNotice(notice));
   }
 
-  #leave(signalling: Signalling, errorCode: number): void {
+  #leave(signalling: Signalling, errorCode: number, farewell?: Promise<unknown>): void {
     if (this.#room?.signalling !== signalling) return;
     this.#room = undefined;
     const reason = errorCode === ErrorCode.OK ? "" : "session_over";
-    for (const { transport } of [...this.#publishers.values()]) transport.end(errorCode, reason);
-    for (const { player } of [...this.#players.values()]) player.transport.end(errorCode, reason);
+    for (const { transport } of [...this.#publishers.values()])
+      transport.end(errorCode, reason, farewell);
+    for (const { player } of [...this.#players.values()])
+      player.transport.end(errorCode, reason, farewell);
   }
 
   // What the app is told

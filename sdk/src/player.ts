@@ -29,6 +29,8 @@ export class Player {
   readonly #transport: Transport;
   /** Kinds of tracks that the app has muted. */
   readonly #muted = new Set<string>();
+  /** Whether media came at any time. */
+  #wasConnected = false;
   /** What the last statistics counted. */
   #totals: PlayTotals | undefined;
 
@@ -51,18 +53,25 @@ export class Player {
       },
       exchange: (offer) => this.#exchange(offer),
       answered: (peer) => this.#takeTracks(peer),
-      // The publisher may be setting its transport up anew.
-      mayPass: (errorCode) => errorCode === ErrorCode.STREAM_UNKNOWN && isListed(),
+      // A publisher that was there may be setting its transport up anew.
+      mayPass: (errorCode) =>
+        errorCode === ErrorCode.STREAM_UNKNOWN && this.#wasConnected && isListed(),
       setupCode: ErrorCode.PLAY_SETUP,
       timeoutCode: ErrorCode.PLAY_RETRY_TIMEOUT,
-      onState: (state, errorCode, reason) =>
+      onState: (state, errorCode, reason) => {
+        if (state === "connected") {
+          this.#wasConnected = true;
+          // What the first numbers are compared with; a connection that is closed meanwhile has none.
+          this.takeStats().catch(() => undefined);
+        }
         onState({
           streamID,
           state:
             state === "connected" ? "PLAYING" : state === "over" ? "NO_PLAY" : "PLAY_REQUESTING",
           errorCode,
           extendedData: reason === "" ? "" : JSON.stringify({ reason }),
-        }),
+        });
+      },
     });
   }
 
@@ -80,10 +89,14 @@ export class Player {
   /** Ends it and tells the server, as soon as it can be told. */
   stop(): void {
     if (this.#transport.state === "over") return;
-    this.#transport.end(ErrorCode.OK, "");
-    this.#signalling
-      .request({ type: "unplay", room_id: this.#signalling.roomID, stream_id: this.streamID })
+    const told = this.#signalling
+      .request({
+        type: "unplay",
+        room_id: this.#signalling.roomID,
+        stream_id: this.streamID,
+      })
       .catch(() => undefined); // It was over there already, or the session is.
+    this.#transport.end(ErrorCode.OK, "", this.#signalling.isOpen ? told : undefined);
   }
 
   /** The server ended the play. */

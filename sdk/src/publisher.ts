@@ -65,7 +65,9 @@ export class Publisher {
       mayPass: () => false,
       setupCode: ErrorCode.PUBLISH_SETUP,
       timeoutCode: ErrorCode.PUBLISH_RETRY_TIMEOUT,
-      onState: (state, errorCode, reason) =>
+      onState: (state, errorCode, reason) => {
+        // What the first numbers are compared with; a connection that is closed meanwhile has none.
+        if (state === "connected") this.takeStats().catch(() => undefined);
         onState({
           streamID,
           state:
@@ -76,7 +78,8 @@ export class Publisher {
                 : "PUBLISH_REQUESTING",
           errorCode,
           extendedData: reason === "" ? "" : JSON.stringify({ reason }),
-        }),
+        });
+      },
     });
   }
 
@@ -93,10 +96,14 @@ export class Publisher {
   /** Ends it and tells the server, as soon as it can be told. */
   stop(): void {
     if (this.#transport.state === "over") return;
-    this.#transport.end(ErrorCode.OK, "");
-    this.#signalling
-      .request({ type: "unpublish", room_id: this.#signalling.roomID, stream_id: this.streamID })
+    const told = this.#signalling
+      .request({
+        type: "unpublish",
+        room_id: this.#signalling.roomID,
+        stream_id: this.streamID,
+      })
       .catch(() => undefined); // It was over there already, or the session is.
+    this.#transport.end(ErrorCode.OK, "", this.#signalling.isOpen ? told : undefined);
   }
 
   /** Puts another track in the place of the one of its kind. */

@@ -40,8 +40,11 @@ export interface SignallingHandlers {
   onSnapshot: (snapshot: Snapshot, origin: SnapshotOrigin) => void;
   /** Something happened in the room. */
   onNotice: (notice: Notice) => void;
-  /** The session is over for good; said before the state that says why. */
-  onOver: (errorCode: number) => void;
+  /**
+   * The session is over for good; said before the state that says why. `farewell` settles once the server
+   * has heard of a logout; undefined when there is nothing to wait for.
+   */
+  onOver: (errorCode: number, farewell?: Promise<unknown>) => void;
 }
 
 /** What outlives one WebSocket. */
@@ -130,15 +133,18 @@ export class Signalling {
     if (this.#phase === "over") return;
     const connection = this.#connection;
     this.#connection = undefined;
-    if (connection !== undefined && this.#phase === "open") {
-      const timer = setTimeout(() => connection.close(), logoutWait_ms);
-      const close = (): void => {
-        clearTimeout(timer);
-        connection.close();
-      };
-      connection.request({ type: "logout", room_id: this.roomID }).then(close, close);
-    } else connection?.close();
-    this.#finish("LOGOUT", ErrorCode.OK, "");
+    if (connection === undefined || this.#phase !== "open") {
+      connection?.close();
+      this.#finish("LOGOUT", ErrorCode.OK, "");
+      return;
+    }
+    const timer = setTimeout(() => connection.close(), logoutWait_ms);
+    const close = (): void => {
+      clearTimeout(timer);
+      connection.close();
+    };
+    const farewell = connection.request({ type: "logout", room_id: this.roomID });
+    this.#finish("LOGOUT", ErrorCode.OK, "", farewell.then(close, close));
   }
 
   /** Takes a new token: for the server, and for later resumptions. */
@@ -392,6 +398,7 @@ export class Signalling {
     reason: "LOGIN_FAILED" | "RECONNECT_FAILED" | "KICKOUT" | "LOGOUT",
     errorCode: number,
     extendedData: string,
+    farewell?: Promise<unknown>,
   ): void {
     this.#phase = "over";
     clearInterval(this.#heartbeat);
@@ -400,7 +407,7 @@ export class Signalling {
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const { reject } of waiting) reject(new ZegoError(ErrorCode.NOT_IN_ROOM, "logged out"));
-    this.#handlers.onOver(errorCode);
+    this.#handlers.onOver(errorCode, farewell);
     this.#handlers.onState(reason, errorCode, extendedData);
   }
 }

@@ -6,6 +6,9 @@ import { decideRetry, mediaRetry } from "./reconnect.ts";
 /** Where a transport is: asking (again), carrying media, or over. */
 export type TransportState = "requesting" | "connected" | "over";
 
+/** How long a connection may outlive its end while the server is told, milliseconds. */
+const farewellWait_ms = 2_000;
+
 /** What differs between publishing and playing. */
 export interface TransportPlan {
   /** Adds what is to be sent or received. */
@@ -31,6 +34,11 @@ export class Transport {
   readonly #plan: TransportPlan;
   /** The one of the attempt under way or of the connected transport. */
   #peer: RTCPeerConnection | undefined;
+  /**
+   * The one before, until the server has taken the next offer: it would see a connection closed earlier as
+   * the end of the stream.
+   */
+  #former: RTCPeerConnection | undefined;
   /** Where this is. */
   #state: TransportState = "requesting";
   /** Whether the server has answered the attempt under way. */
@@ -86,7 +94,7 @@ export class Transport {
     if (this.#state === "over") return;
     if (this.#state === "connected") this.#troubleSince_ms = performance.now();
     this.#state = "requesting";
-    this.#closePeer();
+    this.#putAside();
     const elapsed_ms = performance.now() - this.#troubleSince_ms;
     const decision = decideRetry(mediaRetry, this.#attempt, elapsed_ms, Math.random());
     if (decision.kind === "give_up") {
@@ -98,18 +106,21 @@ export class Transport {
     this.#timer = setTimeout(() => void this.#setUp(), decision.delay_ms);
   }
 
-  /** Ends for good, with the state `over`. */
-  end(errorCode: number, reason: string): void {
+  /**
+   * Ends for good, with the state `over`. The connection is closed once `farewell` settles: closing it is
+   * seen by the server as well, which shall hear first that it is meant.
+   */
+  end(errorCode: number, reason: string, farewell?: Promise<unknown>): void {
     if (this.#state === "over") return;
     this.#state = "over";
-    this.#closePeer();
+    this.#closePeer(farewell);
     this.#first?.reject(new ZegoError(errorCode, reason));
     this.#first = undefined;
     this.#plan.onState("over", errorCode, reason);
   }
 
   async #setUp(): Promise<void> {
-    this.#closePeer();
+    this.#putAside();
     try {
       if (await this.#plan.ready()) this.#troubleSince_ms = performance.now();
     } catch (error) {
@@ -133,7 +144,9 @@ export class Transport {
   }
 
   #openPeer(): RTCPeerConnection {
-    const peer = new RTCPeerConnection({ bundlePolicy: "max-bundle", rtcpMuxPolicy: "require" });
+    // "max-bundle" would give the second section no transport of its own in the offer, and an answer that
+    // refuses the first one (a stream without sound) could then not be applied.
+    const peer = new RTCPeerConnection({ bundlePolicy: "balanced", rtcpMuxPolicy: "require" });
     this.#peer = peer;
     peer.onconnectionstatechange = () => {
       if (peer === this.#peer && peer.connectionState === "failed")
@@ -158,6 +171,8 @@ export class Transport {
     if (peer !== this.#peer) return;
     // The server may say "connected" before the promise below settles.
     this.#isAnswered = true;
+    this.#former?.close();
+    this.#former = undefined;
     try {
       await peer.setRemoteDescription({ type: "answer", sdp: answer });
     } catch (error) {
@@ -171,12 +186,30 @@ export class Transport {
     this.#first = undefined;
   }
 
-  #closePeer(): void {
+  /** Ends the attempt under way; what was connected is closed when the next one is answered. */
+  #putAside(): void {
     clearTimeout(this.#timer);
-    this.#isAnswered = false;
-    if (this.#peer === undefined) return;
-    this.#peer.onconnectionstatechange = null;
-    this.#peer.close();
+    const peer = this.#peer;
+    if (peer === undefined) return;
     this.#peer = undefined;
+    peer.onconnectionstatechange = null;
+    if (this.#isAnswered) {
+      this.#former?.close();
+      this.#former = peer;
+    } else peer.close();
+    this.#isAnswered = false;
   }
+
+  #closePeer(farewell?: Promise<unknown>): void {
+    this.#putAside();
+    const former = this.#former;
+    this.#former = undefined;
+    if (former === undefined) return;
+    if (farewell === undefined) former.close();
+    else void Promise.race([farewell, pause(farewellWait_ms)]).then(() => former.close());
+  }
+}
+
+function pause(delay_ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, delay_ms));
 }

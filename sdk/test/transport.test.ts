@@ -136,3 +136,15 @@ test("what was ended while its offer was under way stays ended", async () => {
   assert.deepEqual(told, ["requesting 0", "over 0"]);
   assert.ok(FakePeer.made[0]?.isClosed);
 });
+
+test("a connection that ends on purpose is closed once the server has heard of it", async () => {
+  const { transport, told } = rig();
+  await transport.start();
+  let heard: () => void = () => undefined;
+  transport.end(ErrorCode.OK, "", new Promise<void>((resolve) => (heard = resolve)));
+  assert.deepEqual(told, ["requesting 0", "over 0"]);
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(FakePeer.made[0]?.isClosed, false);
+  heard();
+  await until("it is closed", () => FakePeer.made[0]?.isClosed === true);
+});
