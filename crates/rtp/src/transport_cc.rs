@@ -243,6 +243,26 @@ mod tests {
         assert_eq!(statuses.last(), Some(&(10_000, Some(0))));
     }
 
+    #[test]
+    fn many_arrivals_with_large_deltas_are_split_into_small_messages() {
+        let origin = start();
+        let mut recorder = TransportRecorder::new(origin, TransportRecorderConfig::default());
+        for index in 0..700u16 {
+            let at = origin + Duration::from_millis(100 * u64::from(index));
+            recorder.record(at, index * 2);
+        }
+        let mut arrivals = Vec::new();
+        loop {
+            // `feedback` gives each message 1,200 bytes.
+            let (_, statuses, left) = feedback(&mut recorder);
+            arrivals.push(statuses.iter().filter(|(_, arrival)| arrival.is_some()).count());
+            if left == FeedbackLeft::Nothing {
+                break;
+            }
+        }
+        assert_eq!(arrivals, [250, 250, 200]);
+    }
+
     proptest! {
         #[test]
         fn every_arrival_is_told_once_and_messages_stay_small(
