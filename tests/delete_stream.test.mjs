@@ -1,5 +1,5 @@
-// The founding page: a backend deletes a stream, everyone is told, its publisher stays. Then KickoutUser and
-// CloseRoom. Real browsers, real media, over https with wss and over http with ws.
+// The founding page: a backend deletes a stream, everyone is told, its publisher stays. Then
+// KickoutUser and CloseRoom. Real browsers, real media, over https with wss and over http with ws.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";

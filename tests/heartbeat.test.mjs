@@ -1,5 +1,5 @@
-// Lost connections: a tab that dies, a network that breaks for a moment or for too long, a page that is
-// loaded again, a second tab of the same user.
+// Lost connections: a tab that dies, a network that breaks for a moment or for too long, a page
+// that is loaded again, a second tab of the same user.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -25,7 +25,10 @@ describe("with a heartbeat time of three seconds", () => {
     await server?.stop();
   });
 
-  /** In a room of their own: `a`, who publishes over a network that can be cut, and `b`, who watches. */
+  /**
+   * In a room of their own: `a`, who publishes over a network that can be cut, and `b`, who
+   * watches.
+   */
   async function two() {
     rooms += 1;
     const roomID = `room-${rooms}`;
@@ -128,8 +131,8 @@ describe("with a heartbeat time of three seconds", () => {
     await a.load();
     assert.deepEqual(await a.login(), { ok: true });
     const [reason] = await b.hearsStream("DELETE", streamID, { since });
-    // A browser that leaves a page in order closes its media first, which the server may see (5) before
-    // the new login (3).
+    // A browser that leaves a page in order closes its media first, which the server may see (5)
+    // before the new login (3).
     assert.ok([3, 5].includes(reason.code), `code ${reason.code}`);
     await a.publish(streamID);
     await b.hearsStream("ADD", streamID, { since });

@@ -1,5 +1,5 @@
-// DeleteStream in an app with delete_stream = "notify": the list forgets the stream, media goes on until its
-// publisher stops.
+// DeleteStream in an app with delete_stream = "notify": the list forgets the stream, media goes on
+// until its publisher stops.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";

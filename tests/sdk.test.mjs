@@ -1,5 +1,5 @@
-// The SDK's other promises in a real browser: options of publishing and playing, muting, older forms, what is
-// refused and how.
+// The SDK's other promises in a real browser: options of publishing and playing, muting, older
+// forms, what is refused and how.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";

@@ -145,4 +145,18 @@ describe("a running server", () => {
     assert.ok(performance.now() - toldToEndAt_ms < 5_000);
     assert.ok(!server.output.includes(secret), "a secret is never logged");
   });
+
+  test("finds its clients again when it comes back", async () => {
+    const since = await user.mark();
+    const tls = { cert: join(server.folder, "cert.pem"), key: join(server.folder, "key.pem") };
+    const file = join(server.folder, "odeum.toml");
+    writeFileSync(file, configText({ folder: server.folder, tls }));
+    const where = `127.0.0.1:${server.port}`;
+    server = await new Server(server.folder, ["serve", "--config", file, "--listen", where], {
+      isSecure: true,
+    }).ready();
+    await user.hearsRoomState("RECONNECTED", { since });
+    const { Data } = await server.backend.call("DescribeUserNum", { RoomId: ["room"] });
+    assert.equal(Data.UserCountList[0].UserCount, 1);
+  });
 });

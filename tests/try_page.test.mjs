@@ -1,5 +1,5 @@
-// The try-it page of --dev: two people meet, and the backend's panel does what it says. With ODEUM_PICTURES set to a
-// folder, pictures of the page are left there.
+// The try-it page of --dev: two people meet, and the backend's panel does what it says. With
+// ODEUM_PICTURES set to a folder, pictures of the page are left there.
 
 import assert from "node:assert/strict";
 import { request } from "node:http";

@@ -1,5 +1,5 @@
-// The try-it page: joins a room with the SDK, shows who is there and what happens, and lets the server of
-// `--dev` sign calls as a backend would.
+// The try-it page: joins a room with the SDK, shows who is there and what happens, and lets the
+// server of `--dev` sign calls as a backend would.
 
 import { ZegoExpressEngine } from "/sdk/odeum.js";
 
@@ -414,7 +414,10 @@ $("clear").addEventListener("click", () => $("log").replaceChildren());
 
 // The backend
 
-/** Fields of each action: a list to choose from, what stands in it at first, whether it may be empty. */
+/**
+ * Fields of each action: a list to choose from, what stands in it at first, whether it may be
+ * empty.
+ */
 const actions = {
   DeleteStream: [
     ["StreamId", { list: "streams", value: () => firstOther()?.dataset.stream ?? room.streamID }],

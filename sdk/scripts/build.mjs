@@ -1,4 +1,4 @@
-// Builds dist/: one minified ES module, its source map and its declarations, and holds it to its size.
+// Builds dist/: one minified ES module, its source map and its declarations; holds it to its size.
 
 import { execFileSync } from "node:child_process";
 import { readFileSync, rmSync, statSync } from "node:fs";

@@ -12,7 +12,10 @@ export type OptimizationMode = "default" | "motion" | "detail";
 export interface ZegoCaptureCamera {
   /** A device id. */
   input?: string;
-  /** 1 is 320×240 at 15, 2 is 640×480 at 15, 3 is 1280×720 at 20, 4 takes width, height and frameRate. @default 2 */
+  /**
+   * 1 is 320×240 at 15, 2 is 640×480 at 15, 3 is 1280×720 at 20, 4 takes width, height and
+   * frameRate. @default 2
+   */
   quality?: 1 | 2 | 3 | 4;
   facingMode?: "user" | "environment";
   width?: number | ConstraintExtend;

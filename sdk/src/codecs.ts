@@ -10,8 +10,8 @@ export interface CodecLike {
 }
 
 /**
- * The codecs to offer: the wanted one with its retransmission, or undefined to leave the browser's own
- * order when it does not have it. One codec alone, so that the answer has no choice to make.
+ * The codecs to offer: the wanted one with its retransmission, or undefined to leave the browser's
+ * own order when it does not have it. One codec alone, so that the answer has no choice to make.
  */
 export function chooseCodecs<Codec extends CodecLike>(
   capable: readonly Codec[],

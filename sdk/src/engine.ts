@@ -184,7 +184,10 @@ export class ZegoExpressEngine {
     room.signalling.logout();
   }
 
-  /** Replaces the token; false when it cannot be one. Whether the server takes it shows at the next call. */
+  /**
+   * Replaces the token; false when it cannot be one. Whether the server takes it shows at the next
+   * call.
+   */
   renewToken(token: string, roomID?: string): boolean {
     const room = this.#room;
     if (room === undefined || (roomID !== undefined && roomID !== room.signalling.roomID))
@@ -231,7 +234,10 @@ export class ZegoExpressEngine {
 
   // Publishing
 
-  /** Begins to publish; true when it was begun. What becomes of it is told by `publisherStateUpdate`. */
+  /**
+   * Begins to publish; true when it was begun. What becomes of it is told by
+   * `publisherStateUpdate`.
+   */
   startPublishingStream(
     streamID: string,
     localStream: LocalStream,
@@ -294,7 +300,10 @@ export class ZegoExpressEngine {
 
   // Playing
 
-  /** Plays a stream. Resolves to what can be shown once the server has agreed; rejects with a `ZegoError`. */
+  /**
+   * Plays a stream. Resolves to what can be shown once the server has agreed; rejects with a
+   * `ZegoError`.
+   */
   startPlayingStream(streamID: string, playOption: ZegoWebPlayOption = {}): Promise<MediaStream> {
     const room = this.#room;
     if (room === undefined)

@@ -1,6 +1,8 @@
 // What can go wrong, with the numbers of the public contract, so that an app can tell cases apart.
 
-/** Client error codes that this SDK itself produces or has to know; the server sends others as well. */
+/**
+ * Client error codes that this SDK itself produces or has to know; the server sends others as well.
+ */
 export const ErrorCode = {
   OK: 0,
   /** A call that needs a room was made outside of one. */
@@ -77,7 +79,9 @@ export const ErrorCode = {
 export class ZegoError extends Error {
   override readonly name = "ZegoError";
 
-  /** @param errorCode a client error code of the contract. @param extendedData one plain sentence. */
+  /**
+   * @param errorCode a client error code of the contract. @param extendedData one plain sentence.
+   */
   constructor(
     readonly errorCode: number,
     readonly extendedData: string = "",
@@ -91,7 +95,9 @@ export class ZegoError extends Error {
   }
 }
 
-/** The error itself when it is one of ours, else one with the given code that carries its message. */
+/**
+ * The error itself when it is one of ours, else one with the given code that carries its message.
+ */
 export function toZegoError(error: unknown, errorCode: number): ZegoError {
   if (error instanceof ZegoError) return error;
   return new ZegoError(

@@ -1,4 +1,5 @@
-// Every event of the SDK with the arguments of its handlers, and the small emitter that carries them.
+// Every event of the SDK with the arguments of its handlers, and the small emitter that carries
+// them.
 
 import type { ZegoPlayStats, ZegoPublishStats } from "./stats.ts";
 

@@ -22,7 +22,10 @@ const ranks: Record<LogLevel, number> = {
   disable: 4,
 };
 
-/** Writes to the console what is at or above its level. Tokens and resume secrets are never given to it. */
+/**
+ * Writes to the console what is at or above its level. Tokens and resume secrets are never given to
+ * it.
+ */
 export class Log {
   /** What is below is not written. */
   level: LogLevel = "warn";

@@ -1,4 +1,5 @@
-// A stream of somebody else that this client plays: one transport into one MediaStream that stays the same.
+// A stream of somebody else that this client plays: one transport into one MediaStream that stays
+// the same.
 
 import { ErrorCode, ZegoError } from "./errors.ts";
 import type { ZegoPlayerState } from "./events.ts";
@@ -6,7 +7,10 @@ import type { Signalling } from "./signalling.ts";
 import { playStats, type PlayTotals, type StatsEntry, type ZegoPlayStats } from "./stats.ts";
 import { Transport } from "./transport.ts";
 
-/** How a stream is played. Members of the contract that Odeum has no use for are accepted and ignored. */
+/**
+ * How a stream is played. Members of the contract that Odeum has no use for are accepted and
+ * ignored.
+ */
 export interface ZegoWebPlayOption {
   /** @default true */
   video?: boolean;
@@ -61,7 +65,8 @@ export class Player {
       onState: (state, errorCode, reason) => {
         if (state === "connected") {
           this.#wasConnected = true;
-          // What the first numbers are compared with; a connection that is closed meanwhile has none.
+          // What the first numbers are compared with; a connection that is closed meanwhile has
+          // none.
           this.takeStats().catch(() => undefined);
         }
         onState({

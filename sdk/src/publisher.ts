@@ -12,7 +12,10 @@ import {
 } from "./stats.ts";
 import { Transport } from "./transport.ts";
 
-/** How a stream is published. Members of the contract that Odeum has no use for are accepted and ignored. */
+/**
+ * How a stream is published. Members of the contract that Odeum has no use for are accepted and
+ * ignored.
+ */
 export interface ZegoWebPublishOption {
   /** Free text for the others, at most 1,024 bytes. @default "" */
   extraInfo?: string;

@@ -1,4 +1,5 @@
-// How long to wait before trying again, and when to stop: pure policies, one for the room, one for media.
+// How long to wait before trying again, and when to stop: pure policies, one for the room, one for
+// media.
 
 /** When and how often to try again. */
 export interface RetryPolicy {
@@ -30,8 +31,8 @@ export type RetryDecision = { kind: "wait"; delay_ms: number } | { kind: "give_u
 /**
  * Decides on attempt number `attempt` (0 is the first), `elapsed_ms` after the loss.
  *
- * Delays begin at `delayMin_ms` and double up to `delayMax_ms`; `random` (0 to 1) takes up to half of each
- * away, so that the clients of a restarted server do not come back in one wave.
+ * Delays begin at `delayMin_ms` and double up to `delayMax_ms`; `random` (0 to 1) takes up to half
+ * of each away, so that the clients of a restarted server do not come back in one wave.
  */
 export function decideRetry(
   policy: RetryPolicy,

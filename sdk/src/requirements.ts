@@ -21,7 +21,10 @@ export interface ZegoCapabilityError {
   message: string;
 }
 
-/** What there is. `result` is the answer to the one question asked, or whether calls are possible at all. */
+/**
+ * What there is. `result` is the answer to the one question asked, or whether calls are possible at
+ * all.
+ */
 export interface ZegoCapabilityDetection {
   webRTC?: boolean;
   customCapture?: boolean;
@@ -45,8 +48,8 @@ const allTypes: readonly CheckType[] = [
 ];
 
 /**
- * Checks one thing or, without a type, everything. Level 0 only looks whether devices are there; level 1
- * (the default) opens camera and microphone, for which the browser may ask the user.
+ * Checks one thing or, without a type, everything. Level 0 only looks whether devices are there;
+ * level 1 (the default) opens camera and microphone, for which the browser may ask the user.
  */
 export async function checkRequirements(
   checkType: CheckType | undefined,

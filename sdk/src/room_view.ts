@@ -45,7 +45,9 @@ export class RoomView {
     );
   }
 
-  /** Takes a notice and returns what of it is new. Other notices than updates change nothing here. */
+  /**
+   * Takes a notice and returns what of it is new. Other notices than updates change nothing here.
+   */
   takeNotice(notice: Notice): ViewEvent[] {
     if (notice.type === "user_update") return this.#takeUsers(notice.update, notice.users);
     if (notice.type === "stream_update") {

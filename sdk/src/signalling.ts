@@ -1,5 +1,5 @@
-// A session in a room over as many WebSockets as it takes: login, heartbeat, numbered notices, resumption,
-// and a new login when the session is lost.
+// A session in a room over as many WebSockets as it takes: login, heartbeat, numbered notices,
+// resumption, and a new login when the session is lost.
 
 import { Connection, type OpenSocket, type Unnumbered } from "./connection.ts";
 import { ErrorCode, isFinalLoginRefusal, toZegoError, ZegoError } from "./errors.ts";
@@ -41,8 +41,8 @@ export interface SignallingHandlers {
   /** Something happened in the room. */
   onNotice: (notice: Notice) => void;
   /**
-   * The session is over for good; said before the state that says why. `farewell` settles once the server
-   * has heard of a logout; undefined when there is nothing to wait for.
+   * The session is over for good; said before the state that says why. `farewell` settles once the
+   * server has heard of a logout; undefined when there is nothing to wait for.
    */
   onOver: (errorCode: number, farewell?: Promise<unknown>) => void;
 }

@@ -43,7 +43,10 @@ export interface StatsEntry {
 /** `0` is on, `1` is muted. */
 export type MuteState = "0" | "1";
 
-/** Bitrates are kbit/s, rates of loss percent, frame rates per second, quality is a grade (-1 unknown, 0 best, 4 worst). */
+/**
+ * Bitrates are kbit/s, rates of loss percent, frame rates per second, quality is a grade (-1
+ * unknown, 0 best, 4 worst).
+ */
 export interface ZegoPublishVideoStats {
   frameHeight: number;
   frameWidth: number;
@@ -321,7 +324,8 @@ function flow(
     (type === "outbound-rtp" ? remote?.packetsLost : entry?.packetsLost) ?? 0,
   );
   const now = entry && totalsOf(entry, lost);
-  const old = before && now && now.bytes >= before.bytes ? before : undefined; // Another transport starts at 0.
+  // Another transport starts at 0.
+  const old = before && now && now.bytes >= before.bytes ? before : undefined;
   const seconds = now && old ? (now.timestamp_ms - old.timestamp_ms) / 1000 : 0;
   const per = (
     name: "bytes" | "packets" | "frames" | "transferred" | "dropped" | "lost",

@@ -1,4 +1,5 @@
-// What a user publishes, before it is published: tracks from camera, microphone, screen or the app itself.
+// What a user publishes, before it is published: tracks from camera, microphone, screen or the app
+// itself.
 
 import {
   bitrateOf,

@@ -1,4 +1,5 @@
-// Reads what anybody may read of a token, its form and its outer expiry, to refuse obvious mistakes early.
+// Reads what anybody may read of a token, its form and its outer expiry, to refuse obvious mistakes
+// early.
 
 /** The readable part of a token. */
 export interface TokenFacts {

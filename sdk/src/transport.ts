@@ -1,4 +1,5 @@
-// One RTCPeerConnection to the server for one stream in one direction, set up again when it is lost.
+// One RTCPeerConnection to the server for one stream in one direction, set up again when it is
+// lost.
 
 import { ErrorCode, isFinalMediaRefusal, toZegoError, ZegoError } from "./errors.ts";
 import { decideRetry, mediaRetry } from "./reconnect.ts";
@@ -35,8 +36,8 @@ export class Transport {
   /** The one of the attempt under way or of the connected transport. */
   #peer: RTCPeerConnection | undefined;
   /**
-   * The one before, until the server has taken the next offer: it would see a connection closed earlier as
-   * the end of the stream.
+   * The one before, until the server has taken the next offer: it would see a connection closed
+   * earlier as the end of the stream.
    */
   #former: RTCPeerConnection | undefined;
   /** Where this is. */
@@ -107,8 +108,8 @@ export class Transport {
   }
 
   /**
-   * Ends for good, with the state `over`. The connection is closed once `farewell` settles: closing it is
-   * seen by the server as well, which shall hear first that it is meant.
+   * Ends for good, with the state `over`. The connection is closed once `farewell` settles: closing
+   * it is seen by the server as well, which shall hear first that it is meant.
    */
   end(errorCode: number, reason: string, farewell?: Promise<unknown>): void {
     if (this.#state === "over") return;
@@ -144,8 +145,8 @@ export class Transport {
   }
 
   #openPeer(): RTCPeerConnection {
-    // "max-bundle" would give the second section no transport of its own in the offer, and an answer that
-    // refuses the first one (a stream without sound) could then not be applied.
+    // "max-bundle" would give the second section no transport of its own in the offer, and an
+    // answer that refuses the first one (a stream without sound) could then not be applied.
     const peer = new RTCPeerConnection({ bundlePolicy: "balanced", rtcpMuxPolicy: "require" });
     this.#peer = peer;
     peer.onconnectionstatechange = () => {

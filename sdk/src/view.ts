@@ -77,7 +77,8 @@ export class ZegoStreamView {
     this.stopVideo();
     const video = document.createElement("video");
     video.playsInline = true;
-    video.muted = true; // The audio element has the sound; a silent video may always start by itself.
+    // The audio element has the sound; a silent video may always start by itself.
+    video.muted = true;
     video.style.cssText = "width:100%;height:100%;display:block";
     video.style.objectFit = options.objectFit ?? "contain";
     if (options.mirror) video.style.transform = "scaleX(-1)";
@@ -96,7 +97,8 @@ export class ZegoStreamView {
     audio.oncanplay = () => this.#emitter.emit("canPlayAudio");
     audio.srcObject = this.#media;
     this.#audio = audio;
-    if (this.#sink !== "") this.useAudioOutputDevice(this.#sink).catch(() => undefined); // The default device plays.
+    // Without that device the default one plays.
+    if (this.#sink !== "") this.useAudioOutputDevice(this.#sink).catch(() => undefined);
     this.#start(audio);
   }
 

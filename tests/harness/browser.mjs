@@ -34,8 +34,8 @@ const html = (
 </script>`;
 
 /**
- * Keeps every peer connection, so that a test can ask for its statistics; while `holdPeers` is set also
- * those that the SDK closes, so that it shows whether the server still sends.
+ * Keeps every peer connection, so that a test can ask for its statistics; while `holdPeers` is set
+ * also those that the SDK closes, so that it shows whether the server still sends.
  */
 function keepPeers() {
   const Original = window.RTCPeerConnection;

@@ -1,4 +1,5 @@
-// Client tokens of form 04 in their GCM form, made from the contract's description and nothing else.
+// Client tokens of form 04 in their GCM form, made from the contract's description and nothing
+// else.
 
 import { createCipheriv, randomBytes, randomInt } from "node:crypto";
 

@@ -1,4 +1,5 @@
-// Waiting without sleeping blindly: a condition is asked again and again until it holds or time is over.
+// Waiting without sleeping blindly: a condition is asked again and again until it holds or time is
+// over.
 
 import { setTimeout as pause } from "node:timers/promises";
 
@@ -6,8 +7,8 @@ import { setTimeout as pause } from "node:timers/promises";
 export const patience_ms = 15_000;
 
 /**
- * Asks until `condition` returns something truthy, and returns that. When it never does, the error names
- * `what`, and says what `shown` returns: the state that was there instead.
+ * Asks until `condition` returns something truthy, and returns that. When it never does, the error
+ * names `what`, and says what `shown` returns: the state that was there instead.
  */
 export async function until(
   what,
