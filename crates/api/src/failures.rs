@@ -27,11 +27,13 @@ impl FailureLog {
     /// Whether a failure of `source` at `now` may write a line.
     pub(crate) fn may_log(&self, now: UnixMillis, source: Option<IpAddr>) -> bool {
         let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
-        if logged.get(&source).is_some_and(|at| now < at.after(SILENCE)) {
+        // A line of a time to come was written before the clock was set back.
+        let is_silent = |at: &UnixMillis| *at <= now && now < at.after(SILENCE);
+        if logged.get(&source).is_some_and(is_silent) {
             return false;
         }
         if logged.len() >= SOURCES_MAX {
-            logged.retain(|_, at| now < at.after(SILENCE));
+            logged.retain(|_, at| is_silent(at));
         }
         if logged.len() >= SOURCES_MAX {
             return false;
@@ -53,6 +55,7 @@ mod tests {
         assert!(!log.may_log(UnixMillis(5_999), source));
         assert!(log.may_log(UnixMillis(5_999), None));
         assert!(log.may_log(UnixMillis(6_000), source));
+        assert!(log.may_log(UnixMillis(1_000), source), "the clock was set back");
     }
 
     #[test]

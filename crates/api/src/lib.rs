@@ -183,6 +183,11 @@ pub(crate) const ACTIONS: &[Action] = &[
     },
 ];
 
+/// The names of the actions that this version answers.
+pub fn action_names() -> impl Iterator<Item = &'static str> {
+    ACTIONS.iter().map(|action| action.name)
+}
+
 /// Actions of the contract that this version does not have; they are refused by name.
 pub(crate) const NOT_IN_THIS_VERSION: &[&str] = &[
     "SendBarrageMessage",

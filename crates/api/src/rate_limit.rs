@@ -150,6 +150,11 @@ impl Windows {
 
 impl Window {
     fn has_place(&mut self, now: UnixMillis, count: u32, window: Duration) -> bool {
+        // The clock was set back by more than calls that race can differ: the calls of the time that
+        // is to come once more would fill the window until then.
+        if self.taken.back().is_some_and(|at| *at > now.after(window)) {
+            self.taken.clear();
+        }
         while self.taken.front().is_some_and(|at| at.after(window) <= now) {
             self.taken.pop_front();
         }
@@ -165,6 +170,16 @@ impl Window {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_that_is_set_back_shuts_nobody_out() {
+        let limiter = RateLimiter::default();
+        let hour = 3_600_000;
+        assert_eq!(limiter.take(UnixMillis(2 * hour), CALLER, 1, None), Ok(()));
+        assert_eq!(limiter.take(UnixMillis(2 * hour - 1), CALLER, 1, None), Err(Exceeded::App));
+        assert_eq!(limiter.take(UnixMillis(hour), CALLER, 1, None), Ok(()));
+        assert_eq!(limiter.take(UnixMillis(hour), CALLER, 1, None), Err(Exceeded::App));
+    }
 
     const CALLER: Caller =
         Caller { app: AppId(1), action: "DeleteStream", column: Column::Production };

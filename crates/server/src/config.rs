@@ -297,6 +297,15 @@ mod tests {
     }
 
     #[test]
+    fn a_rate_for_an_action_that_does_not_exist_names_the_nearest_one() {
+        let rates = |rates: &str| format!("{APP}calls_per_second = {{ {rates} }}\n");
+        let text = refusal(&rates("DeletStream = 50"));
+        assert!(text.contains("`DeletStream`") && text.contains("`DeleteStream`"), "{text}");
+        assert!(Config::parse(&rates("DeleteStream = 50")).is_ok());
+        assert!(refusal(&rates("DeleteStream = 0")).contains("calls_per_second"));
+    }
+
+    #[test]
     fn plain_http_beyond_loopback_needs_a_proxy_or_tls() {
         let open = format!("listen = \"0.0.0.0:80\"\n{APP}");
         assert!(refusal(&open).contains("behind_proxy"));

@@ -9,6 +9,7 @@ use odeum_types::{AppId, Redacted};
 use serde::Deserialize;
 
 use super::ConfigError;
+use super::nearest::nearest;
 
 /// The secret in `odeum.example.toml`, known to everyone and so refused.
 pub(crate) const PLACEHOLDER_SECRET: &str = "replace-me-by-32-characters-0000";
@@ -138,7 +139,7 @@ impl AppConfig {
     /// Whether the table can be used.
     ///
     /// # Errors
-    /// [`ConfigError::Secret`] or [`ConfigError::OutOfRange`].
+    /// [`ConfigError::Secret`], [`ConfigError::NoAction`] or [`ConfigError::OutOfRange`].
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         self.credentials()?;
         if self.app_id == 0 {
@@ -146,6 +147,12 @@ impl AppConfig {
         }
         if self.token_forms.is_empty() {
             return Err(ConfigError::OutOfRange { key: "apps.token_forms", allowed: "1 or more" });
+        }
+        let actions: Vec<String> = odeum_api::action_names().map(str::to_owned).collect();
+        if let Some(action) = self.calls_per_second.keys().find(|name| !actions.contains(name)) {
+            let (app_id, action) = (self.app_id, action.clone());
+            let suggestion = nearest(&action, &actions).cloned();
+            return Err(ConfigError::NoAction { app_id, action, suggestion });
         }
         if self.calls_per_second.values().any(|calls| *calls == 0) {
             let key = "every figure of apps.calls_per_second";

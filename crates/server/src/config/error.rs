@@ -51,6 +51,16 @@ pub(crate) enum ConfigError {
         /// What is wrong, without the secret.
         reason: String,
     },
+    /// A figure for an action that does not exist.
+    #[error("app {app_id}: calls_per_second: there is no Action `{action}`{}", .suggestion.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
+    NoAction {
+        /// The app.
+        app_id: u32,
+        /// The name in the file.
+        action: String,
+        /// The nearest name of an action.
+        suggestion: Option<String>,
+    },
     /// Plain HTTP would be served to a network.
     #[error(
         "listen = {listen} would serve plain HTTP beyond loopback: set [tls], or behind_proxy = true \
