@@ -88,6 +88,14 @@ impl Ring {
         Some((&slot.packet, &self.bytes[offset..offset + usize::from(slot.length)]))
     }
 
+    /// Whether a packet with this sequence number was kept, even if its payload is overwritten by
+    /// now. A number must not get a second payload: what a subscriber gets under one number is
+    /// encrypted under one nonce. Holds for numbers that no newer one has pushed out of its slot.
+    pub(crate) fn has_had(&self, sequence: u64) -> bool {
+        let slot = self.slots[self.slot_of(sequence)].as_ref();
+        slot.is_some_and(|slot| slot.packet.facts.sequence == sequence)
+    }
+
     fn slot_of(&self, sequence: u64) -> usize {
         (sequence as usize) & (self.slots.len() - 1)
     }
@@ -133,6 +141,16 @@ mod tests {
         assert!(ring.get(0).is_none());
         assert!(ring.get(1).is_some());
         assert!(ring.get(5).is_none());
+    }
+
+    #[test]
+    fn a_number_stays_taken_when_its_payload_is_gone() {
+        let mut ring = Ring::new(4, 100);
+        for sequence in 0..3 {
+            ring.push(packet(sequence), &[0; 60]);
+        }
+        assert!(ring.get(0).is_none());
+        assert!(ring.has_had(0) && !ring.has_had(3) && !ring.has_had(4));
     }
 
     #[test]

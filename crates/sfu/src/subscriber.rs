@@ -248,8 +248,11 @@ impl SubscriberTrack {
         let protected = match sending {
             Sending::First | Sending::Rtx { .. } => path.outbound.protect_rtp(&mut bytes[..total]),
             // The header is made from the ring and the mapping, which do not change: these are the
-            // bytes of the first time.
-            Sending::Again => path.outbound.protect_rtp_again(&mut bytes[..total]),
+            // bytes of the first time. If there was none, because a queue was full, this is it.
+            Sending::Again => {
+                let first = path.outbound.protect_rtp(&mut bytes[..total]);
+                first.or_else(|_| path.outbound.protect_rtp_again(&mut bytes[..total]))
+            }
         };
         // Refused when it is a duplicate or has fallen out of the window: it is of no use then.
         protected.ok()?;

@@ -182,7 +182,7 @@ impl Track {
         let is_too_old = self.newest - sequence >= self.ring_packets;
         // Padding fills a sequence number: NACK must not ask for it, and a viewer must not be told
         // of a gap, so it goes on as an empty packet does.
-        if is_too_old || self.ring.get(sequence).is_some() {
+        if is_too_old || self.ring.has_had(sequence) {
             return Received::Nothing;
         }
         let frame = match self.terms.format {
