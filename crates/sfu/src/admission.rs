@@ -1,6 +1,7 @@
 //! Offers become peers: what is accepted of an SDP, and the answer to it. The one place of this
 //! crate that reads and writes SDP, and the only one that may allocate at will.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use odeum_rtp::ExtensionKind;
@@ -12,7 +13,7 @@ use odeum_rtp::sdp::{
 use odeum_types::{Codec, PeerId, Redacted};
 
 use crate::dtls::DtlsServer;
-use crate::event::MediaFacts;
+use crate::event::{CloseReason, MediaFacts};
 use crate::forwarder::Origin;
 use crate::ice::Ice;
 use crate::peer::{Peer, Role};
@@ -39,6 +40,9 @@ pub enum OfferError {
     /// The offer has nothing that is forwarded here: no Opus, VP8 or H.264, or the wrong direction.
     #[error("nothing of the offer can be forwarded")]
     NothingInCommon,
+    /// Reading the offer panicked; nothing else was touched.
+    #[error("the offer could not be handled")]
+    Panicked,
     /// The id is in use.
     #[error("peer {peer} exists already")]
     PeerExists {
@@ -117,6 +121,15 @@ impl Sfu {
     ) -> Result<Answer, OfferError> {
         self.now = now;
         self.check_room_for(peer)?;
+        self.contained_offer(peer, |sfu| sfu.admit_publisher(now, peer, offer_sdp))
+    }
+
+    fn admit_publisher(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        offer_sdp: &str,
+    ) -> Result<Answer, OfferError> {
         let offer = Offer::parse(offer_sdp)?;
         let mut publisher = Publisher::new(now, self.entropy.number());
         let mut facts = MediaFacts::default();
@@ -181,6 +194,16 @@ impl Sfu {
     ) -> Result<Answer, OfferError> {
         self.now = now;
         self.check_room_for(peer)?;
+        self.contained_offer(peer, |sfu| sfu.admit_subscriber(now, peer, publisher, offer_sdp))
+    }
+
+    fn admit_subscriber(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        publisher: PeerId,
+        offer_sdp: &str,
+    ) -> Result<Answer, OfferError> {
         let publisher_key =
             *self.by_id.get(&publisher).ok_or(OfferError::NoPublisher { publisher })?;
         let Role::Publisher(source) = &self.peers[publisher_key].role else {
@@ -238,6 +261,26 @@ impl Sfu {
         Ok(answer)
     }
 
+    /// Runs `admit` for the new peer `id`. Should it panic, nothing is left of that peer.
+    fn contained_offer(
+        &mut self,
+        id: PeerId,
+        admit: impl FnOnce(&mut Self) -> Result<Answer, OfferError>,
+    ) -> Result<Answer, OfferError> {
+        let admitted = catch_unwind(AssertUnwindSafe(|| {
+            #[cfg(test)]
+            assert!(!self.panics_at_offer, "injected");
+            admit(self)
+        }));
+        admitted.unwrap_or_else(|_| {
+            self.statistics.panics += 1;
+            if let Some(&key) = self.by_id.get(&id) {
+                self.drop_peer(key, CloseReason::Panicked);
+            }
+            Err(OfferError::Panicked)
+        })
+    }
+
     fn check_room_for(&self, peer: PeerId) -> Result<(), OfferError> {
         if self.by_id.contains_key(&peer) {
             return Err(OfferError::PeerExists { peer });
@@ -271,10 +314,10 @@ impl Sfu {
         role: Role,
         sections: &[Option<MediaSection>],
     ) -> (PeerKey, Answer) {
-        let mut ice = Ice::new(&mut self.entropy, &offer.ice().ufrag);
+        let mut ice = Ice::new(now, &mut self.entropy, &offer.ice().ufrag);
         // 48 random bits: a second draw is a curiosity, a third one will not be seen.
         while self.by_ufrag.contains_key(ice.ufrag()) {
-            ice = Ice::new(&mut self.entropy, &offer.ice().ufrag);
+            ice = Ice::new(now, &mut self.entropy, &offer.ice().ufrag);
         }
         let transport = Transport {
             session_id: self.entropy.number_64() >> 1,

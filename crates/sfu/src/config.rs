@@ -71,6 +71,18 @@ pub(crate) const SWEEP_INTERVAL: Duration = Duration::from_millis(50);
 /// thousands of them cost no burst.
 pub(crate) const SUBSCRIBER_SLICES: usize = 20;
 
+/// Silence after which a publisher is taken to be gone that has said BYE for all its tracks: two
+/// consent checks at their longest distance (RFC 7675 §5.1). One that is only paused sends them.
+pub(crate) const GOODBYE_SILENCE: Duration = Duration::from_secs(10);
+
+/// Silence after which an address may go to another peer, and after which a peer is followed to
+/// another address of its own without a nomination: two consent checks too.
+pub(crate) const ADDRESS_SILENCE: Duration = Duration::from_secs(10);
+
+/// How often a key frame is asked for that does not come; then until the next one who wants it. At
+/// the default interval these are five seconds: a publisher without pictures is left in peace.
+pub(crate) const KEY_FRAME_ATTEMPTS_MAX: u8 = 10;
+
 /// Time between two receiver reports to a publisher (RFC 3550 §6.2 allows less often).
 pub(crate) const RECEIVER_REPORT_INTERVAL: Duration = Duration::from_secs(1);
 

@@ -41,7 +41,8 @@ pub enum CloseReason {
     ConnectTimeout,
     /// Nothing authentic came for the silence timeout.
     Silence,
-    /// The other end said goodbye: DTLS close_notify or RTCP BYE.
+    /// The other end said goodbye: DTLS close_notify, or RTCP BYE for all its tracks and then
+    /// nothing, not even consent checks.
     RemoteClosed,
     /// The DTLS certificate is not the one that the SDP promised.
     FingerprintMismatch,

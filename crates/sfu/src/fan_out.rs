@@ -64,7 +64,8 @@ impl Sfu {
                 Some(Role::Publisher(publisher)) => publisher.end_fan_out(),
                 _ => true,
             };
-            if is_done {
+            // One that broke down meanwhile has taken itself off.
+            if is_done && self.fan_out.publishers.front() == Some(&key) {
                 self.fan_out.publishers.pop_front();
             }
         }
@@ -72,14 +73,19 @@ impl Sfu {
 
     /// Fixes the packets of a round and asks at once for those that a batch showed to be missing.
     fn begin_round(&mut self, key: PeerKey) {
-        let Some(peer) = self.peers.get_mut(key) else { return };
-        if let Role::Publisher(publisher) = &mut peer.role {
-            publisher.begin_fan_out();
-        }
-        let sending = peer.sending(&mut self.arena, &mut self.statistics);
-        if let Some((mut path, Role::Publisher(publisher))) = sending {
-            publisher.send_nacks(self.now, &mut path);
-        }
+        self.contained(key, |sfu| {
+            let Some(peer) = sfu.peers.get_mut(key) else { return Ok(()) };
+            #[cfg(test)]
+            assert!(!peer.panics_next, "injected");
+            if let Role::Publisher(publisher) = &mut peer.role {
+                publisher.begin_fan_out();
+            }
+            let sending = peer.sending(&mut sfu.arena, &mut sfu.statistics);
+            if let Some((mut path, Role::Publisher(publisher))) = sending {
+                publisher.send_nacks(sfu.now, &mut path);
+            }
+            Ok(())
+        });
     }
 
     fn viewer(&self, publisher: PeerKey, at: usize) -> Option<PeerKey> {
@@ -135,7 +141,7 @@ impl Sfu {
         let sending = peer.sending(&mut self.arena, &mut self.statistics);
         if let Some((mut path, Role::Publisher(publisher))) = sending {
             publisher.want_key_frame(now, interval, asked);
-            publisher.send_key_frame_request(now, &mut path);
+            publisher.send_key_frame_request(now, interval, &mut path);
         }
     }
 
@@ -187,13 +193,14 @@ fn forward_track(
     let (Some(source), Some(target)) = (publisher.track(kind), subscriber.track_mut(kind)) else {
         return Forwarded::LeftOut;
     };
+    // What the last packet met counts: a key frame behind the others leaves nothing to ask for.
     let mut outcome = Forwarded::Sent;
     for sequence in source.round() {
         // A ring smaller than a batch may have lost it again.
         let Some((packet, payload)) = source.ring().get(*sequence) else { continue };
-        if target.forward(path, packet, payload) == Forwarded::AwaitsKeyFrame {
+        outcome = target.forward(path, packet, payload);
+        if outcome == Forwarded::AwaitsKeyFrame {
             path.statistics.rtp_held_for_key_frame += 1;
-            outcome = Forwarded::AwaitsKeyFrame;
         }
     }
     outcome

@@ -2,11 +2,12 @@
 //! password. Only they let an address in or move a peer to another one.
 
 use std::net::SocketAddr;
+use std::time::Instant;
 
 use odeum_rtp::BufferTooSmall;
 use odeum_rtp::stun::{self, Class, ErrorCode, IceRole, IntegrityKey, Message, Nomination};
 
-use crate::config::ADDRESSES_PER_PEER_MAX;
+use crate::config::{ADDRESS_SILENCE, ADDRESSES_PER_PEER_MAX};
 use crate::entropy::Entropy;
 
 /// Characters of our ufrag and password (RFC 8839 §5.4 asks for 4 and 22): 48 and 144 bits.
@@ -27,6 +28,8 @@ pub(crate) struct Ice {
     addresses: Vec<SocketAddr>,
     /// Where we send to: the last nominated, before that the first validated.
     selected: Option<SocketAddr>,
+    /// When an authentic check last came from there.
+    selected_checked: Instant,
 }
 
 /// Why a check is not answered, or how it is refused.
@@ -40,7 +43,7 @@ pub(crate) enum CheckRefused {
 }
 
 impl Ice {
-    pub(crate) fn new(entropy: &mut Entropy, remote_ufrag: &str) -> Self {
+    pub(crate) fn new(now: Instant, entropy: &mut Entropy, remote_ufrag: &str) -> Self {
         let password = entropy.ice_text(PASSWORD_CHARACTERS);
         Self {
             ufrag: entropy.ice_text(UFRAG_CHARACTERS),
@@ -49,6 +52,7 @@ impl Ice {
             remote_ufrag: remote_ufrag.to_owned(),
             addresses: Vec::new(),
             selected: None,
+            selected_checked: now,
         }
     }
 
@@ -73,13 +77,22 @@ impl Ice {
     }
 
     /// Lets `source` in, after [`Self::check`]. Gives the address that had to make way.
+    ///
+    /// A nomination moves the peer there. A client that nominates only once, and whose NAT has
+    /// given it another address, keeps checking the pair from there: it is followed once the old
+    /// address is silent.
     pub(crate) fn accept(
         &mut self,
+        now: Instant,
         source: SocketAddr,
         nomination: Nomination,
     ) -> Option<SocketAddr> {
-        if nomination == Nomination::UseCandidate || self.selected.is_none() {
+        let is_lost = now.saturating_duration_since(self.selected_checked) >= ADDRESS_SILENCE;
+        if nomination == Nomination::UseCandidate || self.selected.is_none() || is_lost {
             self.selected = Some(source);
+        }
+        if self.selected == Some(source) {
+            self.selected_checked = now;
         }
         if self.addresses.contains(&source) {
             return None;

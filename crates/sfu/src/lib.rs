@@ -71,6 +71,7 @@ pub use config::SfuConfig;
 pub use event::{CloseReason, MediaFacts, SfuEvent, Statistics};
 
 use arena::Arena;
+use config::ADDRESS_SILENCE;
 use dtls::{DtlsProgress, DtlsSettings};
 use entropy::Entropy;
 use fan_out::FanOut;
@@ -115,6 +116,9 @@ pub struct Sfu {
     sweeps: usize,
     /// The latest time that was passed in.
     now: Instant,
+    /// Makes the next offer panic, to test that it is contained.
+    #[cfg(test)]
+    panics_at_offer: bool,
 }
 
 impl Sfu {
@@ -136,6 +140,8 @@ impl Sfu {
             next_sweep: now,
             sweeps: 0,
             now,
+            #[cfg(test)]
+            panics_at_offer: false,
             config,
         }
     }
@@ -231,11 +237,12 @@ impl Sfu {
         source: SocketAddr,
         message: &Message<'_>,
     ) {
+        let is_anothers = self.is_held_by_another(now, key, source);
         let peer = &mut self.peers[key];
         let verdict = match peer.ice.check(message) {
-            Ok(()) => Ok(()),
+            Ok(()) if !is_anothers => Ok(()),
             Err(CheckRefused::Answered(code)) => Err(code),
-            Err(CheckRefused::Ignored) => {
+            Ok(()) | Err(CheckRefused::Ignored) => {
                 self.statistics.stun_refused += 1;
                 return;
             }
@@ -254,15 +261,24 @@ impl Sfu {
         }
         self.statistics.stun_answered += 1;
         peer.heard = now;
-        let evicted = peer.ice.accept(source, message.nomination);
+        let evicted = peer.ice.accept(now, source, message.nomination);
         if let Some(address) = evicted {
             self.by_address.remove(&address);
         }
-        // A NAT may give one peer's address to another; whoever proves to be there last has it.
+        // A NAT may give a silent peer's address to another.
         let before = self.by_address.insert(source, key);
         if let Some(other) = before.filter(|other| *other != key) {
             self.peers[other].ice.forget(source);
         }
+    }
+
+    /// Whether `source` is where another connected peer has been heard lately. Source addresses can
+    /// be forged, so a check that is authentic for one peer must not cut off another one.
+    fn is_held_by_another(&self, now: Instant, key: PeerKey, source: SocketAddr) -> bool {
+        let other = self.by_address.get(&source).filter(|other| **other != key);
+        other.and_then(|other| self.peers.get(*other)).is_some_and(|other| {
+            other.is_connected() && now.saturating_duration_since(other.heard) < ADDRESS_SILENCE
+        })
     }
 
     fn handle_dtls(
@@ -319,7 +335,10 @@ impl Sfu {
         let peer = &mut self.peers[key];
         let Some(plain) = peer.open_rtcp(now, bytes, &mut self.statistics) else { return Ok(()) };
         match &mut peer.role {
-            Role::Publisher(publisher) => publisher.handle_rtcp(now, plain),
+            Role::Publisher(publisher) => {
+                publisher.handle_rtcp(now, plain);
+                Ok(())
+            }
             Role::Subscriber(subscriber) => {
                 let publisher = subscriber.publisher;
                 self.handle_viewer_rtcp(now, key, publisher, plain);
@@ -341,8 +360,17 @@ impl Sfu {
         self.connecting.retain(|other| *other != key);
         // What panicked once may do so again.
         if let (Some(destination), true) = (peer.ice.selected(), reason != CloseReason::Panicked) {
+            let mark = self.arena.mark();
             let send = sender(&mut self.arena, &mut self.statistics, destination);
-            peer.dtls.close(self.now, send);
+            let closed = catch_unwind(AssertUnwindSafe(|| {
+                #[cfg(test)]
+                assert!(!peer.panics_next, "injected");
+                peer.dtls.close(self.now, send);
+            }));
+            if closed.is_err() {
+                self.arena.rewind(mark);
+                self.statistics.panics += 1;
+            }
         }
         self.events.push_back(SfuEvent::Closed { peer: peer.id, reason });
         self.statistics.peers = self.peers.len() as u64;

@@ -8,9 +8,9 @@ use odeum_rtp::rtcp::{self, ReportBlock, RtcpPacket};
 use odeum_rtp::{FeedbackLeft, RtpPacket, TransportRecorder, TransportRecorderConfig};
 
 use crate::PeerKey;
-use crate::config::{PACKET_BYTES_MAX, RECEIVER_REPORT_INTERVAL};
-use crate::event::{CloseReason, Statistics};
-use crate::subscriber::SendPath;
+use crate::config::{KEY_FRAME_ATTEMPTS_MAX, PACKET_BYTES_MAX, RECEIVER_REPORT_INTERVAL};
+use crate::event::Statistics;
+use crate::subscriber::{CNAME, SendPath};
 use crate::track::{Received, Track, TrackKind};
 
 /// Bytes of one RTCP compound: below every path's MTU.
@@ -132,11 +132,7 @@ impl Publisher {
     }
 
     /// Takes a plain compound RTCP packet.
-    ///
-    /// # Errors
-    /// [`CloseReason::RemoteClosed`] once every track has said goodbye. One alone does not end the
-    /// peer: browsers say it for a track that is only paused.
-    pub(crate) fn handle_rtcp(&mut self, now: Instant, compound: &[u8]) -> Result<(), CloseReason> {
+    pub(crate) fn handle_rtcp(&mut self, now: Instant, compound: &[u8]) {
         // What follows a malformed packet cannot be framed; what came before it counts.
         for packet in rtcp::packets(compound).map_while(Result::ok) {
             match packet {
@@ -148,9 +144,6 @@ impl Publisher {
                 RtcpPacket::Goodbye(goodbye) => {
                     for ssrc in goodbye.ssrcs() {
                         self.tracks.iter_mut().flatten().for_each(|t| t.handle_goodbye(ssrc));
-                    }
-                    if self.tracks.iter().flatten().all(Track::has_said_goodbye) {
-                        return Err(CloseReason::RemoteClosed);
                     }
                 }
                 // We send a publisher no media that it could report on.
@@ -164,7 +157,12 @@ impl Publisher {
                 | RtcpPacket::Other { .. } => {}
             }
         }
-        Ok(())
+    }
+
+    /// Whether every track has said goodbye and has sent nothing since. That alone does not end the
+    /// peer: browsers say it for tracks that are only paused.
+    pub(crate) fn has_said_goodbye(&self) -> bool {
+        self.tracks.iter().flatten().all(Track::has_said_goodbye)
     }
 
     /// Notes that a key frame is wanted.
@@ -182,9 +180,14 @@ impl Publisher {
     }
 
     /// Asks for a key frame if one is wanted and the interval allows (PLI, RFC 4585 §6.3.1).
-    pub(crate) fn send_key_frame_request(&mut self, now: Instant, path: &mut SendPath<'_>) {
+    pub(crate) fn send_key_frame_request(
+        &mut self,
+        now: Instant,
+        interval: Duration,
+        path: &mut SendPath<'_>,
+    ) {
         let Some(ssrc) = self.track(TrackKind::Video).and_then(Track::ssrc) else { return };
-        if !self.key_frames.take_due(now) {
+        if !self.key_frames.take_due(now, interval) {
             return;
         }
         let own = self.ssrc;
@@ -236,7 +239,10 @@ impl Publisher {
             }
         }
         let own = self.ssrc;
-        path.send_rtcp(128, |writer| writer.receiver_report(own, &blocks[..count]));
+        path.send_rtcp(128, |writer| {
+            writer.receiver_report(own, &blocks[..count])?;
+            writer.source_description(own, CNAME)
+        });
     }
 
     /// Fixes which packets this round of the fan-out hands to every subscriber.
@@ -266,12 +272,15 @@ struct KeyFrameRequests {
     sent: Option<Instant>,
     /// From when on the next may go; `None` when nobody waits.
     due: Option<Instant>,
+    /// Requests since somebody last began to want one; at most [`KEY_FRAME_ATTEMPTS_MAX`].
+    attempts: u8,
 }
 
 impl KeyFrameRequests {
     fn want(&mut self, now: Instant, interval: Duration) {
         let earliest = self.sent.map_or(now, |sent| (sent + interval).max(now));
         self.due = Some(self.due.map_or(earliest, |due| due.min(earliest)));
+        self.attempts = 0;
     }
 
     /// A key frame came: whoever waited has it.
@@ -279,11 +288,14 @@ impl KeyFrameRequests {
         self.due = None;
     }
 
-    fn take_due(&mut self, now: Instant) -> bool {
+    /// Whether to ask now. The request or its answer may be lost, so it is due again after
+    /// `interval` unless a key frame comes before.
+    fn take_due(&mut self, now: Instant, interval: Duration) -> bool {
         if self.due.is_none_or(|due| due > now) {
             return false;
         }
-        self.due = None;
+        self.attempts += 1;
+        self.due = (self.attempts < KEY_FRAME_ATTEMPTS_MAX).then(|| now + interval);
         self.sent = Some(now);
         true
     }
@@ -300,16 +312,21 @@ mod tests {
         let at = |millis| start + Duration::from_millis(millis);
         let interval = Duration::from_millis(500);
         let mut requests = KeyFrameRequests::default();
-        assert!(!requests.take_due(at(0)));
+        let is_due =
+            |requests: &mut KeyFrameRequests, millis| requests.take_due(at(millis), interval);
+        assert!(!is_due(&mut requests, 0));
         requests.want(at(0), interval);
-        assert!(requests.take_due(at(0)));
+        assert!(is_due(&mut requests, 0));
         requests.want(at(10), interval);
         requests.want(at(20), interval);
-        assert!(!requests.take_due(at(499)));
-        assert!(requests.take_due(at(500)));
-        assert!(!requests.take_due(at(2_000)));
-        requests.want(at(2_000), interval);
+        assert!(!is_due(&mut requests, 499));
+        assert!(is_due(&mut requests, 500));
+        assert!(!is_due(&mut requests, 999));
+        assert!(is_due(&mut requests, 1_000), "unanswered, so once more");
         requests.satisfy();
-        assert!(!requests.take_due(at(3_000)));
+        assert!(!is_due(&mut requests, 3_000));
+        requests.want(at(3_000), interval);
+        let sent = (6..200).filter(|n| is_due(&mut requests, n * 500)).count();
+        assert_eq!(sent, usize::from(KEY_FRAME_ATTEMPTS_MAX));
     }
 }

@@ -1,9 +1,9 @@
 //! Time: one sweep every 50 ms over publishers and unfinished handshakes, and over a slice of the
 //! subscribers, so that thousands of peers need no timer each.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::config::{SUBSCRIBER_SLICES, SWEEP_INTERVAL};
+use crate::config::{GOODBYE_SILENCE, SUBSCRIBER_SLICES, SWEEP_INTERVAL};
 use crate::event::CloseReason;
 use crate::peer::Role;
 use crate::publisher::Asked;
@@ -58,30 +58,39 @@ impl Sfu {
         Ok(())
     }
 
-    fn is_silent(&self, now: Instant, key: PeerKey) -> bool {
-        now.saturating_duration_since(self.peers[key].heard) >= self.config.silence_timeout
+    /// How long nothing authentic has come from a peer.
+    fn silence(&self, now: Instant, key: PeerKey) -> Duration {
+        now.saturating_duration_since(self.peers[key].heard)
     }
 
     fn sweep_publisher(&mut self, now: Instant, key: PeerKey) -> Result<(), CloseReason> {
         if !self.peers[key].is_connected() {
             return Ok(());
         }
-        if self.is_silent(now, key) {
+        let silence = self.silence(now, key);
+        if silence >= self.config.silence_timeout {
             return Err(CloseReason::Silence);
+        }
+        let has_said_goodbye = match &self.peers[key].role {
+            Role::Publisher(publisher) => publisher.has_said_goodbye(),
+            Role::Subscriber(_) => false,
+        };
+        if has_said_goodbye && silence >= GOODBYE_SILENCE {
+            return Err(CloseReason::RemoteClosed);
         }
         let sending = self.peers[key].sending(&mut self.arena, &mut self.statistics);
         if let Some((mut path, Role::Publisher(publisher))) = sending {
             if publisher.take_broken() {
                 publisher.want_key_frame(now, self.config.key_frame_interval, Asked::ByLoss);
             }
-            publisher.send_key_frame_request(now, &mut path);
+            publisher.send_key_frame_request(now, self.config.key_frame_interval, &mut path);
             publisher.send_feedback(now, &mut path);
         }
         Ok(())
     }
 
     fn sweep_subscriber(&mut self, now: Instant, key: PeerKey) -> Result<(), CloseReason> {
-        if self.is_silent(now, key) {
+        if self.silence(now, key) >= self.config.silence_timeout {
             return Err(CloseReason::Silence);
         }
         let Role::Subscriber(subscriber) = &self.peers[key].role else { return Ok(()) };

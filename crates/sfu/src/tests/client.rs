@@ -144,6 +144,12 @@ impl Client {
         self.check_with(&password, Nomination::UseCandidate)
     }
 
+    /// A check that does not nominate: what keeps a pair alive at clients that nominate once.
+    pub(super) fn plain_check(&mut self) -> Vec<u8> {
+        let password = self.server.as_ref().unwrap().password.expose().clone();
+        self.check_with(&password, Nomination::None)
+    }
+
     /// Opens DTLS; the flight is in the outbox.
     pub(super) fn start_dtls(&mut self, now: Instant) {
         self.dtls.handle_timeout(now).unwrap();

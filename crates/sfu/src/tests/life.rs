@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use odeum_rtp::rtcp::RtcpWriter;
 use odeum_rtp::sdp::Direction;
 use odeum_types::{Codec, PeerId};
 
@@ -56,15 +57,39 @@ fn a_viewer_that_goes_leaves_the_others_alone() {
 }
 
 #[test]
-fn a_publisher_that_says_goodbye_for_all_its_tracks_is_gone() {
+fn a_publisher_that_pauses_all_its_tracks_stays() {
+    let mut net = Net::new();
+    let publisher = net.publisher();
+    let viewer = net.viewer(publisher, Rtx::Offered);
+    // Browsers say BYE for every track whose sending is switched off.
+    let goodbye = |w: &mut RtcpWriter<'_>| w.goodbye(&[VIDEO_SSRC, AUDIO_SSRC]).unwrap();
+    let goodbye = net.clients[publisher].rtcp(goodbye);
+    net.send(publisher, goodbye);
+    for _ in 0..5 {
+        for at in [publisher, viewer] {
+            let check = net.clients[at].check();
+            net.send(at, check);
+        }
+        net.pass(Duration::from_secs(5));
+    }
+    assert_eq!(net.close_reason(publisher), None);
+    let packet = net.clients[publisher].audio(1, b"back");
+    net.send(publisher, packet);
+    net.settle();
+    assert_eq!(net.clients[viewer].received(AUDIO_PT).len(), 1);
+}
+
+#[test]
+fn a_publisher_that_says_goodbye_and_falls_silent_is_gone_before_others_would_be() {
     let mut net = Net::new();
     let publisher = net.publisher();
     for ssrc in [VIDEO_SSRC, AUDIO_SSRC] {
-        assert_eq!(net.close_reason(publisher), None);
         let goodbye = net.clients[publisher].rtcp(|writer| writer.goodbye(&[ssrc]).unwrap());
         net.send(publisher, goodbye);
-        net.settle();
     }
+    net.pass(Duration::from_millis(9_900));
+    assert_eq!(net.close_reason(publisher), None);
+    net.pass(Duration::from_millis(200));
     assert_eq!(net.close_reason(publisher), Some(CloseReason::RemoteClosed));
 }
 
@@ -127,6 +152,54 @@ fn a_panic_over_a_publishers_packet_ends_that_publisher_only() {
     assert_eq!(net.close_reason(bad), Some(CloseReason::Panicked));
     assert_eq!(net.close_reason(bad_viewer), Some(CloseReason::PublisherGone));
     assert_eq!(net.clients[good_viewer].received(AUDIO_PT).len(), 1);
+}
+
+#[test]
+fn a_panic_over_an_offer_refuses_that_offer_only() {
+    let mut net = Net::new();
+    let publisher = net.publisher();
+    let viewer = net.viewer(publisher, Rtx::Left);
+    let client = Client::new(net.now, 77, net.client_config.clone());
+    net.sfu.panics_at_offer = true;
+    let offer = client.offer(Direction::SendOnly, Rtx::Offered);
+    let refused = net.sfu.create_publisher(net.now, client.id, &offer);
+    assert_eq!(refused, Err(OfferError::Panicked));
+    assert_eq!(net.sfu.statistics().panics, 1);
+    net.sfu.panics_at_offer = false;
+    assert!(net.sfu.create_publisher(net.now, client.id, &offer).is_ok());
+    let packet = net.clients[publisher].audio(1, b"sound");
+    net.send(publisher, packet);
+    net.settle();
+    assert_eq!(net.clients[viewer].received(AUDIO_PT).len(), 1);
+}
+
+#[test]
+fn a_panic_at_the_begin_of_a_fan_out_ends_that_publisher_only() {
+    let mut net = Net::new();
+    let (bad, good) = (net.publisher(), net.publisher());
+    let good_viewer = net.viewer(good, Rtx::Left);
+    for publisher in [bad, good] {
+        let packet = net.clients[publisher].audio(1, b"sound");
+        net.send(publisher, packet);
+    }
+    let key = net.sfu.by_id[&net.clients[bad].id];
+    net.sfu.peers[key].panics_next = true;
+    net.settle();
+    assert_eq!(net.close_reason(bad), Some(CloseReason::Panicked));
+    assert_eq!(net.clients[good_viewer].received(AUDIO_PT).len(), 1);
+}
+
+#[test]
+fn a_panic_at_a_goodbye_stays_with_that_peer() {
+    let mut net = Net::new();
+    let (bad, good) = (net.publisher(), net.publisher());
+    let key = net.sfu.by_id[&net.clients[bad].id];
+    net.sfu.peers[key].panics_next = true;
+    net.sfu.close_peer(net.now, net.clients[bad].id);
+    net.settle();
+    assert_eq!(net.close_reason(bad), Some(CloseReason::Commanded));
+    assert_eq!(net.close_reason(good), None);
+    assert_eq!(net.sfu.statistics().panics, 1);
 }
 
 #[test]

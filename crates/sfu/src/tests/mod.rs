@@ -3,6 +3,8 @@
 
 mod client;
 mod forwarding;
+mod key_frames;
 mod life;
 mod net;
+mod retransmission;
 mod security;

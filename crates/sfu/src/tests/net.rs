@@ -5,11 +5,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use odeum_rtp::RtpPacket;
+use odeum_rtp::rtcp::{self, RtcpPacket};
 use odeum_rtp::sdp::Direction;
 use odeum_srtp::{DtlsKeys, Inbound, Outbound, Profile};
 use odeum_types::PeerId;
 
-use super::client::{Client, Rtx};
+use super::client::{Client, Rtx, VIDEO_PT};
 use crate::dtls::SrtpKeys;
 use crate::{CloseReason, Sfu, SfuConfig, SfuEvent};
 
@@ -147,6 +149,28 @@ impl Net {
         }
         self.now = end;
         self.settle();
+    }
+
+    /// Picture loss indications that a publisher has received.
+    pub(super) fn plis_at(&self, publisher: usize) -> usize {
+        let compounds = self.clients[publisher].rtcp.iter();
+        compounds
+            .flat_map(|compound| rtcp::packets(compound).map(Result::unwrap))
+            .filter(|packet| matches!(packet, RtcpPacket::PictureLossIndication(_)))
+            .count()
+    }
+
+    /// The source of the video that a viewer has received.
+    pub(super) fn video_ssrc_of(&self, viewer: usize) -> u32 {
+        let packets = self.clients[viewer].rtp.iter();
+        let mut headers = packets.map(|bytes| *RtpPacket::parse(bytes).unwrap().header());
+        headers.find(|header| header.payload_type == VIDEO_PT).expect("some video came").ssrc
+    }
+
+    /// A viewer's NACK for one packet of its video.
+    pub(super) fn video_nack(&mut self, viewer: usize, sequence: u16) -> Vec<u8> {
+        let ssrc = self.video_ssrc_of(viewer);
+        self.clients[viewer].rtcp(|writer| writer.nack(1, ssrc, [sequence]).unwrap())
     }
 
     pub(super) fn close_reason(&self, at: usize) -> Option<CloseReason> {

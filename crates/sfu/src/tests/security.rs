@@ -1,6 +1,7 @@
 //! What must not work.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use odeum_rtp::stun::Nomination;
 
@@ -97,6 +98,53 @@ fn an_address_moves_only_with_an_authentic_check() {
     net.settle();
     assert_eq!(net.clients[viewer].received(AUDIO_PT).len(), 2);
     assert!(net.transmits.iter().all(|(destination, _)| *destination == elsewhere));
+}
+
+#[test]
+fn the_address_of_a_live_peer_is_not_anothers_to_take() {
+    let mut net = Net::new();
+    let publisher = net.publisher();
+    let viewer = net.viewer(publisher, Rtx::Offered);
+    let thief = net.viewer(publisher, Rtx::Offered);
+    // An authentic check of a peer that can forge its source address.
+    let address = net.clients[viewer].address;
+    let check = net.clients[thief].check();
+    net.send_from(address, check);
+    let packet = net.clients[publisher].audio(1, b"sound");
+    net.send(publisher, packet);
+    net.settle();
+    assert_eq!(net.clients[viewer].received(AUDIO_PT).len(), 1);
+    assert_eq!(net.clients[thief].received(AUDIO_PT).len(), 1);
+    // A peer that is gone without a word does not keep it: a NAT may have given it away.
+    net.pass(Duration::from_secs(11));
+    let check = net.clients[thief].check();
+    net.send_from(address, check);
+    assert_eq!(net.sfu.by_address[&address], net.sfu.by_id[&net.clients[thief].id]);
+}
+
+#[test]
+fn a_peer_that_does_not_nominate_again_is_followed_once_its_old_address_is_silent() {
+    let mut net = Net::new();
+    let publisher = net.publisher();
+    let viewer = net.viewer(publisher, Rtx::Offered);
+    let elsewhere = SocketAddr::from(([10, 9, 9, 9], 1_234));
+    let check = net.clients[viewer].plain_check();
+    net.send_from(elsewhere, check);
+    let packet = net.clients[publisher].audio(1, b"sound");
+    net.send(publisher, packet);
+    net.settle();
+    assert_eq!(net.clients[viewer].received(AUDIO_PT).len(), 1, "not nominated, so not moved");
+
+    net.clients[viewer].address = elsewhere;
+    for _ in 0..3 {
+        net.pass(Duration::from_secs(5));
+        let check = net.clients[viewer].plain_check();
+        net.send_from(elsewhere, check);
+    }
+    let packet = net.clients[publisher].audio(2, b"sound");
+    net.send(publisher, packet);
+    net.settle();
+    assert_eq!(net.clients[viewer].received(AUDIO_PT).len(), 2);
 }
 
 #[test]
