@@ -6,12 +6,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use odeum_room::Event;
 use tokio::sync::{mpsc, oneshot};
+use tracing::Span;
 
 /// The events of one command, in order. Those of one room come in the order in which they happened.
 #[derive(Debug)]
 pub struct EventBatch {
     /// At least one.
     pub events: Vec<Event>,
+    /// The span of the request that caused them, for the log lines about them; empty when no
+    /// request did.
+    pub span: Span,
     /// To be used once the events are safe; the caller of the command waits for it.
     pub acknowledge: oneshot::Sender<()>,
 }
@@ -76,7 +80,7 @@ impl EventSender {
         }
         let (acknowledge, acknowledged) = oneshot::channel();
         self.queued.fetch_add(events.len(), Ordering::Relaxed);
-        match self.sender.send(EventBatch { events, acknowledge }) {
+        match self.sender.send(EventBatch { events, span: Span::current(), acknowledge }) {
             Ok(()) => Some(acknowledged),
             Err(refused) => {
                 self.queued.fetch_sub(refused.0.events.len(), Ordering::Relaxed);

@@ -11,6 +11,7 @@ use odeum_room::{
 };
 use odeum_types::{AppId, RoomId, SessionId, StreamId, UnixMillis};
 use tokio::sync::oneshot;
+use tracing::Span;
 
 use crate::claims::{AppClaims, AppSettings};
 use crate::error::CommandError;
@@ -56,12 +57,7 @@ impl NodeHandle {
         command: impl FnOnce(UnixMillis, &mut Room, &AppClaims) -> R + Send + 'static,
     ) -> Result<R, CommandError> {
         self.shared.admit()?;
-        let key = (app, room.clone());
-        self.ask(&key.clone(), move |worker, reply| match worker.command(&key, command) {
-            Ok((result, events)) => RoomWorker::reply(Ok(result), events, reply),
-            Err(error) => RoomWorker::reply(Err(error), None, reply),
-        })
-        .await?
+        self.run_admitted((app, room.clone()), command).await
     }
 
     /// Reads a room.
@@ -74,9 +70,7 @@ impl NodeHandle {
         room: &RoomId,
         query: impl FnOnce(&Room) -> R + Send + 'static,
     ) -> Result<R, CommandError> {
-        if self.shared.is_closing() {
-            return Err(CommandError::ShuttingDown);
-        }
+        self.shared.admit_without_events()?;
         let key = (app, room.clone());
         self.ask(&key.clone(), move |worker, reply| {
             RoomWorker::reply(worker.query(&key, query), None, reply);
@@ -249,27 +243,43 @@ impl NodeHandle {
         }
     }
 
+    /// Runs what a client asks of its session: nothing that adds to a room.
     async fn on_room<R: Send + 'static>(
         &self,
         session: &SessionRef,
         command: impl FnOnce(UnixMillis, &mut Room, &AppClaims) -> R + Send + 'static,
     ) -> Result<R, CommandError> {
-        self.command(session.app, &session.room, command).await
+        self.shared.admit_without_events()?;
+        self.run_admitted((session.app, session.room.clone()), command).await
     }
 
-    /// Runs `job` on the worker that owns the room and waits for what it replies.
+    async fn run_admitted<R: Send + 'static>(
+        &self,
+        key: RoomKey,
+        command: impl FnOnce(UnixMillis, &mut Room, &AppClaims) -> R + Send + 'static,
+    ) -> Result<R, CommandError> {
+        self.ask(&key.clone(), move |worker, reply| match worker.command(&key, command) {
+            Ok((result, events)) => RoomWorker::reply(Ok(result), events, reply),
+            Err(error) => RoomWorker::reply(Err(error), None, reply),
+        })
+        .await?
+    }
+
+    /// Runs `job` on the worker that owns the room, in the caller's span, and waits for what it
+    /// replies.
     pub(crate) async fn ask<R: Send + 'static>(
         &self,
         key: &RoomKey,
         job: impl FnOnce(&mut RoomWorker, oneshot::Sender<R>) + Send + 'static,
     ) -> Result<R, CommandError> {
         let (reply, answer) = oneshot::channel();
+        let span = Span::current();
         self.shared.post(
             key,
             Box::new(move |worker| {
                 // A caller that has given up must not find its command done later.
                 if !reply.is_closed() {
-                    job(worker, reply);
+                    span.in_scope(|| job(worker, reply));
                 }
             }),
         )?;

@@ -8,6 +8,7 @@ use odeum_room::{
 };
 use odeum_types::{AppId, RoomId, SessionId, UnixMillis, UserId, UserName};
 use tokio::sync::oneshot;
+use tracing::Instrument;
 
 use crate::claims::AppState;
 use crate::error::{CommandError, LoginFailed, ResumeFailed};
@@ -97,12 +98,13 @@ impl NodeHandle {
         let (reply, answer) = oneshot::channel();
         let (node, room) = (self.clone(), room.clone());
         // A task of its own: a login given up half-way would leave a reservation behind.
-        tokio::spawn(async move {
+        let login = async move {
             let result = node.login_whole(app, &room, request).await;
             if let Err(Ok(logged_in)) = reply.send(result) {
                 node.disconnected(&logged_in.session).await;
             }
-        });
+        };
+        tokio::spawn(login.in_current_span());
         // The task ends without a reply only when the runtime goes down.
         answer.await.unwrap_or(Err(LoginFailed::Command(CommandError::ShuttingDown)))
     }
@@ -118,7 +120,7 @@ impl NodeHandle {
         room: &RoomId,
         request: ResumeRequest,
     ) -> Result<ResumedSession, ResumeFailed> {
-        self.shared.admit()?;
+        self.shared.admit_without_events()?;
         let key = (app, room.clone());
         let connection = self.shared.ids.connection();
         let session = SessionRef { app, room: room.clone(), session: request.session, connection };
@@ -302,6 +304,11 @@ impl RoomWorker {
         login: Login,
         sender: InboxSender,
     ) -> (Result<Entered, LoginFailed>, Option<Acknowledged>) {
+        // Admitted before the shutdown began, and come after its rooms were closed: nobody would
+        // close this one.
+        if self.shared.is_closing() {
+            return (Err(LoginFailed::Command(CommandError::ShuttingDown)), None);
+        }
         if !self.ensure_room(key, app) {
             let rooms_per_app_max = self.shared.limits.rooms_per_app_max;
             return (Err(LoginFailed::TooManyRooms { rooms_per_app_max }), None);

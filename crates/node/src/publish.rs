@@ -75,7 +75,7 @@ impl NodeHandle {
         offer: String,
     ) -> Result<String, PlayFailed> {
         let began = Instant::now();
-        self.shared.admit()?;
+        self.shared.admit_without_events()?;
         let key = (session.app, session.room.clone());
         let room_key = key.clone();
         let peer = self.shared.ids.peer();

@@ -106,7 +106,7 @@ impl RoomWorker {
         command: impl FnOnce(UnixMillis, &mut Room, &AppClaims) -> R,
     ) -> Result<(R, Option<Acknowledged>), CommandError> {
         let now = self.shared.clock.now();
-        let entry = self.rooms.get_mut(key).ok_or(CommandError::NoRoom)?;
+        let Some(entry) = self.rooms.get_mut(key) else { return Err(self.no_room()) };
         let RoomEntry { room, app, .. } = entry;
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             let result = command(now, room, &app.claims);
@@ -127,7 +127,7 @@ impl RoomWorker {
         key: &RoomKey,
         query: impl FnOnce(&Room) -> R,
     ) -> Result<R, CommandError> {
-        let entry = self.rooms.get(key).ok_or(CommandError::NoRoom)?;
+        let Some(entry) = self.rooms.get(key) else { return Err(self.no_room()) };
         let room = &entry.room;
         match catch_unwind(AssertUnwindSafe(|| query(room))) {
             Ok(result) => Ok(result),
@@ -253,6 +253,11 @@ impl RoomWorker {
         {
             self.forget(key, entry);
         }
+    }
+
+    /// What a missing room means: one that the shutdown has ended is not one that nobody is in.
+    fn no_room(&self) -> CommandError {
+        if self.shared.is_closing() { CommandError::ShuttingDown } else { CommandError::NoRoom }
     }
 
     fn forget(&mut self, key: &RoomKey, entry: RoomEntry) {

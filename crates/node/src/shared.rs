@@ -63,11 +63,16 @@ impl Shared {
         self.closing.load(Ordering::Acquire)
     }
 
-    /// Refuses work that could change a room, when the node takes none.
+    /// Refuses work when the node takes none. For what makes no events, or only those of a client
+    /// that leaves: heartbeats that were refused would end sessions, which makes more events
+    /// than it saves.
+    pub(crate) fn admit_without_events(&self) -> Result<(), CommandError> {
+        if self.is_closing() { Err(CommandError::ShuttingDown) } else { Ok(()) }
+    }
+
+    /// Refuses work that could change a room, when the node takes none or cannot keep its events.
     pub(crate) fn admit(&self) -> Result<(), CommandError> {
-        if self.is_closing() {
-            return Err(CommandError::ShuttingDown);
-        }
+        self.admit_without_events()?;
         if self.events.is_full() {
             count(&self.counters.events_refusals);
             return Err(CommandError::EventsFull);

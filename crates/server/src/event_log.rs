@@ -1,4 +1,5 @@
-//! What rooms report, as log lines: one per life-cycle change, with app, room, user and stream.
+//! What rooms report, as log lines: one per life-cycle change, with app, room, user and stream, and
+//! the RequestId of the call that caused it.
 
 use odeum_node::{EventBatch, EventReceiver};
 use odeum_room::{Event, EventKind};
@@ -6,8 +7,8 @@ use tracing::{debug, info, info_span};
 
 /// Writes and acknowledges events until the node is gone.
 pub(crate) async fn run(mut events: EventReceiver) {
-    while let Some(EventBatch { events, acknowledge }) = events.recv().await {
-        events.iter().for_each(write);
+    while let Some(EventBatch { events, span, acknowledge }) = events.recv().await {
+        span.in_scope(|| events.iter().for_each(write));
         if acknowledge.send(()).is_err() {
             debug!("nobody waited for these events");
         }

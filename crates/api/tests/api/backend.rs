@@ -196,7 +196,7 @@ async fn acknowledge(
     kept: Arc<Mutex<Vec<EventKind>>>,
     stuck: Arc<AtomicBool>,
 ) {
-    while let Some(EventBatch { events, acknowledge }) = receiver.recv().await {
+    while let Some(EventBatch { events, acknowledge, .. }) = receiver.recv().await {
         if stuck.load(Ordering::Relaxed) {
             // Holds the receiver and the batch for as long as the test runs.
             std::future::pending::<()>().await;

@@ -89,13 +89,19 @@ async fn a_reply_waits_for_its_events_and_the_room_does_not() {
     assert_eq!(handle.query(APP, &room("lobby"), |room| room.user_count()).await, Ok(1));
     assert!(!login.is_finished(), "nobody has acknowledged the login's events");
     batch.acknowledge.send(()).unwrap();
-    assert!(login.await.unwrap().is_ok());
+    let ada = login.await.unwrap().unwrap().session;
     // Events that nobody takes: commands are refused before they change anything.
     let late = handle.login(APP, &room("lobby"), request("bob")).await;
     assert_eq!(late.err(), Some(LoginFailed::Command(CommandError::DeadlinePassed)));
     assert_eq!(handle.query(APP, &room("lobby"), |room| room.user_count()).await, Ok(1));
     let refused = handle.command(APP, &room("lobby"), |_, _, _| ()).await;
     assert_eq!(refused, Err(CommandError::EventsFull));
+    // Who is in goes on and may leave.
+    assert_eq!(handle.heartbeat(&ada, 0).await, Ok(Ok(())));
+    assert_eq!(handle.renew_token(&ada, None).await, Ok(Ok(())));
+    assert_eq!(handle.logout(&ada).await, Err(CommandError::DeadlinePassed), "its events wait too");
+    let gone = handle.query(APP, &room("lobby"), |room| room.user_count()).await;
+    assert_eq!(gone, Err(CommandError::NoRoom));
 }
 
 #[tokio::test]

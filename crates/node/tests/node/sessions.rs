@@ -2,10 +2,15 @@
 
 use std::time::Duration;
 
-use odeum_node::{CloseReason, CommandError, LoggedIn, Outgoing, ResumeFailed, ResumeRequest};
-use odeum_room::{
-    EventKind, KickoutReason, LeaveReason, Notice, Relogin, ResumeError, RoomCloseReason,
+use odeum_node::{
+    CloseReason, CommandError, LoggedIn, LoginFailed, NodeHandle, Outgoing, ResumeFailed,
+    ResumeRequest,
 };
+use odeum_room::{
+    EventKind, KickoutReason, LeaveReason, Notice, Relogin, ResumeError, RoomCloseNotice,
+    RoomCloseReason,
+};
+use tracing::{Instrument, Span};
 
 use crate::support::*;
 
@@ -215,4 +220,41 @@ async fn a_shutdown_tells_every_client_and_takes_no_more_work() {
     assert_eq!(refused, Err(CommandError::ShuttingDown));
     assert!(node.try_login("lobby", "late").await.is_err());
     assert!(!node.handle.is_healthy());
+}
+
+#[tokio::test]
+async fn a_login_that_races_with_the_shutdown_leaves_no_room_behind() {
+    let node = start(config());
+    let handle = node.handle.clone();
+    // On this single-threaded runtime the login is admitted, then the rooms are closed, then it
+    // comes.
+    let (login, ()) = tokio::join!(node.try_login("lobby", "ada"), handle.shutdown(PATIENCE));
+    assert_eq!(login.err(), Some(LoginFailed::Command(CommandError::ShuttingDown)));
+    let statistics = node.handle.statistics().await;
+    assert_eq!((statistics.rooms, statistics.users, statistics.sessions), (0, 0, 0));
+    assert_eq!(node.events_left(), 0);
+}
+
+#[tokio::test]
+async fn a_command_and_its_events_are_in_the_span_of_the_request() {
+    let _subscriber = tracing::subscriber::set_default(tracing_subscriber::registry());
+    let (handle, mut events) = NodeHandle::start(config()).unwrap();
+    let span = tracing::info_span!("request");
+    assert!(span.id().is_some());
+    let requests = async move {
+        handle.login(APP, &room("lobby"), request("ada")).await.unwrap();
+        let lobby = room("lobby");
+        let command = handle.command(APP, &lobby, |now, room, _| {
+            room.close(now, "", RoomCloseNotice::Send);
+            Span::current().id()
+        });
+        command.await
+    };
+    let requests = tokio::spawn(requests.instrument(span.clone()));
+    for _login_and_close in 0..2 {
+        let batch = events.recv().await.unwrap();
+        assert_eq!(batch.span.id(), span.id());
+        batch.acknowledge.send(()).unwrap();
+    }
+    assert_eq!(requests.await.unwrap(), Ok(span.id()));
 }

@@ -64,6 +64,11 @@ impl Node {
         self.handle.login(APP, &room(name), request(id)).await
     }
 
+    /// How many events have come that nobody has looked at.
+    pub(crate) fn events_left(&self) -> usize {
+        self.events.len()
+    }
+
     /// The next event.
     pub(crate) async fn event(&mut self) -> EventKind {
         let event = tokio::time::timeout(PATIENCE, self.events.recv()).await;
