@@ -337,7 +337,8 @@ function showTile(streamID, user, isOwn) {
   tile.className = "tile";
   Object.assign(tile.dataset, { stream: streamID, user: user.userID, own: isOwn, live: false });
   tile.innerHTML = `<div class="picture"><div class="state">Connecting …</div></div>
-    <div class="caption"><span class="who"></span><button type="button" class="quiet small delete"></button>
+    <div class="caption">
+    <span class="who"></span><button type="button" class="quiet small delete"></button>
     <span class="quality">waiting for numbers …</span><span class="stream-id"></span></div>`;
   tile.querySelector(".who").textContent = userText(user);
   if (isOwn)
@@ -404,7 +405,8 @@ function log(kind, event, detail) {
   const [time, name, text] = entry.children;
   const now = new Date();
   time.dateTime = now.toISOString();
-  time.textContent = `${now.toTimeString().slice(0, 8)}.${String(now.getMilliseconds()).padStart(3, "0")}`;
+  const milliseconds = String(now.getMilliseconds()).padStart(3, "0");
+  time.textContent = `${now.toTimeString().slice(0, 8)}.${milliseconds}`;
   [name.textContent, text.textContent] = [event, detail];
   list.prepend(entry);
   while (list.children.length > logEntriesMax) list.lastChild.remove();

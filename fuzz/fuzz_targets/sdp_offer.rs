@@ -1,4 +1,4 @@
-//! Arbitrary text as a browser's offer; an accepted one is answered, and our client reads the answer.
+//! Arbitrary text as a browser's offer; an accepted one is answered, and our client reads it.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,7 +1,8 @@
 // Makes src/wire.ts from crates/proto/src/signal.rs, so that the protocol is written down once.
 //
 // It reads the small part of Rust that the file uses: structs with named fields, serde's tagged and
-// untagged enums, unit enums and the constants of `close_code`. Anything else stops it with an error.
+// untagged enums, unit enums and the constants of `close_code`. Anything else stops it with an
+// error.
 //
 //   node scripts/gen_wire.mjs           writes src/wire.ts
 //   node scripts/gen_wire.mjs --check   fails when src/wire.ts is not what the protocol says
@@ -64,7 +65,9 @@ const docLines = (docs, indent) =>
     ? ""
     : docs.length === 1
       ? `${indent}/** ${plain(docs[0])} */\n`
-      : `${indent}/**\n${docs.map((line) => `${indent} * ${plain(line)}`.trimEnd()).join("\n")}\n${indent} */\n`;
+      : `${indent}/**\n${docs.map((line) => starred(line, indent)).join("")}${indent} */\n`;
+
+const starred = (line, indent) => `${`${indent} * ${plain(line)}`.trimEnd()}\n`;
 
 const plain = (line) => line.replace(/\[(`[^`]+`)\]/g, "$1");
 
@@ -106,11 +109,11 @@ function taggedText({ name, docs, body }) {
     tags.push(snake(variant));
     const newtype = /^[A-Za-z]+\(([A-Za-z]+)\)$/.exec(entry.item);
     const head = `  | `;
-    if (newtype)
-      return `${docLines(entry.docs, "  ")}${head}({ type: "${snake(variant)}" } & ${newtype[1]})\n`;
+    const start = `${docLines(entry.docs, "  ")}${head}`;
+    if (newtype) return `${start}({ type: "${snake(variant)}" } & ${newtype[1]})\n`;
     const inner = /\{\n([\s\S]*)\n\}$/.exec(entry.item)[1];
     const fields = entriesOf(inner).map((each) => field(each, false, "      ").text);
-    return `${docLines(entry.docs, "  ")}${head}{\n      type: "${snake(variant)}";\n${fields.join("")}    }\n`;
+    return `${start}{\n      type: "${snake(variant)}";\n${fields.join("")}    }\n`;
   });
   const list =
     `/** Every \`type\` of ${name}. */\nexport const ${name[0].toLowerCase()}${name.slice(1)}Types = [\n` +
@@ -131,7 +134,8 @@ function enumText(found) {
     const rename = /rename = "([^"]+)"/.exec(entry.attributes);
     return rename ? rename[1] : screaming ? snake(entry.item).toUpperCase() : entry.item;
   });
-  return `${docLines(docs, "")}export type ${name} = ${words.map((word) => `"${word}"`).join(" | ")};\n`;
+  const union = words.map((word) => `"${word}"`).join(" | ");
+  return `${docLines(docs, "")}export type ${name} = ${union};\n`;
 }
 
 function generate(rust) {

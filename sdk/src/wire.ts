@@ -319,7 +319,10 @@ export type Notice =
       /** Why, a word such as `stream_deleted`; empty when there is nothing to say. */
       reason: string;
     }
-  /** The session is over: removed by the backend or by another login. The WebSocket is closed after it. */
+  /**
+   * The session is over: removed by the backend or by another login. The WebSocket is closed
+   * after it.
+   */
   | {
       type: "kickout";
       /** A client error code of the contract: 1002055, 1002050 or 1002056. */
@@ -352,8 +355,8 @@ export interface StreamDeleteReason {
   /** The stream. */
   stream_id: string;
   /**
-   * 1 stopped, 2 heartbeat timeout, 3 logged in elsewhere, 4 kicked, 5 disconnected, 6 removed by
-   * the backend (contract, roomStreamUpdate).
+   * 1 stopped, 2 heartbeat timeout, 3 logged in elsewhere, 4 kicked, 5 disconnected, 6 removed
+   * by the backend (contract, roomStreamUpdate).
    */
   code: number;
 }

@@ -1,11 +1,12 @@
 """A WebRTC peer that shares no code with Odeum or Chromium: aiortc, driven over public signalling.
 
-Usage: peer.py publish|play --url ws://… --app-id N --room R --user U --stream S --token T --seconds N
-       [--video VP8|H264] [--no-audio]
+Usage: peer.py publish|play --url ws://… --app-id N --room R --user U --stream S --token T
+       --seconds N [--video VP8|H264] [--no-audio]
 
-`publish` sends a moving picture and a tone (Opus); `play` decodes a stream. `--video` offers that codec
-alone instead of all that aiortc has; `--no-audio` offers no sound. Each prints a JSON line when it is
-connected and one when it is done: frames and samples sent or decoded. Errors end with exit code 1.
+`publish` sends a moving picture and a tone (Opus); `play` decodes a stream. `--video` offers that
+codec alone instead of all that aiortc has; `--no-audio` offers no sound. Each prints a JSON line
+when it is connected and one when it is done: frames and samples sent or decoded. Errors end with
+exit code 1.
 """
 
 import argparse
@@ -67,7 +68,8 @@ class Tone(AudioStreamTrack):
         at = self.started + self.frames * SAMPLES_PER_FRAME / SAMPLE_RATE
         await asyncio.sleep(max(0.0, at - time.monotonic()))
         first = self.frames * SAMPLES_PER_FRAME
-        samples = numpy.sin(2 * numpy.pi * 440 * (first + numpy.arange(SAMPLES_PER_FRAME)) / SAMPLE_RATE)
+        at = (first + numpy.arange(SAMPLES_PER_FRAME)) / SAMPLE_RATE
+        samples = numpy.sin(2 * numpy.pi * 440 * at)
         data = (samples * 8_000).astype(numpy.int16).reshape(1, -1)
         frame = av.AudioFrame.from_ndarray(data, format="s16", layout="mono")
         frame.sample_rate, frame.pts = SAMPLE_RATE, first
@@ -119,7 +121,8 @@ def prefer(transceiver, name):
     if name is not None:
         wanted = {f"video/{name.lower()}", "video/rtx"}
         codecs = RTCRtpSender.getCapabilities("video").codecs
-        transceiver.setCodecPreferences([each for each in codecs if each.mimeType.lower() in wanted])
+        preferred = [each for each in codecs if each.mimeType.lower() in wanted]
+        transceiver.setCodecPreferences(preferred)
 
 
 async def publish(signalling, args):

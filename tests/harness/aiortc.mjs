@@ -26,8 +26,8 @@ export class AiortcPeer {
   ended = undefined;
 
   /**
-   * Begins to `publish` or to `play`, for `seconds`. `video` is the only video codec that it offers,
-   * `more` are options of peer.py.
+   * Begins to `publish` or to `play`, for `seconds`. `video` is the only video codec that it
+   * offers, `more` are options of peer.py.
    */
   constructor(role, server, options) {
     const { streamID, userID, roomID = "room", seconds = 60, video, more = [] } = options;

@@ -1,10 +1,10 @@
 //! The signalling protocol, version 1: JSON text messages over one WebSocket at `/signal`.
 //!
 //! A client sends [`ClientMessage`]s; each carries a `request_id` of the client's choosing and gets
-//! exactly one reply: a [`Reply`] or [`ServerMessage::Error`] with the same `request_id`. Beside the
-//! replies the server sends [`Numbered`] notices of the room: their `sequence` counts up from 1 without
-//! a gap for the life of the session, over every WebSocket that carries it, so that a client which comes
-//! back says the last one it has seen and misses nothing.
+//! exactly one reply: a [`Reply`] or [`ServerMessage::Error`] with the same `request_id`. Beside
+//! the replies the server sends [`Numbered`] notices of the room: their `sequence` counts up from 1
+//! without a gap for the life of the session, over every WebSocket that carries it, so that a
+//! client which comes back says the last one it has seen and misses nothing.
 
 use serde::{Deserialize, Serialize};
 
@@ -354,7 +354,8 @@ pub enum Notice {
         #[serde(default)]
         reason: String,
     },
-    /// The session is over: removed by the backend or by another login. The WebSocket is closed after it.
+    /// The session is over: removed by the backend or by another login. The WebSocket is closed
+    /// after it.
     Kickout {
         /// A client error code of the contract: 1002055, 1002050 or 1002056.
         code: u32,
@@ -384,8 +385,8 @@ pub enum Update {
 pub struct StreamDeleteReason {
     /// The stream.
     pub stream_id: String,
-    /// 1 stopped, 2 heartbeat timeout, 3 logged in elsewhere, 4 kicked, 5 disconnected, 6 removed by
-    /// the backend (contract, roomStreamUpdate).
+    /// 1 stopped, 2 heartbeat timeout, 3 logged in elsewhere, 4 kicked, 5 disconnected, 6 removed
+    /// by the backend (contract, roomStreamUpdate).
     pub code: u32,
 }
 

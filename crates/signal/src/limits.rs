@@ -53,9 +53,9 @@ pub struct Limits {
     pub messages_per_second: u32,
     /// Messages that may come at once after a quiet time. Default 100.
     pub messages_burst: u32,
-    /// How long so much may wait for a client that nothing more is taken for it; then its WebSocket
-    /// is closed, `TOO_SLOW`. Default 30 s. Its notices alone may cut it earlier, when its inbox is
-    /// full.
+    /// How long so much may wait for a client that nothing more is taken for it; then its
+    /// WebSocket is closed, `TOO_SLOW`. Default 30 s. Its notices alone may cut it earlier,
+    /// when its inbox is full.
     pub stall_timeout: Duration,
     /// Failed logins per second and source address (IPv6: per /64). Beyond it a login is refused
     /// before its token is looked at. Default 20 (ruling 25).

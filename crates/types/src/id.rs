@@ -1,5 +1,5 @@
-//! Identifiers: what a client or backend may call a room, a user or a stream, and the numbers that the
-//! server gives out itself.
+//! Identifiers: what a client or backend may call a room, a user or a stream, and the numbers that
+//! the server gives out itself.
 //!
 //! Limits are bytes of UTF-8 (contract, identifiers; ruling 24).
 
@@ -155,7 +155,8 @@ number_id! {
     PeerId, u64
 }
 number_id! {
-    /// One life of a room, from first login to its end: random, below 2^63, never reused (ruling 21).
+    /// One life of a room, from first login to its end: random, below 2^63, never reused
+    /// (ruling 21).
     RoomSessionId, u64
 }
 

@@ -1,8 +1,8 @@
-//! The domain's vocabulary: every id, unit and secret that crosses a function border is a type of this
-//! crate, made valid where bytes enter and trusted everywhere else.
+//! The domain's vocabulary: every id, unit and secret that crosses a function border is a type of
+//! this crate, made valid where bytes enter and trusted everywhere else.
 //!
-//! - [`AppId`], [`RoomId`], [`UserId`], [`UserName`], [`StreamId`]: the contract's identifiers; their
-//!   lengths and characters are checked once, by `parse`.
+//! - [`AppId`], [`RoomId`], [`UserId`], [`UserName`], [`StreamId`]: the contract's identifiers;
+//!   their lengths and characters are checked once, by `parse`.
 //! - [`SessionId`], [`PeerId`], [`RoomSessionId`]: numbers given out by the server.
 //! - [`UnixMillis`]: the one time of the sans-IO crates, passed in as `now`.
 //! - [`Redacted`]: a value that never prints.

@@ -33,62 +33,56 @@ pub(crate) const ARROWS: &[Arrows] = &[
     Arrows {
         name: "room",
         imports: &["types"],
-        tests_import: &["testkit"],
+        tests_import: &[],
         job: "sans-IO: rooms, and what is unique in an app",
     },
     Arrows {
         name: "rtp",
         imports: &["types"],
-        tests_import: &["testkit"],
+        tests_import: &[],
         job: "sans-IO: bytes of STUN, RTP, RTCP and SDP",
     },
     Arrows {
         name: "srtp",
         imports: &["types", "rtp"],
-        tests_import: &["testkit"],
+        tests_import: &[],
         job: "sans-IO: SRTP and SRTCP, protect and unprotect",
     },
     Arrows {
         name: "sfu",
         imports: &["types", "rtp", "srtp"],
-        tests_import: &["testkit"],
+        tests_import: &[],
         job: "sans-IO: the media plane of one worker",
     },
     Arrows {
         name: "node",
         imports: &["types", "room", "sfu"],
-        tests_import: &["testkit", "client", "rtp", "srtp"],
+        tests_import: &["client", "rtp", "srtp"],
         job: "sockets, threads, the clock; joins room and sfu",
     },
     Arrows {
         name: "api",
         imports: &["types", "auth", "proto", "room", "node"],
-        tests_import: &["testkit", "client", "sfu"],
+        tests_import: &["client", "sfu"],
         job: "the Server API over HTTP",
     },
     Arrows {
         name: "signal",
         imports: &["types", "auth", "proto", "room", "node"],
-        tests_import: &["testkit", "client", "sfu"],
+        tests_import: &["client", "sfu"],
         job: "the signalling WebSocket",
     },
     Arrows {
         name: "client",
         imports: &["types", "auth", "proto", "rtp", "srtp"],
-        tests_import: &["testkit"],
+        tests_import: &[],
         job: "client of the public protocols, for tests and load",
     },
     Arrows {
         name: "server",
         imports: &["types", "auth", "proto", "room", "sfu", "node", "api", "signal"],
-        tests_import: &["testkit", "client"],
+        tests_import: &["client"],
         job: "the binary: configuration, wiring, pages",
-    },
-    Arrows {
-        name: "testkit",
-        imports: &["types", "auth", "proto", "rtp", "srtp"],
-        tests_import: &[],
-        job: "what tests share: clock, network, builders",
     },
 ];
 
@@ -145,12 +139,12 @@ mod tests {
 
     #[test]
     fn tests_may_import_more_than_the_crate_but_not_everything() {
-        let good = "[dev-dependencies]\nodeum-testkit.workspace = true\n";
-        assert!(findings("room", good).is_empty());
-        let bad = "[dev-dependencies]\nodeum-node.workspace = true\n";
-        assert_eq!(findings("room", bad).len(), 1);
-        let shipped = "[dependencies]\nodeum-testkit.workspace = true\n";
-        assert_eq!(findings("room", shipped).len(), 1);
+        let good = "[dev-dependencies]\nodeum-client.workspace = true\n";
+        assert!(findings("node", good).is_empty());
+        let bad = "[dev-dependencies]\nodeum-server.workspace = true\n";
+        assert_eq!(findings("node", bad).len(), 1);
+        let shipped = "[dependencies]\nodeum-client.workspace = true\n";
+        assert_eq!(findings("node", shipped).len(), 1);
     }
 
     #[test]

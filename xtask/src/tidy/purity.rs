@@ -52,11 +52,11 @@ const SANS_IO_WORDS: &[&str] = &["async", "await", "thread_local", "println", "e
 
 /// Banned in every crate but the ones named.
 const SHELL_BANS: &[(Ban, &[&str])] = &[
-    (ban("std::net::UdpSocket", "only node opens UDP sockets"), &["node", "client", "testkit"]),
-    (ban("tokio::net::UdpSocket", "only node opens UDP sockets"), &["node", "client", "testkit"]),
-    (ban("std::env", "only server reads arguments and environment"), &["server", "testkit"]),
-    (ban("std::fs", "only server reads files"), &["server", "testkit"]),
-    (ban("tokio::fs", "only server reads files"), &["server", "testkit"]),
+    (ban("std::net::UdpSocket", "only node opens UDP sockets"), &["node", "client"]),
+    (ban("tokio::net::UdpSocket", "only node opens UDP sockets"), &["node", "client"]),
+    (ban("std::env", "only server reads arguments and environment"), &["server"]),
+    (ban("std::fs", "only server reads files"), &["server"]),
+    (ban("tokio::fs", "only server reads files"), &["server"]),
 ];
 
 /// What a sans-IO crate's `clippy.toml` bans at least.
