@@ -150,8 +150,8 @@ impl Windows {
 
 impl Window {
     fn has_place(&mut self, now: UnixMillis, count: u32, window: Duration) -> bool {
-        // The clock was set back by more than calls that race can differ: the calls of the time that
-        // is to come once more would fill the window until then.
+        // The clock was set back by more than calls that race can differ: the calls of the time
+        // that is to come once more would fill the window until then.
         if self.taken.back().is_some_and(|at| *at > now.after(window)) {
             self.taken.clear();
         }

@@ -1,4 +1,5 @@
-//! Reading and writing big-endian numbers inside slices without panics: every parser here stands on it.
+//! Reading and writing big-endian numbers inside slices without panics: every parser here stands on
+//! it.
 
 /// The caller's buffer cannot hold what was to be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -1,5 +1,5 @@
-//! What a payload says about its frame without being decoded: does a key frame begin here, and where
-//! are the numbers that a forwarder rewrites?
+//! What a payload says about its frame without being decoded: does a key frame begin here, and
+//! where are the numbers that a forwarder rewrites?
 
 use odeum_types::Codec;
 
@@ -91,8 +91,9 @@ impl Vp8Descriptor {
         Some(descriptor)
     }
 
-    /// Whether `payload`, which the descriptor was read from, is the first packet of a key frame: the
-    /// first partition begins, and P, the lowest bit of the frame header, is 0 (RFC 7741 §4.3).
+    /// Whether `payload`, which the descriptor was read from, is the first packet of a key frame:
+    /// the first partition begins, and P, the lowest bit of the frame header, is 0 (RFC 7741
+    /// §4.3).
     pub fn begins_key_frame(&self, payload: &[u8]) -> bool {
         let begins_frame = self.begins_partition && self.partition == 0;
         begins_frame && payload.get(self.size).is_some_and(|header| header & 1 == 0)

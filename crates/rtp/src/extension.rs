@@ -1,4 +1,5 @@
-//! What an RTP header extension means: kinds known by URI, and the ids that one negotiation gave them.
+//! What an RTP header extension means: kinds known by URI, and the ids that one negotiation gave
+//! them.
 
 /// A header extension that Odeum knows by its URI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -134,8 +135,8 @@ impl AudioLevel {
     }
 }
 
-/// The value of abs-send-time for a packet that leaves `elapsed` after any fixed instant: 6.18 fixed
-/// point seconds, modulo 64 seconds.
+/// The value of abs-send-time for a packet that leaves `elapsed` after any fixed instant: 6.18
+/// fixed point seconds, modulo 64 seconds.
 pub fn abs_send_time(elapsed: std::time::Duration) -> [u8; 3] {
     let ticks = (elapsed.as_micros() << 18) / 1_000_000;
     let [.., a, b, c] = (ticks as u32).to_be_bytes();

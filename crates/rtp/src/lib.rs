@@ -1,13 +1,13 @@
-//! The bytes of real-time media: STUN, RTP, RTCP and SDP, read as views and written into the caller's
-//! buffers. Nothing here knows a socket, a clock or a key exchange.
+//! The bytes of real-time media: STUN, RTP, RTCP and SDP, read as views and written into the
+//! caller's buffers. Nothing here knows a socket, a clock or a key exchange.
 //!
 //! - [`PacketKind::of`] says by the first bytes of a datagram whose it is (RFC 7983, RFC 5761).
 //! - [`stun`]: Binding requests and responses with their integrity, both ends.
 //! - [`RtpHeader`] and [`RtpPacket`]: one packet's header, extensions and payload; [`HeaderWriter`]
 //!   makes the header that a subscriber gets. [`ExtensionMap`] knows what an extension id means.
 //! - [`rtcp`]: compound packets, iterated and written; reports, NACK, PLI, FIR, REMB, transport-cc.
-//! - [`SequenceUnwrapper`], [`ReceiverStatistics`], [`NackGenerator`], [`TransportRecorder`]: the state
-//!   of a receiving end, each bounded.
+//! - [`SequenceUnwrapper`], [`ReceiverStatistics`], [`NackGenerator`], [`TransportRecorder`]: the
+//!   state of a receiving end, each bounded.
 //! - [`codec`]: is this payload the start of a key frame?
 //! - [`sdp`] and [`negotiate`]: a browser's offer, our answer, and which codec both can use.
 //!

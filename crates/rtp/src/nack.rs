@@ -5,17 +5,18 @@ use std::time::{Duration, Instant};
 /// Limits of a [`NackGenerator`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NackConfig {
-    /// The most packets that are missed at a time, default 256; when more are, the oldest are given
-    /// up. Higher repairs longer gaps, at 24 bytes each; lower asks for a key frame earlier.
+    /// The most packets that are missed at a time, default 256; when more are, the oldest are
+    /// given up. Higher repairs longer gaps, at 24 bytes each; lower asks for a key frame
+    /// earlier.
     pub packets_max: usize,
-    /// How often one packet is asked for, default 8. Higher spends more on a lossy path; lower gives
-    /// up repairable frames.
+    /// How often one packet is asked for, default 8. Higher spends more on a lossy path; lower
+    /// gives up repairable frames.
     pub attempts_max: u8,
     /// How long a packet may be late before it is asked for, default 5 ms. Higher asks less for
     /// packets that were only overtaken; lower repairs faster.
     pub reordering: Duration,
-    /// The least time between two requests for one packet, default 20 ms; a longer round trip takes
-    /// its place. Higher wastes time, lower asks for what is on its way.
+    /// The least time between two requests for one packet, default 20 ms; a longer round trip
+    /// takes its place. Higher wastes time, lower asks for what is on its way.
     pub interval_min: Duration,
 }
 
@@ -50,8 +51,8 @@ pub enum NackOutcome {
     Recovered,
     /// It is older than the highest and was not missing: a duplicate, or one given up.
     Unexpected,
-    /// The gap before it is longer than what is remembered: everything missing is given up, and only
-    /// a key frame helps.
+    /// The gap before it is longer than what is remembered: everything missing is given up, and
+    /// only a key frame helps.
     GapTooLong,
 }
 
@@ -110,9 +111,9 @@ impl NackGenerator {
         NackOutcome::Newest
     }
 
-    /// Fills `requests` with the 16-bit numbers to ask for now, ascending, and gives their count. They
-    /// are asked for again after `round_trip`. Packets asked for too often are given up. When
-    /// `requests` is full the rest stays due.
+    /// Fills `requests` with the 16-bit numbers to ask for now, ascending, and gives their count.
+    /// They are asked for again after `round_trip`. Packets asked for too often are given up.
+    /// When `requests` is full the rest stays due.
     pub fn poll_requests(
         &mut self,
         now: Instant,

@@ -1,5 +1,6 @@
-//! Which codec both ends can use: what of a publisher's offer is accepted, and which payload type of a
-//! viewer's offer fits what is published. Nothing is transcoded, so "none" is a possible answer.
+//! Which codec both ends can use: what of a publisher's offer is accepted, and which payload type
+//! of a viewer's offer fits what is published. Nothing is transcoded, so "none" is a possible
+//! answer.
 
 use odeum_types::Codec;
 
@@ -47,7 +48,8 @@ impl CodecFormat {
         None
     }
 
-    /// How well a viewer's payload type takes what was published as `self`; the highest is the best.
+    /// How well a viewer's payload type takes what was published as `self`; the highest is the
+    /// best.
     fn fitness(self, viewer: Self) -> Option<u8> {
         match (self, viewer) {
             (Self::Opus, Self::Opus) | (Self::Vp8, Self::Vp8) => Some(0),
@@ -57,8 +59,8 @@ impl CodecFormat {
     }
 }
 
-/// What of `profile-level-id` and `packetization-mode` decides compatibility. The level is left out:
-/// browsers offer 3.1 and decode far above it, and the server may not lower it in any case.
+/// What of `profile-level-id` and `packetization-mode` decides compatibility. The level is left
+/// out: browsers offer 3.1 and decode far above it, and the server may not lower it in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct H264Format {
     /// Which tools the decoder needs.
@@ -177,8 +179,9 @@ impl Chosen {
     }
 }
 
-/// What a publisher is to send: the first codec of its offer that Odeum forwards, since the order is
-/// the client's preference; within H.264 the type that most viewers can take. None: reject the line.
+/// What a publisher is to send: the first codec of its offer that Odeum forwards, since the order
+/// is the client's preference; within H.264 the type that most viewers can take. None: reject the
+/// line.
 pub fn choose_for_publisher(media: &Media) -> Option<Chosen> {
     let supported =
         || media.formats.iter().filter_map(|format| Some((format, CodecFormat::of(format)?)));
@@ -196,8 +199,8 @@ pub fn choose_for_publisher(media: &Media) -> Option<Chosen> {
     Some(Chosen::from_offer(media, format, codec))
 }
 
-/// The payload type of a viewer's offer that takes what was published as `published`, the closest one
-/// first. None: this viewer cannot decode it.
+/// The payload type of a viewer's offer that takes what was published as `published`, the closest
+/// one first. None: this viewer cannot decode it.
 pub fn choose_for_subscriber(media: &Media, published: CodecFormat) -> Option<Chosen> {
     let mut best: Option<(u8, &PayloadFormat)> = None;
     for format in &media.formats {

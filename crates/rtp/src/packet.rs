@@ -1,5 +1,5 @@
-//! One RTP packet (RFC 3550 §5.1) and its header extensions (RFC 8285): a view to read, a writer for
-//! the header under which a packet is forwarded.
+//! One RTP packet (RFC 3550 §5.1) and its header extensions (RFC 8285): a view to read, a writer
+//! for the header under which a packet is forwarded.
 
 #[cfg(test)]
 mod tests;
@@ -31,8 +31,8 @@ pub enum ExtensionProfile {
     Other(u16),
 }
 
-/// The header of one packet, read and copied; positions are offsets into the packet's bytes, which are
-/// not held. It says nothing about padding, which SRTP encrypts.
+/// The header of one packet, read and copied; positions are offsets into the packet's bytes, which
+/// are not held. It says nothing about padding, which SRTP encrypts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RtpHeader {
     /// The marker bit.
@@ -316,8 +316,9 @@ pub enum HeaderError {
 }
 
 impl HeaderWriter<'_> {
-    /// Writes the header with `extensions` (`(id, value)`, in order) and gives its size; the payload
-    /// belongs right behind it. The one-byte form is used unless an element needs the other.
+    /// Writes the header with `extensions` (`(id, value)`, in order) and gives its size; the
+    /// payload belongs right behind it. The one-byte form is used unless an element needs the
+    /// other.
     ///
     /// # Errors
     /// All of [`HeaderError`].

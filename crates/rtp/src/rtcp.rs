@@ -1,6 +1,6 @@
-//! RTCP (RFC 3550 §6) with the feedback of RFC 4585, RFC 5104, REMB and transport-cc: compound packets
-//! iterated as views, and a writer that appends packet after packet. Reduced-size compounds (RFC 5506)
-//! are accepted, since WebRTC negotiates them.
+//! RTCP (RFC 3550 §6) with the feedback of RFC 4585, RFC 5104, REMB and transport-cc: compound
+//! packets iterated as views, and a writer that appends packet after packet. Reduced-size compounds
+//! (RFC 5506) are accepted, since WebRTC negotiates them.
 
 mod feedback;
 mod report;
@@ -29,7 +29,8 @@ mod packet_type {
     pub(super) const PAYLOAD_FEEDBACK: u8 = 206;
 }
 
-/// Feedback message types (RFC 4585 §6.2, §6.3; RFC 5104 §4.3.1; draft-holmer-rmcat-transport-wide-cc).
+/// Feedback message types (RFC 4585 §6.2, §6.3; RFC 5104 §4.3.1;
+/// draft-holmer-rmcat-transport-wide-cc).
 mod format {
     pub(super) const NACK: u8 = 1;
     pub(super) const TRANSPORT_CC: u8 = 15;

@@ -1,8 +1,9 @@
-//! SDP (RFC 8866) as WebRTC uses it (RFC 8829): one model that is read and written, an [`Offer`] that is
-//! known to suit a bundling ICE-lite answerer, and the [`Answer`] that our own client reads.
+//! SDP (RFC 8866) as WebRTC uses it (RFC 8829): one model that is read and written, an [`Offer`]
+//! that is known to suit a bundling ICE-lite answerer, and the [`Answer`] that our own client
+//! reads.
 //!
-//! The server: [`Offer::parse`], choose per m-line with [`crate::negotiate`], [`Offer::answer`], and the
-//! [`Description`]'s `Display`. The client: [`Description::offer`], then [`Answer::parse`].
+//! The server: [`Offer::parse`], choose per m-line with [`crate::negotiate`], [`Offer::answer`],
+//! and the [`Description`]'s `Display`. The client: [`Description::offer`], then [`Answer::parse`].
 
 mod answer;
 mod attribute;
@@ -29,5 +30,6 @@ pub const LINES_MAX: usize = 4096;
 pub const MEDIA_MAX: usize = 16;
 /// The most payload types of an m-line: all there are.
 pub const FORMATS_MAX: usize = 128;
-/// The most sources, source groups, rids or candidates of an m-line that are kept; more are an error.
+/// The most sources, source groups, rids or candidates of an m-line that are kept; more are an
+/// error.
 pub const ITEMS_MAX: usize = 64;

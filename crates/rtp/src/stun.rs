@@ -1,5 +1,6 @@
 //! STUN Binding (RFC 8489) as ICE uses it (RFC 8445): requests and responses, their integrity by
-//! short-term password, and their fingerprint. Both ends are here: the server answers, our client asks.
+//! short-term password, and their fingerprint. Both ends are here: the server answers, our client
+//! asks.
 
 mod integrity;
 mod parse;

@@ -17,7 +17,8 @@ pub(crate) const REFERENCE_UNIT: Duration = Duration::from_millis(64);
 pub enum PacketStatus {
     /// It has not arrived.
     Lost,
-    /// It arrived so many units of 250 us after the one before; the first, after the reference time.
+    /// It arrived so many units of 250 us after the one before; the first, after the reference
+    /// time.
     Received {
         /// Signed, since packets overtake each other.
         delta_250us: i16,

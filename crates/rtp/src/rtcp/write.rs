@@ -223,8 +223,8 @@ impl<'a> RtcpWriter<'a> {
     }
 }
 
-/// Runs where they are longer than a vector; else vectors of two-bit symbols, or of one-bit ones when
-/// no large delta is near.
+/// Runs where they are longer than a vector; else vectors of two-bit symbols, or of one-bit ones
+/// when no large delta is near.
 fn put_chunks(cursor: &mut Cursor<'_>, statuses: &[PacketStatus]) -> Result<(), BufferTooSmall> {
     let mut rest = statuses;
     while let Some(first) = rest.first() {

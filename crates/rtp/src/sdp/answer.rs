@@ -63,8 +63,8 @@ impl Answer {
         Ok(Self { ice, fingerprint, candidates, description })
     }
 
-    /// The server's ICE credentials: its ufrag is the first half of a check's username, its password
-    /// makes the check's integrity.
+    /// The server's ICE credentials: its ufrag is the first half of a check's username, its
+    /// password makes the check's integrity.
     pub fn ice(&self) -> &IceCredentials {
         &self.ice
     }

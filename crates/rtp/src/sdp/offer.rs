@@ -1,5 +1,5 @@
-//! An offer that suits the server's end (one bundled transport, RTP and RTCP on one port, the offerer
-//! opens DTLS), and the answer to it.
+//! An offer that suits the server's end (one bundled transport, RTP and RTCP on one port, the
+//! offerer opens DTLS), and the answer to it.
 
 use super::attribute::{Direction, Fingerprint, IceCredentials, Setup};
 use super::description::{Description, IceMode, Media, MediaSection, Transport};
@@ -120,8 +120,9 @@ impl Offer {
         &self.description.media
     }
 
-    /// The answer. `sections` are for the m-lines in order; None rejects, and so does a missing one.
-    /// Lines that are not audio or video, or were stopped by the offerer, are rejected anyhow.
+    /// The answer. `sections` are for the m-lines in order; None rejects, and so does a missing
+    /// one. Lines that are not audio or video, or were stopped by the offerer, are rejected
+    /// anyhow.
     pub fn answer(&self, transport: &Transport, sections: &[Option<MediaSection>]) -> Description {
         let mut answer = Description {
             session_id: transport.session_id,

@@ -4,8 +4,8 @@ use aws_lc_rs::{constant_time, hmac};
 
 use super::{FINGERPRINT_XOR, HEADER_SIZE};
 
-/// A password made ready for HMAC-SHA1, to be kept beside the ICE credentials so that the key schedule
-/// is paid once per peer.
+/// A password made ready for HMAC-SHA1, to be kept beside the ICE credentials so that the key
+/// schedule is paid once per peer.
 #[derive(Clone)]
 pub struct IntegrityKey(hmac::Key);
 

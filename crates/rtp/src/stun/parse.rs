@@ -9,8 +9,8 @@ use super::{
 };
 use crate::bytes::{u16_at, u32_at, u64_at};
 
-/// How many unknown comprehension-required types are remembered for the 420 answer; more are counted
-/// as present but not listed.
+/// How many unknown comprehension-required types are remembered for the 420 answer; more are
+/// counted as present but not listed.
 const UNKNOWN_MAX: usize = 8;
 
 /// A Binding message, its attributes read and its fingerprint (when there is one) checked. Its
@@ -159,8 +159,8 @@ impl<'a> Message<'a> {
         self.username?.split_once(':')
     }
 
-    /// Takes in one attribute. What follows MESSAGE-INTEGRITY is not covered by it and is ignored, but
-    /// for FINGERPRINT (RFC 8489 §14.5). Of repeated attributes the first counts (§14).
+    /// Takes in one attribute. What follows MESSAGE-INTEGRITY is not covered by it and is ignored,
+    /// but for FINGERPRINT (RFC 8489 §14.5). Of repeated attributes the first counts (§14).
     fn attribute(&mut self, kind: u16, value: &'a [u8], at: usize) -> Result<(), StunError> {
         let malformed = StunError::Attribute { kind };
         if kind == attribute::FINGERPRINT {

@@ -10,8 +10,8 @@ use super::{
 };
 use crate::bytes::{BufferTooSmall, Cursor};
 
-/// A buffer of this size holds every message written here, whose username is an ICE one (two fragments
-/// of at most 256 bytes, RFC 8839 §5.4).
+/// A buffer of this size holds every message written here, whose username is an ICE one (two
+/// fragments of at most 256 bytes, RFC 8839 §5.4).
 pub const MESSAGE_SIZE_MAX: usize = 640;
 
 /// A connectivity check as a client sends it.
@@ -50,8 +50,8 @@ impl BindingRequest<'_> {
     }
 }
 
-/// Writes the success response to a request that came from `source`, its integrity made with the same
-/// password as the request's. Gives the length.
+/// Writes the success response to a request that came from `source`, its integrity made with the
+/// same password as the request's. Gives the length.
 ///
 /// # Errors
 /// [`BufferTooSmall`].

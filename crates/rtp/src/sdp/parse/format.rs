@@ -44,7 +44,8 @@ pub(super) fn rtcp_fb(media: &mut Media, value: &str) -> Option<()> {
     Some(())
 }
 
-/// `<id>[/<direction>] <uri> [..]`; kinds that Odeum does not know, and ids that clash, are skipped.
+/// `<id>[/<direction>] <uri> [..]`; kinds that Odeum does not know, and ids that clash, are
+/// skipped.
 pub(super) fn extmap(media: &mut Media, value: &str) -> Option<()> {
     let mut words = value.split_ascii_whitespace();
     let id = words.next()?;
