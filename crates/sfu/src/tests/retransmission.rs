@@ -1,6 +1,8 @@
 //! Sending again: never other bytes under a number that was used, and whatever is still here.
 
-use odeum_rtp::{HeaderWriter, Marker};
+use std::collections::HashSet;
+
+use odeum_rtp::{HeaderWriter, Marker, PacketKind, RtpHeader};
 
 use super::client::{RTX_PT, Rtx, VIDEO_PT, VIDEO_RTX_SSRC, inter_frame, key_frame};
 use super::net::Net;
@@ -65,4 +67,59 @@ fn a_packet_that_was_left_out_can_be_asked_for_without_a_retransmission_stream()
     let received = net.clients[viewer].received(VIDEO_PT);
     assert_eq!(received.last().unwrap().0, next);
     assert_eq!(received.last().unwrap().2, inter_frame(&1_024u16.to_be_bytes()));
+}
+
+#[test]
+fn no_two_packets_to_a_viewer_are_encrypted_alike_over_wraps_and_retransmissions() {
+    let mut net = Net::new();
+    let publisher = net.publisher();
+    let viewer = net.viewer(publisher, Rtx::Offered);
+    let (mut streams, mut retransmitted, mut sequences) = (HashSet::new(), 0, HashSet::new());
+    for jump in 0..40u32 {
+        // Far, so that both sides' numbers wrap several times.
+        for _ in 0..if jump == 0 { 0 } else { 20_000 } {
+            net.clients[publisher].skip_video();
+        }
+        for n in 0..20u8 {
+            let payload = if n == 0 { key_frame(&[n; 40]) } else { inter_frame(&[n; 40]) };
+            let packet = net.clients[publisher].video(jump, &payload);
+            net.send(publisher, packet);
+        }
+        for asks in [true, false] {
+            let mut newest = None;
+            while let Some(transmit) = net.sfu.poll_transmit() {
+                let size = transmit.segment_size.unwrap_or(transmit.bytes.len());
+                if transmit.destination != net.clients[viewer].address {
+                    continue;
+                }
+                for sealed in transmit.bytes.chunks(size) {
+                    if PacketKind::of(sealed) != PacketKind::Rtp {
+                        continue;
+                    }
+                    let header = RtpHeader::parse(sealed).unwrap();
+                    let mut plain = sealed.to_vec();
+                    let inbound = net.clients[viewer].inbound.as_mut().unwrap();
+                    inbound.unprotect_rtp(&mut plain).unwrap();
+                    // Ciphertext XOR plaintext: the key stream, which is the nonce's alone.
+                    let texts = sealed[header.size..].iter().zip(&plain[header.size..]);
+                    let stream: Vec<u8> = texts.take(16).map(|(a, b)| a ^ b).collect();
+                    assert!(streams.insert(stream), "{header:?}");
+                    if header.payload_type == RTX_PT {
+                        retransmitted += 1;
+                    } else {
+                        sequences.insert(header.sequence_number >> 12);
+                        newest = Some((header.ssrc, header.sequence_number));
+                    }
+                }
+            }
+            if let (true, Some((ssrc, newest))) = (asks, newest) {
+                let lost = (0..10).map(|back| newest.wrapping_sub(back)).rev();
+                let nack = net.clients[viewer].rtcp(|w| w.nack(1, ssrc, lost).unwrap());
+                net.send(viewer, nack);
+            }
+        }
+        net.now += std::time::Duration::from_millis(100);
+    }
+    assert_eq!((streams.len(), retransmitted), (40 * 30, 400));
+    assert_eq!(sequences.len(), 16, "the whole circle of numbers was used");
 }
