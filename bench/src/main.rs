@@ -1,0 +1,47 @@
+//! Measures Odeum: the load generators behind `make bench-fanout` and `make bench-api`.
+//!
+//! Each subcommand starts the release server itself, pinned to one core, loads it from another, and
+//! prints a table; `--json FILE` keeps the same as data, with machine and commit.
+
+mod api;
+mod fanout;
+mod floor;
+mod http_load;
+mod light_socket;
+mod load;
+mod machine;
+mod notice;
+mod percentiles;
+mod process;
+mod server;
+mod sys;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(about = "Load generators and measurements of Odeum")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// One publisher, many viewers: CPU time per packet beside its floor, loss, delay, memory.
+    Fanout(fanout::FanoutArgs),
+    /// Signed Server API calls per second of one core.
+    Api(api::ApiArgs),
+    /// One DeleteStream told to many WebSocket clients.
+    Notice(notice::NoticeArgs),
+    /// What fanout compares with: sends bursts without encryption. Reads commands from stdin.
+    Floor(floor::FloorArgs),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Cli::parse().command {
+        Command::Fanout(args) => fanout::run(&args),
+        Command::Api(args) => api::run(&args),
+        Command::Notice(args) => notice::run(&args),
+        Command::Floor(args) => floor::run(&args),
+    }
+}
