@@ -4,7 +4,7 @@
 //! with 1.3 the library takes the client's first, which for Chromium is AES-CM and costs 0.8 us
 //! more on every packet. The round trip that 1.3 saves is paid once per join, and a third of it is
 //! won back by leaving out the cookie exchange: ICE has already shown that the address is real
-//! (docs/adr/dtls-1-2.md).
+//! (docs/adr/0007-dtls-1-2.md).
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
