@@ -145,9 +145,7 @@ export class Transport {
   }
 
   #openPeer(): RTCPeerConnection {
-    // "max-bundle" would give the second section no transport of its own in the offer, and an
-    // answer that refuses the first one (a stream without sound) could then not be applied.
-    const peer = new RTCPeerConnection({ bundlePolicy: "balanced", rtcpMuxPolicy: "require" });
+    const peer = new RTCPeerConnection({ bundlePolicy: "max-bundle", rtcpMuxPolicy: "require" });
     this.#peer = peer;
     peer.onconnectionstatechange = () => {
       if (peer === this.#peer && peer.connectionState === "failed")

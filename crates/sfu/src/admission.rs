@@ -83,7 +83,11 @@ fn is_forwarded(kind: ExtensionKind) -> bool {
     )
 }
 
+/// What a line is for; none for one that the offerer has stopped.
 fn kind_of(media: &sdp::Media) -> Option<TrackKind> {
+    if media.is_rejected() {
+        return None;
+    }
     match media.kind {
         sdp::MediaKind::Audio => Some(TrackKind::Audio),
         sdp::MediaKind::Video => Some(TrackKind::Video),
@@ -181,7 +185,10 @@ impl Sfu {
         Ok(answer)
     }
 
-    /// Makes a subscriber of `publisher` of an offer that receives.
+    /// Makes a subscriber of `publisher` of an offer that receives. A line that `publisher` has no
+    /// track for is accepted as inactive: a browser that bundles all it can (`max-bundle`) gives
+    /// only the first line a transport, and loses it for all when that line is rejected. Rejected
+    /// is what has no codec of Odeum's.
     ///
     /// # Errors
     /// See [`OfferError`].
@@ -225,7 +232,7 @@ impl Sfu {
                     Some((kind, negotiate::choose_for_subscriber(media, format)?))
                 });
             let Some((kind, chosen)) = chosen else {
-                sections.push(None);
+                sections.push(inactive_section(media));
                 continue;
             };
             let terms = TrackTerms {
@@ -351,6 +358,18 @@ impl Sfu {
         self.connecting.push(key);
         (key, Answer { sdp })
     }
+}
+
+/// A line over which nothing will go, with a codec of the offer because a line has to have one.
+fn inactive_section(media: &sdp::Media) -> Option<MediaSection> {
+    let kind = kind_of(media)?;
+    let chosen = negotiate::choose_for_publisher(media)?;
+    (kind_of_codec(chosen.codec.codec()) == kind).then(|| MediaSection {
+        direction: Direction::Inactive,
+        formats: chosen.formats(),
+        extensions: media.extensions.only(is_forwarded),
+        sender: None,
+    })
 }
 
 fn subscriber_section(

@@ -1,5 +1,6 @@
 //! How peers come, stay and go.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use odeum_rtp::rtcp::RtcpWriter;
@@ -17,6 +18,52 @@ fn a_connected_peer_is_told_with_its_codecs() {
     let facts = MediaFacts { audio: Some(Codec::Opus), video: Some(Codec::Vp8) };
     let peer = net.clients[publisher].id;
     assert_eq!(net.events, [SfuEvent::Connected { peer, facts }]);
+}
+
+/// What browsers with `max-bundle` need: their first line alone has a transport.
+#[test]
+fn a_line_without_a_track_is_inactive_and_carries_the_transport() {
+    let mut net = Net::new();
+    let id = net.clients.len() as u64;
+    let mut silent = Client::new(net.now, id, Arc::clone(&net.client_config));
+    let offer = silent.offer(Direction::SendOnly, Rtx::Offered);
+    let offer = offer.replace("m=audio 9", "m=audio 0").replace("BUNDLE 0 1", "BUNDLE 1");
+    let answer = net.sfu.create_publisher(net.now, silent.id, &offer).unwrap();
+    silent.take_answer(&answer.sdp);
+    let publisher = silent.id;
+    net.clients.push(silent);
+    net.connect(0);
+
+    let mut viewer = Client::new(net.now, id + 1, Arc::clone(&net.client_config));
+    let data = "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:2\r\n";
+    let offer = viewer.offer(Direction::ReceiveOnly, Rtx::Offered) + data;
+    let answer = net.sfu.create_subscriber(net.now, viewer.id, publisher, &offer).unwrap();
+    let answer = viewer.take_answer(&answer.sdp);
+    let [audio, video, data] = answer.media() else { panic!("{answer:?}") };
+    assert_eq!((audio.direction, video.direction), (Direction::Inactive, Direction::SendOnly));
+    assert!(!audio.is_rejected() && !video.is_rejected() && data.is_rejected());
+    assert_eq!(audio.formats[0].payload_type, AUDIO_PT);
+    assert!(audio.sources.is_empty() && !audio.candidates.is_empty());
+    net.clients.push(viewer);
+    net.connect(1);
+    let packet = net.clients[0].video(0, &key_frame(b"seen"));
+    net.send(0, packet);
+    net.settle();
+    assert_eq!(net.clients[1].received(VIDEO_PT).len(), 1);
+}
+
+#[test]
+fn a_line_without_a_known_codec_is_rejected() {
+    let mut net = Net::new();
+    let publisher = net.publisher();
+    let mut viewer = Client::new(net.now, 1, Arc::clone(&net.client_config));
+    let offer = viewer.offer(Direction::ReceiveOnly, Rtx::Offered).replace("opus/", "pcmu/");
+    let publisher = net.clients[publisher].id;
+    let answer = net.sfu.create_subscriber(net.now, viewer.id, publisher, &offer).unwrap();
+    let answer = viewer.take_answer(&answer.sdp);
+    let rejected: Vec<bool> = answer.media().iter().map(|media| media.is_rejected()).collect();
+    assert_eq!(rejected, [true, false]);
+    assert_eq!(answer.media()[1].candidates, answer.candidates());
 }
 
 #[test]
