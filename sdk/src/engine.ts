@@ -427,6 +427,8 @@ export class ZegoExpressEngine {
     for (const event of events) {
       if (event.kind === "users")
         this.#emitter.emit("roomUserUpdate", roomID, event.updateType, event.users);
+      else if (event.kind === "count")
+        this.#emitter.emit("roomOnlineUserCountUpdate", roomID, event.count);
       else
         this.#emitter.emit(
           "roomStreamUpdate",

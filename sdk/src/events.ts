@@ -74,6 +74,11 @@ export interface ZegoEvent {
   /** Others came or went; only after a login with `userUpdate: true`. */
   roomUserUpdate: (roomID: string, updateType: UpdateType, userList: ZegoUser[]) => void;
   /**
+   * How many users the room has, oneself included: in a room that is too large for roomUserUpdate, at
+   * most every 30 s, after a login with `userUpdate: true`.
+   */
+  roomOnlineUserCountUpdate: (roomID: string, count: number) => void;
+  /**
    * Streams of others came or went. For `DELETE` extendedData is JSON:
    * `{"stream_delete_reason":[{"streamID":"…","code":1..6}]}`.
    */

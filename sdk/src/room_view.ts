@@ -6,6 +6,7 @@ import type { Notice, Snapshot, Stream, StreamDeleteReason, User } from "./wire.
 /** One event for the app. */
 export type ViewEvent =
   | { kind: "users"; updateType: UpdateType; users: ZegoUser[] }
+  | { kind: "count"; count: number }
   | { kind: "streams"; updateType: UpdateType; streams: ZegoStreamList[]; extendedData: string };
 
 /** The other users and their streams, as the notices told. */
@@ -35,6 +36,9 @@ export class RoomView {
       ...this.takeNotice({ type: "user_update", update: "DELETE", users: goneUsers }),
       ...this.takeNotice({ type: "user_update", update: "ADD", users: snapshot.users }),
     ];
+    // A list of some users only: the room is too large for updates, and its count comes instead.
+    if (snapshot.users.length > 0 && snapshot.user_count > snapshot.users.length + 1)
+      events.push({ kind: "count", count: snapshot.user_count });
     return events.concat(
       this.takeNotice({
         type: "stream_update",
@@ -49,6 +53,7 @@ export class RoomView {
    * Takes a notice and returns what of it is new. Other notices than updates change nothing here.
    */
   takeNotice(notice: Notice): ViewEvent[] {
+    if (notice.type === "user_count") return [{ kind: "count", count: notice.count }];
     if (notice.type === "user_update") return this.#takeUsers(notice.update, notice.users);
     if (notice.type === "stream_update") {
       return this.#takeStreams(notice.update, notice.streams, notice.reasons ?? []);

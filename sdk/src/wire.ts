@@ -228,6 +228,11 @@ export interface Snapshot {
   sequence: number;
   /** The other users; empty when the session has not asked for user updates. */
   users: User[];
+  /**
+   * Users in the room, oneself included. More than `users` and oneself: the room is too large
+   * for `user_update`, and `user_count` is sent in its place.
+   */
+  user_count: number;
   /** The streams of others. */
   streams: Stream[];
   /** The version of the stream list: it grows by one with every change. */
@@ -282,6 +287,15 @@ export type Notice =
       update: Update;
       /** Who. */
       users: User[];
+    }
+  /**
+   * How many users the room has; only to sessions that asked for user updates, and in place of
+   * `user_update` while the room has more users than those are told of.
+   */
+  | {
+      type: "user_count";
+      /** Users, oneself included. */
+      count: number;
     }
   /** Streams of others came or went. */
   | {
@@ -340,6 +354,7 @@ export type Notice =
 /** Every `type` of Notice. */
 export const noticeTypes = [
   "user_update",
+  "user_count",
   "stream_update",
   "publisher_state",
   "player_state",

@@ -48,6 +48,7 @@ export const emptySnapshot: Snapshot = {
   sequence: 0,
   users: [],
   streams: [],
+  user_count: 1,
   stream_sequence: 0,
   publishing: [],
   playing: [],

@@ -14,6 +14,7 @@ const stream = (id: string, owner: string): Stream => ({
 const snapshot = (users: string[], streams: Stream[]): Snapshot => ({
   sequence: 0,
   users: users.map(user),
+  user_count: users.length + 1,
   streams,
   stream_sequence: 1,
   publishing: [],
@@ -28,11 +29,21 @@ const streamUpdate = (update: "ADD" | "DELETE", streams: Stream[], code?: number
 });
 /** Events in short: kind, type, ids. */
 const short = (events: ReturnType<RoomView["takeNotice"]>): string[] =>
-  events.map((event) =>
-    event.kind === "users"
+  events.map((event) => {
+    if (event.kind === "count") return `count ${event.count}`;
+    return event.kind === "users"
       ? `users ${event.updateType} ${event.users.map((each) => each.userID).join()}`
-      : `streams ${event.updateType} ${event.streams.map((each) => each.streamID).join()}`,
-  );
+      : `streams ${event.updateType} ${event.streams.map((each) => each.streamID).join()}`;
+  });
+
+test("a room that is too large for user updates tells its count", () => {
+  const view = new RoomView();
+  const large = { ...snapshot(["a", "b"], [stream("s", "a")]), user_count: 600 };
+  assert.deepEqual(short(view.takeSnapshot(large)), ["users ADD a,b", "count 600", "streams ADD s"]);
+  assert.deepEqual(short(view.takeNotice({ type: "user_count", count: 601 })), ["count 601"]);
+  const unasked = { ...snapshot([], []), user_count: 600 };
+  assert.deepEqual(short(new RoomView().takeSnapshot(unasked)), []);
+});
 
 test("the first snapshot adds users, then their streams", () => {
   const view = new RoomView();

@@ -69,6 +69,7 @@ impl RoomView {
             Notice::PublisherState { .. }
             | Notice::PlayerState { .. }
             | Notice::Kickout { .. }
+            | Notice::UserCount { .. }
             | Notice::TokenWillExpire { .. } => {}
         }
         if gap.expected == gap.found { Ok(()) } else { Err(gap) }
@@ -131,6 +132,7 @@ mod tests {
         view.replace(&Snapshot {
             sequence: 4,
             users: vec![],
+            user_count: 1,
             streams: vec![stream("a")],
             stream_sequence: 1,
             publishing: vec![],

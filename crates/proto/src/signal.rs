@@ -247,6 +247,10 @@ pub struct Snapshot {
     pub sequence: u64,
     /// The other users; empty when the session has not asked for user updates.
     pub users: Vec<User>,
+    /// Users in the room, oneself included. More than `users` and oneself: the room is too large
+    /// for `user_update`, and `user_count` is sent in its place.
+    #[serde(default)]
+    pub user_count: u64,
     /// The streams of others.
     pub streams: Vec<Stream>,
     /// The version of the stream list: it grows by one with every change.
@@ -317,6 +321,12 @@ pub enum Notice {
         update: Update,
         /// Who.
         users: Vec<User>,
+    },
+    /// How many users the room has; only to sessions that asked for user updates, and in place of
+    /// `user_update` while the room has more users than those are told of.
+    UserCount {
+        /// Users, oneself included.
+        count: u64,
     },
     /// Streams of others came or went.
     StreamUpdate {

@@ -8,6 +8,11 @@ pub struct RoomConfig {
     /// How long a session may be silent before it is timed out. Default 100 s. Lower notices a
     /// dead client sooner and forgives a bad network less.
     pub heartbeat_timeout: Duration,
+    /// How long a listed stream whose media connection ended keeps its place in the list and waits
+    /// for its publisher. Default 5 s. Longer hides slower reconnections from the others, and
+    /// leaves them longer before a stream that does not come back; zero takes the stream off the
+    /// list at once.
+    pub media_grace: Duration,
     /// How long before a token's expiry its client is told. Default 30 s.
     pub token_warning: Duration,
     /// Users in the room at once; beyond it a login is refused ([`crate::LoginError::RoomFull`]).
@@ -31,6 +36,10 @@ pub struct RoomConfig {
     /// Users up to which join and leave notices are complete (ruling 24). Default 500. Notices
     /// cost users times users.
     pub user_notices_max: usize,
+    /// Least time between two notices of the count of users, which go out beyond
+    /// `user_notices_max`. Default 30 s. A shorter one follows the room more closely and is a
+    /// message more for everyone.
+    pub user_count_interval: Duration,
     /// What DeleteStream does to the media (rulings 11 and 12). Default stop.
     pub delete_stream: DeleteStreamMode,
     /// Whether an expired token removes its user (ruling 25). Default false.
@@ -50,6 +59,7 @@ impl Default for RoomConfig {
     fn default() -> Self {
         Self {
             heartbeat_timeout: Duration::from_secs(100),
+            media_grace: Duration::from_secs(5),
             token_warning: Duration::from_secs(30),
             users_max: 10_000,
             replay_messages_max: 256,
@@ -58,6 +68,7 @@ impl Default for RoomConfig {
             plays_per_user_max: 100,
             added_streams_max: 1_000,
             user_notices_max: 500,
+            user_count_interval: Duration::from_secs(30),
             delete_stream: DeleteStreamMode::Stop,
             kick_on_token_expiry: false,
         }

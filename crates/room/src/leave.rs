@@ -88,7 +88,7 @@ impl Room {
             return;
         };
         if audience == Audience::Others {
-            self.announce_logout(session.user, session.name);
+            self.announce_logout(now, session.user, session.name);
             if self.sessions.is_empty() {
                 self.end_life(now, Some(room_close_reason(reason)));
             }
@@ -105,6 +105,7 @@ impl Room {
     pub(crate) fn end_life(&mut self, now: UnixMillis, reason: Option<RoomCloseReason>) {
         self.life = Life::Over;
         self.announced = None;
+        self.user_count_notice.due = None;
         for (_, stream) in std::mem::take(&mut self.listed) {
             self.streams.remove(&stream);
             self.release_stream(stream);

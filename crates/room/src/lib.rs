@@ -66,6 +66,7 @@ mod app;
 mod close;
 mod config;
 mod event;
+mod grace;
 mod kick;
 mod leave;
 mod list;
@@ -103,5 +104,7 @@ pub use play::{PlayError, StopPlayingError};
 pub use publish::{PublishError, StartPublishing, StopPublishingError};
 pub use resume::{HeartbeatError, RenewTokenError, Resume, ResumeError, ResumeSecret, Resumed};
 pub use room::Room;
-pub use snapshot::{OwnStream, PlayedStream, Snapshot, StreamEntry, TransportState, UserEntry};
+pub use snapshot::{
+    OwnStream, PlayedStream, PublicationState, Snapshot, StreamEntry, TransportState, UserEntry,
+};
 pub use stream::{AddStream, AddStreamError, DeleteStreamError, StreamNumberId};

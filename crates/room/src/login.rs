@@ -90,7 +90,7 @@ impl Room {
         let facts = self.user_facts(&self.sessions[&id]);
         self.event(now, EventKind::RoomLogin { user: facts, auth_level, terminal, relogin });
         if relogin == Relogin::First {
-            self.announce_login(&user, id);
+            self.announce_login(now, &user, id);
         }
         Ok(self.snapshot(id).expect("the session was inserted above"))
     }

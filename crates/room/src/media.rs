@@ -2,13 +2,11 @@
 
 use odeum_types::{Codec, PeerId, SessionId, StreamId, UnixMillis};
 
-use crate::event::{EventKind, Recreate, StreamCloseReason};
-use crate::notice::{
-    Notice, PlayEndReason, PlayState, PublishEndReason, PublishState, StreamDeleteReason,
-};
+use crate::event::{EventKind, Recreate};
+use crate::notice::{Notice, PlayEndReason, PlayState, PublishState};
 use crate::room::{PeerRole, Room};
 use crate::snapshot::TransportState;
-use crate::stream::Listing;
+use crate::stream::{Listing, PublisherTransport};
 
 /// What a publisher's transport carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -40,8 +38,10 @@ impl Room {
         }
     }
 
-    /// A transport is gone. A publication ends with it (stream_close 4), or the play does;
-    /// publisher or player is told. Of a transport that the room has given up: nothing happens.
+    /// A transport is gone. A play ends with it, and the player is told. A publication whose stream
+    /// is in the list waits for another transport, [`crate::RoomConfig::media_grace`] long, before
+    /// it ends (stream_close 4) and the publisher is told; another one ends now. Of a transport
+    /// that the room has given up: nothing happens.
     pub fn media_closed(&mut self, now: UnixMillis, peer: PeerId, reason: MediaCloseReason) {
         match self.peers.remove(&peer) {
             None => {}
@@ -53,10 +53,8 @@ impl Room {
     fn publisher_connected(&mut self, now: UnixMillis, id: StreamId, facts: MediaFacts) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
         let Some(publication) = &mut stream.publication else { return };
-        if publication.state == TransportState::Connected {
-            return;
-        }
-        publication.state = TransportState::Connected;
+        let PublisherTransport::Connecting(peer) = publication.transport else { return };
+        publication.transport = PublisherTransport::Connected(peer);
         let publisher = publication.session;
         let recreate = match stream.listing {
             Listing::NotYet => {
@@ -102,16 +100,6 @@ impl Room {
         }
         play.state = TransportState::Connected;
         self.tell(session, Notice::PlayerState { stream, state: PlayState::Playing });
-    }
-
-    fn publisher_lost(&mut self, now: UnixMillis, id: &StreamId) {
-        let publication = self.streams.get(id).and_then(|stream| stream.publication.as_ref());
-        let Some(publisher) = publication.map(|publication| publication.session) else { return };
-        let (close, players) = (StreamCloseReason::MediaLost, PlayEndReason::PublisherGone);
-        let gone = self.end_publication(now, id, close, players);
-        self.tell_streams_deleted(gone.into_iter().collect(), StreamDeleteReason::MediaLost);
-        let state = PublishState::Ended(PublishEndReason::MediaLost);
-        self.tell(publisher, Notice::PublisherState { stream: id.clone(), state });
     }
 
     fn player_lost(&mut self, session: SessionId, stream: StreamId, reason: MediaCloseReason) {

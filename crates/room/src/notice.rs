@@ -18,6 +18,12 @@ pub enum Notice {
         /// Which; at least one.
         users: Vec<UserEntry>,
     },
+    /// How many users the room has, while it has more than their coming and going is told of
+    /// (roomOnlineUserCountUpdate). Only to sessions that subscribed.
+    UserCount {
+        /// Users, oneself included.
+        count: usize,
+    },
     /// Streams of others came or went (roomStreamUpdate).
     StreamUpdate {
         /// Came, or went and why.
@@ -105,7 +111,8 @@ pub enum PublishState {
 pub enum PublishEndReason {
     /// 1003025, reason `stream_deleted`: DeleteStream.
     Deleted,
-    /// The media connection failed or was lost; the client may publish again.
+    /// The media connection failed, or was lost for longer than the grace; the client may publish
+    /// again.
     MediaLost,
 }
 
@@ -125,7 +132,8 @@ pub enum PlayEndReason {
     Deleted,
     /// The publisher stopped, left or was lost.
     PublisherGone,
-    /// The publisher is replacing its transport; the stream stays, play it again.
+    /// The publisher's transport ended or is being replaced; the stream stays, play it again.
+    /// Until the publisher is back that is refused ([`crate::PlayError::PublisherInterrupted`]).
     PublisherReplaced,
     /// The player's own media connection failed or was lost; it may play again.
     MediaLost,
@@ -163,7 +171,7 @@ impl Notice {
                     stream.as_str().len()
                 }
                 Self::Kickout { custom_reason, .. } => custom_reason.len(),
-                Self::TokenWillExpire { .. } => 0,
+                Self::UserCount { .. } | Self::TokenWillExpire { .. } => 0,
             }
     }
 }

@@ -16,6 +16,10 @@ pub enum PlayError {
     /// Client code 1004002: nobody publishes it here, or its media has not come yet.
     #[error("nobody publishes stream {0} in this room")]
     NoStream(StreamId),
+    /// Client code 1004020: the publisher's media connection ended and the stream waits for it
+    /// ([`crate::RoomConfig::media_grace`]); try again soon.
+    #[error("the publisher of stream {0} is interrupted")]
+    PublisherInterrupted(StreamId),
     /// The session plays as many streams as it may.
     #[error("the user plays its {plays_per_user_max} streams")]
     TooManyPlays {
@@ -56,12 +60,14 @@ impl Room {
         }
         let found = self.streams.get_mut(stream);
         let found = found.ok_or_else(|| PlayError::NoStream(stream.clone()))?;
-        let publisher = match (found.listing, &found.publication) {
-            (Listing::Published(_) | Listing::Deleted, Some(publication)) => publication.peer,
+        let transport = match (found.listing, &found.publication) {
+            (Listing::Published(_) | Listing::Deleted, Some(publication)) => publication.transport,
             (Listing::NotYet | Listing::Added(_), _) | (_, None) => {
                 return Err(PlayError::NoStream(stream.clone()));
             }
         };
+        let publisher = transport.peer();
+        let publisher = publisher.ok_or_else(|| PlayError::PublisherInterrupted(stream.clone()))?;
         found.players.insert(session);
         let play = Play { peer, state: TransportState::Connecting };
         let own = self.sessions.get_mut(&session).ok_or(PlayError::NoSession(session))?;

@@ -9,8 +9,7 @@ use crate::app::App;
 use crate::event::StreamCloseReason;
 use crate::notice::{PlayEndReason, StreamDeleteReason};
 use crate::room::{PeerRole, Room};
-use crate::snapshot::TransportState;
-use crate::stream::{Listing, Publication, Stream};
+use crate::stream::{Listing, Publication, PublisherTransport, Stream};
 
 /// A client that is about to publish.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,8 +54,9 @@ pub enum StopPublishingError {
 
 impl Room {
     /// Begins a publication. Nobody hears of it until [`Room::media_connected`]. What the session
-    /// publishes already gets another transport: the stream keeps its number and its place in
-    /// the list, its players have to play again, and the stream_create to come says recreate. A
+    /// publishes already gets another transport, also while the stream waits for one: the stream
+    /// keeps its number and its place in the list, its players have to play again, and the
+    /// stream_create to come says recreate. A
     /// stream that was added in the user's name is taken over once media is connected (ruling
     /// 14).
     ///
@@ -96,8 +96,8 @@ impl Room {
             publication: None,
             players: BTreeSet::new(),
         });
-        stream.publication =
-            Some(Publication { session: id, peer, state: TransportState::Connecting });
+        let transport = PublisherTransport::Connecting(peer);
+        stream.publication = Some(Publication { session: id, transport });
         self.peers.insert(peer, PeerRole::Publisher(stream_id.clone()));
         if let Some(session) = self.sessions.get_mut(&id) {
             session.publications.push(stream_id);
@@ -129,10 +129,13 @@ impl Room {
     fn replace_publisher(&mut self, session: SessionId, id: StreamId, peer: PeerId) {
         self.end_plays(&id, PlayEndReason::PublisherReplaced);
         let Some(stream) = self.streams.get_mut(&id) else { return };
-        let new = Publication { session, peer, state: TransportState::Connecting };
-        let old = stream.publication.replace(new);
+        let transport = PublisherTransport::Connecting(peer);
+        let old = stream.publication.replace(Publication { session, transport });
         if let Some(old) = old {
-            self.close_peer(old.peer);
+            self.graces.forget(old.transport, &id);
+            if let Some(peer) = old.transport.peer() {
+                self.close_peer(peer);
+            }
         }
         self.peers.insert(peer, PeerRole::Publisher(id));
     }

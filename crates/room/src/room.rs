@@ -1,7 +1,7 @@
 //! The room itself: its state, its construction, and what its owner asks of it between commands.
 //!
 //! Commands live beside their subject: login.rs, resume.rs, leave.rs, publish.rs, play.rs,
-//! stream.rs, media.rs, kick.rs, close.rs; queries in list.rs and snapshot.rs.
+//! stream.rs, media.rs, grace.rs, kick.rs, close.rs; queries in list.rs and snapshot.rs.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -12,11 +12,13 @@ use rustc_hash::FxHashMap;
 
 use crate::config::RoomConfig;
 use crate::event::{Event, EventKind};
+use crate::grace::Graces;
 use crate::list::UserListMarker;
 use crate::output::{MediaCommand, Output};
 use crate::session::Session;
 use crate::stream::{Stream, StreamNumberId};
 use crate::timer::Timers;
+use crate::users::UserCountNotice;
 
 /// One life of one room. See the crate's page for the owner's duties.
 #[derive(Debug)]
@@ -47,6 +49,8 @@ pub struct Room {
     pub(crate) user_sequence: u64,
     /// While the room is beyond `user_notices_max`: what clients believe the user list to be.
     pub(crate) announced: Option<BTreeMap<UserId, UserName>>,
+    /// When the count of users was told last and is to be told next.
+    pub(crate) user_count_notice: UserCountNotice,
     /// Every stream that is listed or published.
     pub(crate) streams: FxHashMap<StreamId, Stream>,
     /// The room's stream list, in order.
@@ -57,6 +61,8 @@ pub struct Room {
     pub(crate) stream_number: StreamNumberId,
     /// The stream list counter: one more for each stream that comes into the list or leaves it.
     pub(crate) stream_sequence: u64,
+    /// When which interrupted publication ends.
+    pub(crate) graces: Graces,
     /// What each transport is for.
     pub(crate) peers: FxHashMap<PeerId, PeerRole>,
     /// When which session has to be looked at.
@@ -109,11 +115,13 @@ impl Room {
             login_count: 0,
             user_sequence: 0,
             announced: None,
+            user_count_notice: UserCountNotice::default(),
             streams: FxHashMap::default(),
             listed: BTreeMap::new(),
             added: BTreeMap::new(),
             stream_number: StreamNumberId(0),
             stream_sequence: 0,
+            graces: Graces::default(),
             peers: FxHashMap::default(),
             timers: Timers::default(),
             outputs: VecDeque::new(),

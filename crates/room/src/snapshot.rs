@@ -6,7 +6,7 @@ use odeum_types::{RoomSessionId, SessionId, StreamId, UnixMillis, UserId, UserNa
 
 use crate::login::UserUpdate;
 use crate::room::Room;
-use crate::stream::StreamNumberId;
+use crate::stream::{PublisherTransport, StreamNumberId};
 
 /// The room as one session may see it, at one number of its notices. Given at login, and at a
 /// resumption that missed more than was kept; it replaces all that the client knew.
@@ -64,8 +64,19 @@ pub struct StreamEntry {
 pub struct OwnStream {
     /// The stream.
     pub stream: StreamId,
-    /// Whether media has arrived.
-    pub state: TransportState,
+    /// Whether media arrives.
+    pub state: PublicationState,
+}
+
+/// Where a publication of the session itself is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PublicationState {
+    /// ICE and DTLS are under way.
+    Connecting,
+    /// Media arrives.
+    Connected,
+    /// The transport ended; the stream waits for another.
+    Interrupted,
 }
 
 /// A play of the session itself.
@@ -77,13 +88,23 @@ pub struct PlayedStream {
     pub state: TransportState,
 }
 
-/// How far a transport has come.
+/// How far the transport of a play has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TransportState {
     /// ICE and DTLS are under way.
     Connecting,
     /// It carries media.
     Connected,
+}
+
+impl From<PublisherTransport> for PublicationState {
+    fn from(transport: PublisherTransport) -> Self {
+        match transport {
+            PublisherTransport::Connecting(_) => Self::Connecting,
+            PublisherTransport::Connected(_) => Self::Connected,
+            PublisherTransport::Interrupted { .. } => Self::Interrupted,
+        }
+    }
 }
 
 impl UserEntry {
@@ -121,7 +142,7 @@ impl Room {
             streams: self.entries().filter(|entry| entry.user != session.user).collect(),
             own_streams: (session.publications.iter())
                 .filter_map(|id| Some((id, self.streams.get(id)?.publication.as_ref()?)))
-                .map(|(id, own)| OwnStream { stream: id.clone(), state: own.state })
+                .map(|(id, own)| OwnStream { stream: id.clone(), state: own.transport.into() })
                 .collect(),
             playing: (session.plays.iter())
                 .map(|(id, play)| PlayedStream { stream: id.clone(), state: play.state })

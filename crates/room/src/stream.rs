@@ -13,7 +13,7 @@ use crate::notice::{
     StreamListUpdate,
 };
 use crate::room::Room;
-use crate::snapshot::{StreamEntry, TransportState};
+use crate::snapshot::StreamEntry;
 
 /// A stream's number in its room: counts up from 1 through the room's life and orders the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,10 +65,22 @@ pub(crate) struct Place {
 pub(crate) struct Publication {
     /// The publisher.
     pub(crate) session: SessionId,
-    /// Its transport.
-    pub(crate) peer: PeerId,
-    /// Whether that carries media.
-    pub(crate) state: TransportState,
+    /// How its media comes.
+    pub(crate) transport: PublisherTransport,
+}
+
+/// The transport of a publication.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PublisherTransport {
+    /// Under way.
+    Connecting(PeerId),
+    /// It carries media.
+    Connected(PeerId),
+    /// There is none: it ended, and another may take its place in the list until then.
+    Interrupted {
+        /// The end of the grace; [`Room`]'s `graces` has it too.
+        until: UnixMillis,
+    },
 }
 
 /// A stream that a backend puts into the list without media.
@@ -205,7 +217,10 @@ impl Room {
         let stream = self.streams.get_mut(id)?;
         let publication = stream.publication.take()?;
         let listing = stream.listing;
-        self.close_peer(publication.peer);
+        self.graces.forget(publication.transport, id);
+        if let Some(peer) = publication.transport.peer() {
+            self.close_peer(peer);
+        }
         self.end_plays(id, players);
         if let Some(session) = self.sessions.get_mut(&publication.session) {
             session.publications.retain(|own| own != id);
@@ -316,6 +331,16 @@ impl Room {
             extra_info: Arc::clone(&entry.extra_info),
             created_at: entry.created_at,
             stream_sequence: self.stream_sequence,
+        }
+    }
+}
+
+impl PublisherTransport {
+    /// The transport itself, while there is one.
+    pub(crate) fn peer(self) -> Option<PeerId> {
+        match self {
+            Self::Connecting(peer) | Self::Connected(peer) => Some(peer),
+            Self::Interrupted { .. } => None,
         }
     }
 }

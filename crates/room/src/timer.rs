@@ -1,4 +1,4 @@
-//! When sessions fall due: heartbeat, token warning, token expiry.
+//! When sessions fall due: heartbeat, token warning, token expiry; and when the room itself does.
 //!
 //! A heap with one valid entry per session. A heartbeat only moves the session's deadline; the
 //! entry is put right when it comes up, so a room of thousands pays one heap operation per session
@@ -36,11 +36,13 @@ impl Room {
         if self.sessions.is_empty() {
             return None;
         }
-        self.timers.heap.peek().map(|Reverse((at, _))| *at)
+        let session = self.timers.heap.peek().map(|Reverse((at, _))| *at);
+        session.into_iter().chain(self.user_count_notice.due).chain(self.graces.next()).min()
     }
 
-    /// Times out silent sessions, warns of tokens about to expire and, if configured, removes users
-    /// whose token expired.
+    /// Times out silent sessions, warns of tokens about to expire, tells the count of users when it
+    /// is time and, if configured, removes users whose token expired. Publications that were
+    /// interrupted for too long end last: what a session's end explains is no loss of media.
     pub fn handle_timeout(&mut self, now: UnixMillis) {
         while let Some(Reverse((at, id))) = self.timers.heap.peek().copied() {
             if at > now {
@@ -62,6 +64,8 @@ impl Room {
             }
             self.schedule(id);
         }
+        self.end_graces(now);
+        self.user_count_timeout(now);
     }
 
     /// Makes sure that `id` comes up at its deadline or before.

@@ -36,7 +36,7 @@ mod wire;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
@@ -46,12 +46,18 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use odeum_auth::Apps;
 use odeum_node::NodeHandle;
+use odeum_types::UnixMillis;
 
 use crate::connection::Connection;
 use crate::failed_logins::FailedLogins;
 use crate::messages::{Caller, RenderedNotices};
 
 pub use limits::{FAULTS_MAX, Limits, MESSAGE_BYTES_MAX, TOO_OFTEN_MAX};
+
+/// Tells the time: the system's in the server, a test's own in tests. Not the node's, which runs on
+/// from the start: after a suspension, or a start before the network's time had come, it would be
+/// off for good, and every token with it.
+pub type Clock = Arc<dyn Fn() -> UnixMillis + Send + Sync>;
 
 /// What all connections share. Clones are handles of the same.
 #[derive(Clone)]
@@ -66,6 +72,8 @@ struct Shared {
     node: NodeHandle,
     /// The secrets that tokens are checked with.
     apps: Apps,
+    /// The time that tokens are held against.
+    clock: Clock,
     /// What clients may do.
     limits: Limits,
     /// Texts of the latest notices.
@@ -77,13 +85,26 @@ struct Shared {
 }
 
 impl SignalState {
-    /// The surface of `node` for the clients of `apps`.
+    /// The surface of `node` for the clients of `apps`, by the system's clock.
     pub fn new(node: NodeHandle, apps: Apps, limits: Limits) -> Self {
+        Self::with_clock(node, apps, limits, Arc::new(system_time))
+    }
+
+    /// As [`SignalState::new`], by another clock.
+    pub fn with_clock(node: NodeHandle, apps: Apps, limits: Limits, clock: Clock) -> Self {
         let failed_logins = FailedLogins::new(limits.failed_logins_per_second);
         let notices = RenderedNotices::new();
         let connections = AtomicUsize::new(0);
         Self {
-            shared: Arc::new(Shared { node, apps, limits, notices, failed_logins, connections }),
+            shared: Arc::new(Shared {
+                node,
+                apps,
+                clock,
+                limits,
+                notices,
+                failed_logins,
+                connections,
+            }),
         }
     }
 
@@ -98,6 +119,16 @@ impl SignalState {
 
     pub(crate) fn apps(&self) -> &Apps {
         &self.shared.apps
+    }
+
+    /// The time that tokens are held against.
+    pub(crate) fn now(&self) -> UnixMillis {
+        (self.shared.clock)()
+    }
+
+    /// When the node's clock will say what the system's says at `at`, as far as can be told now.
+    pub(crate) fn on_nodes_clock(&self, at: UnixMillis) -> UnixMillis {
+        self.node().now().after(at.since(self.now()))
     }
 
     pub(crate) fn limits(&self) -> &Limits {
@@ -115,6 +146,11 @@ impl SignalState {
     pub(crate) fn heartbeat_timeout(&self) -> Duration {
         self.shared.node.heartbeat_timeout()
     }
+}
+
+/// The system's time; one before 1970 counts as 1970.
+fn system_time() -> UnixMillis {
+    UnixMillis(UNIX_EPOCH.elapsed().map_or(0, |elapsed| elapsed.as_millis() as u64))
 }
 
 /// Serves `/signal`. Any `Origin` may connect: a token proves who it is, no cookie does.

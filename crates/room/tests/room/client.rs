@@ -195,6 +195,7 @@ impl View {
             }
             Notice::PublisherState { state: PublishState::Publishing, .. }
             | Notice::PlayerState { state: PlayState::Playing, .. }
+            | Notice::UserCount { .. }
             | Notice::TokenWillExpire { .. } => {}
             Notice::Kickout { .. } => return Arrived::Kickout,
         }

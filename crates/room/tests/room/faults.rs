@@ -41,6 +41,14 @@ faults! {
     kickouts,
     stale_media,
     media_lost,
+    /// Listed streams left waiting for their publisher.
+    interruptions,
+    /// Of these, with another transport in time.
+    interruptions_mended,
+    /// Of these, ended by time.
+    interruptions_ended,
+    /// Plays asked for meanwhile.
+    plays_of_interrupted,
     deletions,
     timeouts,
 }

@@ -5,12 +5,13 @@
 //!   counts `faults`, checks event histories (`history`) and invariants. `simulation` and
 //!   `properties` drive it.
 //! - `node`: the owner of rooms without IO, shared by everything here.
-//! - `script`: one line per step, one snapshot per behaviour; `session`, `stream`, `backend`,
-//!   `time` use it.
+//! - `script`: one line per step, one snapshot per behaviour; `session`, `stream`, `grace`,
+//!   `backend`, `time` use it.
 
 mod backend;
 mod client;
 mod faults;
+mod grace;
 mod history;
 mod node;
 mod operation;

@@ -4,6 +4,7 @@
 
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::time::Duration;
 
 use odeum_room::{DeleteStreamMode, RoomConfig};
 
@@ -60,6 +61,7 @@ fn config(random: &mut Random) -> RoomConfig {
         user_notices_max: [1, 2, 500][random.below(3)],
         delete_stream: modes[random.below(2)],
         kick_on_token_expiry: random.below(2) == 0,
+        media_grace: Duration::from_secs([0, 5, 20][random.below(3)]),
         ..RoomConfig::default()
     }
 }

@@ -98,7 +98,7 @@ fn a_publication_that_never_connects_leaves_no_notice() {
 }
 
 #[test]
-fn a_lost_publisher_is_told_and_its_stream_closes_with_type_4() {
+fn a_publisher_lost_for_the_grace_is_told_and_its_stream_closes_with_type_4() {
     check(
         "login ann
          login bob
@@ -106,7 +106,8 @@ fn a_lost_publisher_is_told_and_its_stream_closes_with_type_4() {
          connected ann cam
          play bob cam
          lost ann cam
-         lost bob cam",
+         lost bob cam
+         at 5",
         expect![[r#"
             > login ann
                 snapshot #0 of 1 users [] streams [] own [] playing []
@@ -125,12 +126,13 @@ fn a_lost_publisher_is_told_and_its_stream_closes_with_type_4() {
                 from ann.1>cam
             > lost ann cam
                 close peer bob.1>cam
-                bob.1 #2: player cam Ended(PublisherGone)
+                bob.1 #2: player cam Ended(PublisherReplaced)
+            > lost bob cam
+            > at 5
                 event stream_close cam of ann MediaLost number 1 stream_seq 2 since 0
                 release stream cam
                 bob.1 #3: streams DELETE MediaLost cam(ann) stream_seq 2
                 ann.1 #3: publisher cam Ended(MediaLost)
-            > lost bob cam
         "#]],
     );
 }

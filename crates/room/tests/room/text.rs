@@ -40,6 +40,7 @@ pub(crate) fn notice_text(notice: &Notice) -> String {
             let users: Vec<&str> = users.iter().map(|entry| entry.user.as_str()).collect();
             format!("users {update} {}", users.join(" "))
         }
+        Notice::UserCount { count } => format!("users count {count}"),
         Notice::StreamUpdate { update, streams, stream_sequence } => {
             let update = match update {
                 StreamListUpdate::Add => "ADD".to_owned(),

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use odeum_room::{
-    AddStream, ConnectionId, MediaCloseReason, MediaCommand, MediaFacts, Output, Room,
-    RoomCloseNotice, RoomConfig, StreamNumberId,
+    AddStream, ConnectionId, MediaCloseReason, MediaCommand, MediaFacts, Output, PublicationState,
+    Room, RoomCloseNotice, RoomConfig, StreamNumberId, UserListOrder,
 };
 use odeum_types::{PeerId, RoomId, RoomSessionId, SessionId, StreamId, UserId, UserName};
 
@@ -64,6 +64,7 @@ impl World {
     /// Carries out one operation and checks everything.
     pub(crate) fn run(&mut self, operation: Operation) {
         let now = self.node.now;
+        let interrupted = self.interrupted();
         match operation {
             Operation::Reserve { device, room } => self.reserve(device, room),
             Operation::Evict { device } => self.evict(device),
@@ -118,6 +119,7 @@ impl World {
             | Operation::StopPlaying { .. } => self.client_command(operation),
         }
         self.carry_out();
+        self.count_interruptions(operation, interrupted);
         self.check();
     }
 
@@ -147,6 +149,28 @@ impl World {
         }
         let now = self.node.now;
         self.node.with(&room, |room, _| room.media_closed(now, peer, MediaCloseReason::Lost));
+    }
+
+    /// How many streams wait for their publisher.
+    fn interrupted(&self) -> usize {
+        let everyone = self.node.rooms.values().flat_map(|room| {
+            let users = room.users(UserListOrder::Ascending, room.user_count(), None).users;
+            users.into_iter().filter_map(|user| room.snapshot(user.session))
+        });
+        (everyone.flat_map(|snapshot| snapshot.own_streams))
+            .filter(|own| own.state == PublicationState::Interrupted)
+            .count()
+    }
+
+    fn count_interruptions(&mut self, operation: Operation, before: usize) {
+        let after = self.interrupted();
+        let (more, fewer) = (after.saturating_sub(before), before.saturating_sub(after));
+        self.faults.interruptions += more as u64;
+        match operation {
+            Operation::Publish { .. } => self.faults.interruptions_mended += fewer as u64,
+            Operation::Advance { .. } => self.faults.interruptions_ended += fewer as u64,
+            _ => {}
+        }
     }
 
     /// A transport that lives or, once in four times, one that ended.

@@ -30,6 +30,7 @@ fn wire_notice(notice: &Notice) -> Option<wire::Notice> {
             },
             users: users.iter().map(wire_user).collect(),
         },
+        Notice::UserCount { count } => wire::Notice::UserCount { count: *count as u64 },
         Notice::StreamUpdate { update, streams, stream_sequence } => wire::Notice::StreamUpdate {
             update: match update {
                 StreamListUpdate::Add => wire::Update::Add,
@@ -234,6 +235,14 @@ mod tests {
             Some(
                 r#"{"sequence":8,"room_id":"lobby","type":"player_state","stream_id":"s","state":"NO_PLAY","error_code":1004025,"reason":"stream_deleted"}"#
             )
+        );
+    }
+
+    #[test]
+    fn a_room_that_is_too_large_for_user_updates_tells_its_count() {
+        assert_eq!(
+            text(2, Notice::UserCount { count: 501 }).as_deref(),
+            Some(r#"{"sequence":2,"room_id":"lobby","type":"user_count","count":501}"#)
         );
     }
 

@@ -17,7 +17,7 @@ pub(crate) async fn handle(
     message: wire::Play,
 ) -> Result<Handled, Refusal> {
     let stream = StreamId::parse(&message.stream_id).map_err(|error| STREAM_ID.refuse(error))?;
-    if session.token.expires_at <= caller.state.node().now() {
+    if session.token.expires_at <= caller.state.now() {
         return Err(Refusal::new(client_code::PLAY_REFUSED, "the token has expired"));
     }
     let played = caller.state.node().play(&session.reference, stream, message.sdp).await;
@@ -50,6 +50,9 @@ fn refuse(failed: PlayFailed) -> Refusal {
         }
         PlayFailed::Room(error @ PlayError::NoStream(_)) => {
             Refusal::new(code::STREAM_UNKNOWN, error)
+        }
+        PlayFailed::Room(error @ PlayError::PublisherInterrupted(_)) => {
+            Refusal::new(code::PLAY_INTERRUPTED, error)
         }
         PlayFailed::Room(error @ PlayError::TooManyPlays { .. }) => {
             Refusal::new(code::PLAY_TOO_MANY, error)

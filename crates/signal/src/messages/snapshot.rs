@@ -28,6 +28,7 @@ pub(crate) fn wire_snapshot(snapshot: &Snapshot) -> wire::Snapshot {
     wire::Snapshot {
         sequence: snapshot.sequence,
         users: snapshot.users.iter().flatten().map(wire_user).collect(),
+        user_count: snapshot.user_count as u64,
         streams: snapshot.streams.iter().map(wire_stream).collect(),
         stream_sequence: snapshot.stream_sequence,
         publishing: snapshot.own_streams.iter().map(|own| own.stream.to_string()).collect(),

@@ -6,7 +6,7 @@ use odeum_proto::signal::{ClientMessage, ServerMessage, close_code};
 const GUIDE: &str = include_str!("../../../../docs/guides/write-a-client.md");
 
 /// Every `type` of the protocol.
-const TYPES: [&str; 20] = [
+const TYPES: [&str; 21] = [
     "login",
     "resume",
     "logout",
@@ -22,6 +22,7 @@ const TYPES: [&str; 20] = [
     "done",
     "error",
     "user_update",
+    "user_count",
     "stream_update",
     "publisher_state",
     "player_state",

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use odeum_room::{
-    CommitUserError, ConnectionId, LoginError, PublishError, Resume, ResumeError, ResumeSecret,
+    CommitUserError, ConnectionId, LoginError, PlayError, PublishError, Resume, ResumeError,
+    ResumeSecret,
 };
 use odeum_types::{PeerId, RoomId, SessionId, StreamId};
 
@@ -244,6 +245,8 @@ impl World {
         let (peer, now) = (PeerId(self.node.next_id()), self.node.now);
         let result =
             self.node.with(room, |room, _| room.start_playing(now, session, &stream, peer))?;
+        let interrupted = matches!(result, Err(PlayError::PublisherInterrupted(_)));
+        self.faults.plays_of_interrupted += u64::from(interrupted);
         let publisher = result.ok()?;
         assert!(self.live_peers.contains_key(&publisher), "a play of a dead transport");
         self.live_peers.insert(peer, room.clone());

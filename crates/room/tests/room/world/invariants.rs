@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use odeum_room::UserListOrder;
+use odeum_room::{OwnStream, PublicationState, UserListOrder};
 use odeum_types::{StreamId, UserId};
 
 use super::World;
@@ -53,16 +53,23 @@ impl World {
             let mut known: BTreeSet<StreamId> =
                 room.streams().into_iter().map(|listed| listed.stream).collect();
             let mut published = BTreeSet::new();
+            let mut waiting: BTreeSet<StreamId> = BTreeSet::new();
             let mut played = BTreeSet::new();
             for user in everyone.users {
                 assert_eq!(self.node.app.user_session(&user.user), Some(user.session));
                 let snapshot = room.snapshot(user.session).expect("it is in the list");
+                let interrupted = |own: &&OwnStream| own.state == PublicationState::Interrupted;
+                waiting.extend(
+                    (snapshot.own_streams.iter().filter(interrupted)).map(|own| own.stream.clone()),
+                );
                 transports += snapshot.own_streams.len() + snapshot.playing.len();
                 published.extend(snapshot.own_streams.into_iter().map(|own| own.stream));
                 played.extend(snapshot.playing.into_iter().map(|play| play.stream));
                 assert!(users.insert(user.user), "a user is in two rooms");
             }
             assert!(played.is_subset(&published), "a play outlives its publication");
+            assert!(played.is_disjoint(&waiting), "a play of what has no transport");
+            transports -= waiting.len();
             known.extend(published);
             for stream in known {
                 assert_eq!(self.node.app.stream_room(&stream), Some(room.room_session()));
