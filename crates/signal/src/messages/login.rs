@@ -45,7 +45,7 @@ pub(crate) async fn handle(caller: Caller, message: wire::Login) -> Result<Handl
                     UserUpdate::Not
                 },
                 users_max: Some(message.max_member_count).filter(|users_max| *users_max > 0),
-                token_expires_at: Some(token.expires_at),
+                token_expires_at: Some(caller.state.on_nodes_clock(token.expires_at)),
                 auth_level: auth_level(token.form),
                 terminal: caller.terminal,
             },

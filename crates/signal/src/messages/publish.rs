@@ -28,7 +28,7 @@ pub(crate) async fn handle(
         ));
     }
     let token = &session.token;
-    if token.expires_at <= caller.state.node().now() || !token.rights.may_publish(&stream) {
+    if token.expires_at <= caller.state.now() || !token.rights.may_publish(&stream) {
         return Err(Refusal::new(
             client_code::PUBLISH_REFUSED,
             format!("the token does not allow to publish {stream}, or it has expired"),

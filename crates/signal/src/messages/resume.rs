@@ -44,13 +44,14 @@ pub(crate) async fn handle(caller: Caller, message: wire::Resume) -> Result<Hand
                 user: user.clone(),
                 secret,
                 last_sequence: message.last_sequence,
-                token_expires_at: Some(token.expires_at),
+                token_expires_at: Some(caller.state.on_nodes_clock(token.expires_at)),
             },
         )
         .await
         .map_err(|failed| {
-            if let ResumeFailed::Room(_) = failed {
-                // A wrong secret is a guess at somebody's session: it counts as a failed login.
+            if let ResumeFailed::Room(ResumeError::WrongSecret(_)) = failed {
+                // A guess at somebody's session: it counts as a failed login. A session that is gone
+                // does not: after a long loss of a network all of its clients have none.
                 caller.state.failed_logins().failed(Instant::now(), caller.source);
             }
             refuse(failed)

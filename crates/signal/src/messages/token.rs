@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use odeum_auth::{Token, TokenError, TokenUse, client_code};
+use odeum_auth::{Token, TokenError, TokenUse};
 use odeum_proto::signal::{self as wire, Reply};
 use odeum_room::RenewTokenError;
 use odeum_types::{AppId, RoomId, UserId};
@@ -41,7 +41,8 @@ pub(crate) async fn handle(
             token_use: TokenUse::Renewal,
         },
     )?;
-    let renewed = caller.state.node().renew_token(&session.reference, Some(token.expires_at)).await;
+    let expires_at = caller.state.on_nodes_clock(token.expires_at);
+    let renewed = caller.state.node().renew_token(&session.reference, Some(expires_at)).await;
     match renewed.map_err(command_refusal)? {
         Ok(()) => {
             Ok(Handled::Renewed { reply: Reply::Done { request_id: message.request_id }, token })
@@ -58,8 +59,9 @@ pub(crate) fn check_counted(
 ) -> Result<Token, Refusal> {
     let failed_logins = caller.state.failed_logins();
     if !failed_logins.may_try(now, caller.source) {
+        // Not the code of a bad token, which clients take for final: this one may be good.
         return Err(Refusal::new(
-            client_code::LOGIN_REFUSED,
+            code::TOO_OFTEN,
             "too many failed logins from this address, try again in a second",
         ));
     }
@@ -71,6 +73,6 @@ fn check(caller: &Caller, shown: Shown<'_>) -> Result<Token, Refusal> {
     let credentials = (caller.state.apps().get(app))
         .ok_or_else(|| Refusal::new(code::APP_REFUSED, format!("there is no app {app} here")))?;
     credentials
-        .open_token(text, app, user, room, token_use, caller.state.node().now())
+        .open_token(text, app, user, room, token_use, caller.state.now())
         .map_err(|error: TokenError| Refusal::new(error.client_code(), error))
 }

@@ -60,6 +60,21 @@ async fn a_lost_socket_resumes_and_misses_nothing() {
 }
 
 #[tokio::test]
+async fn sessions_that_are_gone_do_not_shut_their_network_out() {
+    let server = Server::start(|_, limits| limits.failed_logins_per_second = 1).await;
+    let ada = server.login("ada").await;
+    let (signalling, _events) = server.connect().await;
+    let good = resume(&ada, "ada", 0);
+    let gone = ResumeOptions { session_id: 9_999, ..good.clone() };
+    for _ in 0..3 {
+        assert_eq!(code(signalling.resume(gone.clone()).await), 1_002_002);
+    }
+    let guess = ResumeOptions { resume_secret: "0".repeat(32), ..good.clone() };
+    assert_eq!(code(signalling.resume(guess).await), 1_002_002);
+    assert_eq!(code(signalling.resume(good).await), 1_109_001, "a guess counts");
+}
+
+#[tokio::test]
 async fn a_wrong_secret_another_user_or_no_session_do_not_resume() {
     let server = Server::start(|_, _| {}).await;
     let ada = server.login("ada").await;

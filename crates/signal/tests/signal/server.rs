@@ -1,6 +1,8 @@
 //! A whole server in the test's process: node and signalling on free ports of the loopback.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use odeum_auth::token::{NewToken, Seal};
@@ -30,6 +32,10 @@ pub(crate) struct Server {
     pub(crate) state: SignalState,
     /// Where signalling listens.
     pub(crate) address: SocketAddr,
+    /// Its apps.
+    pub(crate) apps: Apps,
+    /// How far its clock is ahead of the system's, seconds.
+    ahead_seconds: Arc<AtomicU64>,
 }
 
 impl Server {
@@ -51,14 +57,21 @@ impl Server {
                 let _gave_up = batch.acknowledge.send(());
             }
         });
-        let secret = ServerSecret::parse(SECRET).expect("it has 32 characters");
-        let app = AppCredentials::new(vec![secret]).expect("one secret is enough");
-        let state = SignalState::new(node.clone(), Apps::new([(APP, app)]), limits);
+        let ahead_seconds = Arc::new(AtomicU64::new(0));
+        let ahead = Arc::clone(&ahead_seconds);
+        let clock = Arc::new(move || UnixMillis(now().0 + ahead.load(Ordering::Relaxed) * 1_000));
+        let apps = Apps::new([(APP, app(&[SECRET]))]);
+        let state = SignalState::with_clock(node.clone(), apps.clone(), limits, clock);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it is bound");
         let service = router(state.clone()).into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, service).await });
-        Self { node, state, address }
+        Self { node, state, address, apps, ahead_seconds }
+    }
+
+    /// Sets the clock of tokens forward.
+    pub(crate) fn advance_seconds(&self, seconds: u64) {
+        self.ahead_seconds.fetch_add(seconds, Ordering::Relaxed);
     }
 
     /// Opens a WebSocket.
@@ -147,6 +160,12 @@ pub(crate) async fn close_code(events: &mut Events) -> Option<u16> {
     }
 }
 
+/// An app with these secrets.
+pub(crate) fn app(secrets: &[&str]) -> AppCredentials {
+    let secrets = secrets.iter().map(|text| ServerSecret::parse(text).expect("32 characters"));
+    AppCredentials::new(secrets.collect()).expect("one or two secrets")
+}
+
 /// A token of `user` for any room.
 pub(crate) fn token(user: &str) -> String {
     token_with(user, SECRET, 3_600, "")
@@ -154,10 +173,15 @@ pub(crate) fn token(user: &str) -> String {
 
 /// Any token.
 pub(crate) fn token_with(user: &str, secret: &str, lifetime_seconds: i64, payload: &str) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970");
     NewToken { app: APP, user, lifetime_seconds, payload }
-        .seal(secret, UnixMillis(now.as_millis() as u64), 7, Seal::Gcm { nonce: [7; 12] })
+        .seal(secret, now(), 7, Seal::Gcm { nonce: [7; 12] })
         .expect("a valid token")
+}
+
+/// The system's time.
+fn now() -> UnixMillis {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970");
+    UnixMillis(now.as_millis() as u64)
 }
 
 /// The room's id.

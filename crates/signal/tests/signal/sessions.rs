@@ -6,7 +6,7 @@ use odeum_client::LoginOptions;
 use odeum_proto::signal::{Notice, Update, User, close_code};
 use odeum_types::UserId;
 
-use crate::server::{APP, ROOM, SECRET, Server, code, room, token, token_with};
+use crate::server::{APP, ROOM, SECRET, Server, app, code, room, token, token_with};
 
 #[tokio::test]
 async fn a_login_is_told_to_those_who_asked_and_a_logout_too() {
@@ -109,7 +109,23 @@ async fn the_twenty_first_failed_login_of_a_second_is_refused_unseen() {
         assert_eq!(code(refused), 1_102_016);
     }
     let good = signalling.login(LoginOptions::new(APP.0, ROOM, "ada", token("ada"))).await;
-    assert_eq!(code(good), 1_102_020);
+    assert_eq!(code(good), 1_109_001, "no code of the token, which may be good");
+}
+
+#[tokio::test]
+async fn after_its_expiry_a_token_allows_nothing_new_until_it_is_renewed() {
+    let server = Server::start(|_, _| {}).await;
+    let ada = server.login("ada").await;
+    let signalling = &ada.signalling;
+    server.advance_seconds(3_601);
+    assert_eq!(code(signalling.publish(ROOM, "mine", "", "no sdp").await), 1_103_019);
+    assert_eq!(code(signalling.play(ROOM, "other", "").await), 1_104_046);
+    signalling.heartbeat(ROOM, 0).await.expect("the session goes on");
+    assert_eq!(code(signalling.renew_token(ROOM, &token("ada")).await), 1_102_018);
+    let longer = token_with("ada", SECRET, 7_200, "");
+    signalling.renew_token(ROOM, &longer).await.expect("the token is good");
+    assert_eq!(code(signalling.publish(ROOM, "mine", "", "no sdp").await), 1_103_003);
+    assert_eq!(code(signalling.play(ROOM, "other", "").await), 1_004_002);
 }
 
 #[tokio::test]
@@ -192,4 +208,36 @@ async fn a_shutdown_tells_every_client() {
     let mut ada = server.login("ada").await;
     server.node.shutdown(Duration::from_secs(1)).await;
     assert_eq!(ada.closed().await, Some(close_code::SERVER_CLOSING));
+}
+
+#[tokio::test]
+async fn while_a_secret_is_rotated_tokens_of_both_are_good_and_afterwards_of_one() {
+    const NEW: &str = "fedcba9876543210fedcba9876543210";
+    let server = Server::start(|_, _| {}).await;
+    let login = async |user: &str, secret: &str| {
+        let (signalling, _events) = server.connect().await;
+        let token = token_with(user, secret, 60, "");
+        let login = signalling.login(LoginOptions::new(APP.0, ROOM, user, token)).await;
+        login.map_or_else(|error| code(Err::<(), _>(error)), |_| 0)
+    };
+    assert_eq!((login("a", SECRET).await, login("b", NEW).await), (0, 1_102_020));
+    server.apps.replace([(APP, app(&[NEW, SECRET]))]);
+    assert_eq!((login("c", SECRET).await, login("d", NEW).await), (0, 0));
+    server.apps.replace([(APP, app(&[NEW]))]);
+    assert_eq!((login("e", SECRET).await, login("f", NEW).await), (1_102_020, 0));
+}
+
+#[tokio::test]
+async fn an_app_that_is_removed_takes_no_login_and_its_rooms_go_on() {
+    let server = Server::start(|_, _| {}).await;
+    let ada = server.login("ada").await;
+    server.apps.replace([]);
+    server.node.update_apps(Vec::new());
+    let (late, _events) = server.connect().await;
+    let login = late.login(LoginOptions::new(APP.0, ROOM, "bob", token("bob"))).await;
+    assert_eq!(code(login), 1_001_004);
+    ada.signalling.heartbeat(ROOM, 0).await.expect("the session goes on");
+    assert_eq!(code(ada.signalling.publish(ROOM, "mine", "", "no sdp").await), 1_103_003);
+    let users = server.node.query(APP, &room(), |room| room.user_count()).await;
+    assert_eq!(users, Ok(1));
 }
