@@ -10,8 +10,8 @@ use odeum_rtp::stun::{
     TransactionId,
 };
 
-use crate::live::Pair;
-use crate::random::Random;
+use super::live::Pair;
+use super::random::Random;
 
 /// Source ports that nobody has validated.
 const STRANGERS: usize = 16;

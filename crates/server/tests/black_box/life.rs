@@ -1,13 +1,11 @@
 //! How the built server ends: its clients are told why.
 
-mod process;
-
 use std::time::{Duration, Instant};
 
-use odeum_client::{ConnectOptions, Event, LoginOptions, Signalling};
+use odeum_client::{ConnectOptions, Event, Events, LoginOptions, Signalling};
 use odeum_proto::signal::close_code;
 
-use process::{APP, PATIENCE, Server, token};
+use crate::process::{APP, PATIENCE, Server, token};
 
 #[test]
 fn sigterm_tells_every_client_and_ends_within_five_seconds() {
@@ -30,15 +28,17 @@ fn sigterm_tells_every_client_and_ends_within_five_seconds() {
     assert!(began.elapsed() < Duration::from_secs(5), "it took {:?}", began.elapsed());
     assert_eq!(status.code(), Some(0), "{}", server.report());
     for (_signalling, events) in &mut clients {
-        let closed = runtime.block_on(tokio::time::timeout(PATIENCE, async {
-            loop {
-                match events.next().await {
-                    Some(Event::Closed { code, .. }) => return code,
-                    Some(_) => {}
-                    None => return None,
-                }
-            }
-        }));
-        assert_eq!(closed.expect("it is told"), Some(close_code::SERVER_CLOSING));
+        let told = runtime.block_on(async {
+            tokio::time::timeout(PATIENCE, close_code_of(events)).await.expect("it is told")
+        });
+        assert_eq!(told, Some(close_code::SERVER_CLOSING));
+    }
+}
+
+async fn close_code_of(events: &mut Events) -> Option<u16> {
+    loop {
+        if let Event::Closed { code, .. } = events.next().await? {
+            return code;
+        }
     }
 }

@@ -19,6 +19,8 @@ use crate::process::{APP, PATIENCE, Server, token};
 const ROOM: &str = "live";
 /// Their stream.
 const STREAM: &str = "live";
+/// Packets of each kind that must arrive to show that media flows: a second's worth.
+const PACKETS_AWAITED: u64 = 40;
 /// Datagrams of each kind that are kept of each client, to be mutated.
 const SAMPLES_PER_KIND: usize = 40;
 
@@ -42,10 +44,9 @@ pub(crate) struct Pair {
 #[derive(Default)]
 struct Shared {
     stop: AtomicBool,
-    connected: AtomicU64,
-    /// Packets by kind that the publisher sent and the player received.
-    sent: [AtomicU64; 2],
+    /// Packets by kind that arrived at the player, and those that it missed.
     received: [AtomicU64; 2],
+    lost: [AtomicU64; 2],
     /// What must not have happened.
     faults: Mutex<Vec<String>>,
     /// Datagrams that the clients sent, by kind, as they were.
@@ -59,10 +60,10 @@ impl Pair {
         let certificate = Certificate::generate().expect("a certificate");
         let config = |direction, seed| PeerConfig::new(direction, certificate.clone(), seed);
         let mut publisher = Peer::new(config(Direction::Send, 1));
-        let mut player = Peer::new(config(Direction::Receive, 2));
+        let player = Peer::new(config(Direction::Receive, 2));
         let offers = [publisher.peer.offer(), player.peer.offer()];
 
-        let publishing = login(server, "live-publisher", &shared).await;
+        let publishing = login(server, "live-publisher", ROOM, &shared).await;
         let sdp = publishing.publish(ROOM, STREAM, "", &offers[0]).await.expect("a good offer");
         publisher.peer.accept_answer(Instant::now(), &sdp).expect("a good answer");
         let attribute = |sdp: &str, name: &str| {
@@ -77,7 +78,7 @@ impl Pair {
         let (accept, accepted) = std::sync::mpsc::channel();
         let driver = std::thread::spawn(move || driver.run(&accepted));
 
-        let playing = login(server, "live-player", &shared).await;
+        let playing = login(server, "live-player", ROOM, &shared).await;
         let began = Instant::now();
         // The stream is in the room's list once its media is connected.
         let sdp = loop {
@@ -105,6 +106,11 @@ impl Pair {
         pair
     }
 
+    /// Somebody else logs in.
+    pub(crate) async fn login(server: &Server, user: &str, room: &str) -> Signalling {
+        login(server, user, room, &Arc::default()).await
+    }
+
     /// Packets that arrived so far: audio, video.
     pub(crate) fn received(&self) -> [u64; 2] {
         [0, 1].map(|kind| self.shared.received[kind].load(Ordering::Relaxed))
@@ -115,17 +121,27 @@ impl Pair {
         self.shared.samples.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Fails when a session or a transport of theirs ended, or when less than nine tenths of a
-    /// second's packets arrive.
+    /// Fails when a session or a transport of theirs ended, when nothing more arrives, or when a
+    /// tenth of what is sent now gets lost.
     pub(crate) async fn assert_alive(&self, when: &str) {
-        let sent = || [0, 1].map(|kind| self.shared.sent[kind].load(Ordering::Relaxed));
-        let (sent_before, received_before) = (sent(), self.received());
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        let (sent, received) = (sent(), self.received());
-        for kind in [0, 1] {
-            let sent = sent[kind] - sent_before[kind];
-            let received = received[kind] - received_before[kind];
-            assert!(sent > 20 && received * 10 >= sent * 9, "{when}: {received} of {sent}");
+        let lost = || [0, 1].map(|kind| self.shared.lost[kind].load(Ordering::Relaxed));
+        let (lost_before, received_before) = (lost(), self.received());
+        let began = Instant::now();
+        loop {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            let (lost, received) = (lost(), self.received());
+            let received = [0, 1].map(|kind| received[kind] - received_before[kind]);
+            if received.iter().all(|received| *received >= PACKETS_AWAITED) {
+                for kind in [0, 1] {
+                    let lost = lost[kind].saturating_sub(lost_before[kind]);
+                    assert!(
+                        lost * 9 <= received[kind],
+                        "{when}: {lost} lost, {received:?} arrived"
+                    );
+                }
+                break;
+            }
+            assert!(began.elapsed() < PATIENCE, "{when}: only {received:?} packets arrived");
         }
         let faults = self.shared.faults.lock().unwrap_or_else(PoisonError::into_inner);
         assert!(faults.is_empty(), "{when}: {faults:?}");
@@ -142,10 +158,10 @@ impl Drop for Pair {
     }
 }
 
-async fn login(server: &Server, user: &str, shared: &Arc<Shared>) -> Signalling {
+async fn login(server: &Server, user: &str, room: &str, shared: &Arc<Shared>) -> Signalling {
     let options = ConnectOptions::new(server.signal_url());
     let (signalling, events) = Signalling::connect(&options).await.expect("it takes WebSockets");
-    let login = LoginOptions::new(APP.0, ROOM, user, token(user));
+    let login = LoginOptions::new(APP.0, room, user, token(user));
     signalling.login(login).await.expect("a good token");
     tokio::spawn(watch(user.to_owned(), events, Arc::clone(shared)));
     signalling
@@ -237,17 +253,11 @@ impl Driver {
     fn publish(&mut self) {
         let now = Instant::now();
         let publisher = &mut self.peers[0].peer;
-        let counts = publisher.is_connected();
-        let sent = |kind: Kind| {
-            self.shared.sent[kind as usize].fetch_add(u64::from(counts), Ordering::Relaxed);
-        };
         while let Some(packet) = self.media.audio.poll_packet(now) {
             publisher.send_rtp(&packet);
-            sent(Kind::Audio);
         }
         while let Some(packet) = self.media.video.poll_packet(now) {
             publisher.send_rtp(&packet);
-            sent(Kind::Video);
         }
     }
 
@@ -255,10 +265,7 @@ impl Driver {
         let Peer { peer, socket } = &mut self.peers[index];
         let mut buffer = [0; 2_048];
         while let Ok((length, source)) = socket.recv_from(&mut buffer) {
-            let received = peer.handle_datagram(Instant::now(), source, &mut buffer[..length]);
-            if let Some(received) = received {
-                self.shared.received[received.kind as usize].fetch_add(1, Ordering::Relaxed);
-            }
+            peer.handle_datagram(Instant::now(), source, &mut buffer[..length]);
         }
         let now = Instant::now();
         if peer.poll_timeout().is_some_and(|at| at <= now) {
@@ -269,11 +276,16 @@ impl Driver {
             // What the socket does not take is lost, as in a network.
             drop(socket.send_to(&transmit.bytes, transmit.destination));
         }
+        if index == 1 {
+            for (slot, kind) in [Kind::Audio, Kind::Video].into_iter().enumerate() {
+                let statistics = peer.receive_statistics(kind);
+                self.shared.received[slot].store(statistics.packets, Ordering::Relaxed);
+                self.shared.lost[slot].store(statistics.lost, Ordering::Relaxed);
+            }
+        }
         while let Some(event) = peer.poll_event() {
             match event {
-                PeerEvent::Connected { .. } => {
-                    self.shared.connected.fetch_add(1, Ordering::Relaxed);
-                }
+                PeerEvent::Connected { .. } => {}
                 PeerEvent::KeyFrameRequested => self.media.video.request_key_frame(),
                 PeerEvent::Closed(reason) => self.shared.fault(format!("transport {reason:?}")),
             }

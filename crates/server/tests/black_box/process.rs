@@ -5,7 +5,6 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -115,9 +114,8 @@ impl Server {
     /// A figure of its metrics, summed over the media workers.
     pub(crate) fn metric(&self, name: &str) -> u64 {
         let page = get(self.admin, "/metrics");
-        let of_name = |line: &&str| {
-            line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{']))
-        };
+        let of_name =
+            |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{']));
         let values: Vec<u64> = (page.lines().filter(of_name))
             .map(|line| line.rsplit(' ').next().and_then(|value| value.parse().ok()))
             .collect::<Option<_>>()

@@ -1,0 +1,5 @@
+//! The built server as its clients and its operator meet it, with real clients.
+
+mod garbage;
+mod life;
+mod process;
