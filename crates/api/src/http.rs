@@ -4,7 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use axum::body::{self, Body};
+use axum::body::{self, Body, HttpBody};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -51,6 +51,10 @@ pub(crate) async fn serve(State(state): State<ApiState>, request: Request) -> Re
 }
 
 async fn read(body: Body) -> Result<body::Bytes, StatusCode> {
+    // What Content-Length says: one that is too long by its own words is not waited for.
+    if body.size_hint().lower() > BODY_BYTES_MAX as u64 {
+        return Err(StatusCode::PAYLOAD_TOO_LARGE);
+    }
     let read = body::to_bytes(body, BODY_BYTES_MAX);
     match tokio::time::timeout(BODY_TIME_MAX, read).await {
         Ok(Ok(bytes)) => Ok(bytes),
