@@ -18,8 +18,8 @@ const NEVER: u64 = u64::MAX;
 /// Options of a [`TransportRecorder`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TransportRecorderConfig {
-    /// Time from an unreported arrival to its feedback, default 100 ms. Higher saves packets, lower
-    /// lets the sender react faster.
+    /// Time from an unreported arrival to its feedback, default 100 ms. Higher saves packets,
+    /// lower lets the sender react faster.
     pub interval: Duration,
 }
 
@@ -71,8 +71,9 @@ impl TransportRecorder {
         }
     }
 
-    /// Records that the packet with this transport sequence number arrived. A duplicate, or one older
-    /// than the window, is ignored; one that was reported as lost is reported again, as arrived.
+    /// Records that the packet with this transport sequence number arrived. A duplicate, or one
+    /// older than the window, is ignored; one that was reported as lost is reported again, as
+    /// arrived.
     pub fn record(&mut self, now: Instant, sequence: u16) {
         let highest = self.unwrapper.highest();
         let sequence = self.unwrapper.unwrap(sequence);
