@@ -10,7 +10,7 @@ need taskset:util-linux
 cargo build --quiet --release --package odeum-bench
 # Before what else the machine does, where one may: everything measured here alike.
 first=()
-nice -n -10 true 2>/dev/null && first=(nice -n -10)
+nice -n -20 true 2>/dev/null && first=(nice -n -20)
 api=() notice=()
 if [ "${1:-}" = --json ]; then
   api=(--json "$2/api.json") notice=(--json "$2/notice.json")

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use crate::load::{
-    BURST_INTERVAL, BURST_PACKETS, DATAGRAM_BYTES, Load, Publishing, SAMPLED_EVERY, Sending,
+    BURST_INTERVAL, BURST_PACKETS, Counts, DATAGRAM_BYTES, Load, Publishing, SAMPLED_EVERY, Sending,
 };
 use crate::machine::Machine;
 use crate::percentiles::{Percentiles, median};
@@ -43,10 +43,10 @@ pub(crate) struct FanoutArgs {
     #[arg(long, value_delimiter = ',', default_value = "1,50,200,400")]
     viewers: Vec<usize>,
     /// Windows of the server, and as many of the floor, for each number of viewers.
-    #[arg(long, default_value_t = 4)]
+    #[arg(long, default_value_t = 12)]
     windows: u32,
     /// Bursts of a window; 25 are a second.
-    #[arg(long, default_value_t = 75)]
+    #[arg(long, default_value_t = 25)]
     window_bursts: u32,
     /// How the publisher's bursts leave.
     #[arg(long, value_enum, default_value_t = Sending::Together)]
@@ -200,6 +200,8 @@ impl Stage {
             let (counts, cpu) = (self.load.counts(), self.server.measured.cpu_time()?);
             let begin = Instant::now();
             self.load.run_bursts(args.window_bursts)?;
+            let due = Counts { received: counts.received + per_window, ..counts };
+            self.load.settle(due)?;
             let cpu = self.server.measured.cpu_time()?.saturating_sub(cpu);
             core_shares.push(cpu.as_secs_f64() / begin.elapsed().as_secs_f64());
             let received = self.load.counts().received - counts.received;
@@ -213,6 +215,8 @@ impl Stage {
             floor.send(args.window_bursts)?;
             self.load.run(Instant::now() + time, Publishing::Paused)?;
             floor.has_sent()?;
+            let due = Counts { of_floor: counts.of_floor + per_window, ..counts };
+            self.load.settle(due)?;
             let cpu = floor.measured.cpu_time()?.saturating_sub(cpu);
             let received = self.load.counts().of_floor - counts.of_floor;
             row.floor_lost += per_window.saturating_sub(received);

@@ -31,6 +31,8 @@ pub(crate) const DATAGRAM_BYTES: usize = 1_200;
 const OVERHEAD_BYTES: usize = 12 + 16;
 /// How often every peer's timers are looked at.
 const TIMERS_INTERVAL: Duration = Duration::from_millis(10);
+/// How late a packet may be before it is lost.
+const SETTLES_IN: Duration = Duration::from_millis(500);
 /// Receive buffer of each socket: about two seconds of the stream.
 const BUFFER_BYTES: i32 = 1 << 20;
 /// The publisher's place in epoll.
@@ -205,6 +207,20 @@ impl Load {
     pub(crate) fn run_bursts(&mut self, bursts: u32) -> anyhow::Result<()> {
         let until = self.next_burst_at() + BURST_INTERVAL * bursts - Duration::from_millis(1);
         self.run(until, Publishing::On)
+    }
+
+    /// Publishes nothing and waits until as much as `due` has arrived: where others use the machine
+    /// too, a burst may be late. What has not come after a while is lost.
+    pub(crate) fn settle(&mut self, due: Counts) -> anyhow::Result<()> {
+        let end = Instant::now() + SETTLES_IN;
+        while Instant::now() < end {
+            let counts = self.counts();
+            if counts.received >= due.received && counts.of_floor >= due.of_floor {
+                break;
+            }
+            self.run(Instant::now() + Duration::from_millis(1), Publishing::Paused)?;
+        }
+        Ok(())
     }
 
     /// Lets the next burst leave in one interval, after a pause.
