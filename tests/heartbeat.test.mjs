@@ -125,20 +125,56 @@ describe("with a heartbeat time of three seconds", () => {
     await Promise.all([again.kill(), b.kill()]);
   });
 
-  test("a page that is loaded again: the stream goes and comes once, the user stays", async () => {
+  test("a page that is loaded again: the stream goes with code 3 and comes once, the user stays", async () => {
     const { a, b, streamID } = await two();
     const since = await b.mark();
     await a.load();
     assert.deepEqual(await a.login(), { ok: true });
-    const [reason] = await b.hearsStream("DELETE", streamID, { since });
-    // A browser that leaves a page in order closes its media first, which the server may see (5)
-    // before the new login (3).
-    assert.ok([3, 5].includes(reason.code), `code ${reason.code}`);
+    // A browser that leaves a page closes its media first: the server waits for the reason.
+    assert.deepEqual(await b.hearsStream("DELETE", streamID, { since }), [{ streamID, code: 3 }]);
     await a.publish(streamID);
     await b.hearsStream("ADD", streamID, { since });
     const updates = (await b.events("roomStreamUpdate", { since })).map(([, type]) => type);
     assert.deepEqual(updates, ["DELETE", "ADD"]);
     assert.deepEqual(await b.events("roomUserUpdate", { since }), []);
+    await Promise.all([a.kill(), b.kill()]);
+  });
+
+  /** Ends the media of `user` as a leaving browser does, without its SDK. */
+  const endMedia = (user) => user.page.evaluate(() => window.peers.at(-1).close());
+
+  test("media that ends and comes back inside the grace was never away", async () => {
+    const { a, b, streamID } = await two();
+    await b.play(streamID);
+    await b.seesAndHears(streamID);
+    const since = await b.mark();
+    await endMedia(a);
+    await b.heard("playerStateUpdate", ([is]) => is.state === "PLAY_REQUESTING", { since });
+    await a.page.evaluate(() => {
+      const peer = window.peers.at(-1);
+      Object.defineProperty(peer, "connectionState", { value: "failed" });
+      peer.onconnectionstatechange();
+    });
+    await b.heard("playerStateUpdate", ([is]) => is.state === "PLAYING", { since });
+    await b.page.evaluate(
+      (streamID) => window.test.views[streamID].play(document.getElementById("views")),
+      streamID,
+    );
+    await b.seesAndHears(streamID);
+    assert.deepEqual(await b.events("roomStreamUpdate", { since }), []);
+    await Promise.all([a.kill(), b.kill()]);
+  });
+
+  test("media that ends and does not come back is a loss after the grace, and the SDK mends it", async () => {
+    const { a, b, streamID } = await two();
+    const since = await b.mark();
+    const endedAt_ms = performance.now();
+    await endMedia(a);
+    const gone = b.hearsStream("DELETE", streamID, { since, within_ms: 9_000 });
+    assert.deepEqual(await gone, [{ streamID, code: 5 }]);
+    const after_ms = performance.now() - endedAt_ms;
+    assert.ok(after_ms > 4_500, `gone after ${after_ms} ms`);
+    await b.hearsStream("ADD", streamID, { since });
     await Promise.all([a.kill(), b.kill()]);
   });
 

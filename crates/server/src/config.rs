@@ -23,8 +23,8 @@ pub(crate) struct Config {
     /// Where the server keeps what must outlive it. Default `data`, beside the working folder.
     #[serde(default = "default_data_dir")]
     pub(crate) data_dir: PathBuf,
-    /// Whether a proxy in front ends TLS: only then is plain HTTP served beyond loopback, and a client's
-    /// address is the last of `X-Forwarded-For`. Default false.
+    /// Whether a proxy in front ends TLS: only then is plain HTTP served beyond loopback, and a
+    /// client's address is the last of `X-Forwarded-For`. Default false.
     #[serde(default)]
     pub(crate) behind_proxy: bool,
     /// Certificate and key. Default: none, plain HTTP on loopback.
@@ -60,7 +60,8 @@ pub(crate) struct TlsConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct MediaConfig {
-    /// UDP address of the first worker; the others follow on the next ports. Default 127.0.0.1:7881.
+    /// UDP address of the first worker; the others follow on the next ports. Default
+    /// 127.0.0.1:7881.
     pub(crate) listen: SocketAddr,
     /// Media workers, one thread and one port each. Default 1.
     pub(crate) workers: u16,
@@ -81,9 +82,13 @@ pub(crate) struct AdminConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct RoomsConfig {
-    /// A session silent for this many seconds is timed out. Default 100. Lower notices a dead client
-    /// sooner and forgives a bad network less.
+    /// A session silent for this many seconds is timed out. Default 100. Lower notices a dead
+    /// client sooner and forgives a bad network less.
     pub(crate) heartbeat_timeout_s: u64,
+    /// A listed stream whose media connection ended keeps its place in the list and waits for its
+    /// publisher for this many seconds. Default 5. Longer hides slower reconnections, and leaves
+    /// the others longer before a stream that does not come back; 0 takes it off the list at once.
+    pub(crate) media_grace_s: u64,
     /// Users up to which join and leave notices are complete. Default 500.
     pub(crate) user_notices_max: usize,
 }
@@ -127,7 +132,7 @@ impl Default for AdminConfig {
 
 impl Default for RoomsConfig {
     fn default() -> Self {
-        Self { heartbeat_timeout_s: 100, user_notices_max: 500 }
+        Self { heartbeat_timeout_s: 100, media_grace_s: 5, user_notices_max: 500 }
     }
 }
 
@@ -211,12 +216,21 @@ impl Config {
             let key = "rooms.heartbeat_timeout_s";
             return Err(ConfigError::OutOfRange { key, allowed: "1 to 86400" });
         }
+        if self.rooms.media_grace_s > 3_600 {
+            let key = "rooms.media_grace_s";
+            return Err(ConfigError::OutOfRange { key, allowed: "0 to 3600" });
+        }
         self.limits.check()
     }
 }
 
 impl LimitsConfig {
     fn check(&self) -> Result<(), ConfigError> {
+        // The listener's semaphore takes 32 bits of them at once when it closes, and panics beyond 61.
+        if u32::try_from(self.connections_max).is_err() {
+            let key = "limits.connections_max";
+            return Err(ConfigError::OutOfRange { key, allowed: "1 to 4294967295" });
+        }
         let limits = [
             ("limits.connections_max", self.connections_max),
             ("limits.rooms_per_app_max", self.rooms_per_app_max),
@@ -319,7 +333,12 @@ mod tests {
         assert!(refusal(&ports).contains("65535"));
         assert!(refusal(&format!("{APP}[media]\nworkers = 0\n")).contains("media.workers"));
         assert!(refusal(&format!("{APP}[rooms]\nheartbeat_timeout_s = 0\n")).contains("heartbeat"));
+        let grace = |seconds: u64| format!("{APP}[rooms]\nmedia_grace_s = {seconds}\n");
+        assert!(refusal(&grace(3_601)).contains("rooms.media_grace_s"));
+        assert_eq!(Config::parse(&grace(0)).expect("no grace").rooms.media_grace_s, 0);
         assert!(refusal(&format!("{APP}[limits]\nrooms_per_app_max = 0\n")).contains("rooms_per"));
+        let connections = format!("{APP}[limits]\nconnections_max = {}\n", i64::MAX);
+        assert!(refusal(&connections).contains("connections_max"));
         assert!(refusal("listen = \"nowhere\"\n").contains("listen"));
     }
 }

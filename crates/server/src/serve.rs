@@ -1,5 +1,5 @@
-//! `odeum serve`: starts everything in the order in which it can fail, serves, listens to signals, and
-//! ends in order.
+//! `odeum serve`: starts everything in the order in which it can fail, serves, listens to signals,
+//! and ends in order.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -113,6 +113,7 @@ fn node_config(config: &Config) -> NodeConfig {
     node.media.external_address = config.media.external_address;
     node.media.peers_per_worker_max = config.limits.peers_per_worker_max;
     node.room.heartbeat_timeout = Duration::from_secs(config.rooms.heartbeat_timeout_s);
+    node.room.media_grace = Duration::from_secs(config.rooms.media_grace_s);
     node.room.user_notices_max = config.rooms.user_notices_max;
     node.room.users_max = config.limits.users_per_room_max;
     node.limits.rooms_per_app_max = config.limits.rooms_per_app_max;
@@ -161,8 +162,10 @@ impl Server {
             signal: signal.clone(),
         });
         let api = odeum_api::router(api);
-        let mut router =
-            api.clone().merge(odeum_signal::router(signal)).merge(pages::public_router(node.clone()));
+        let mut router = api
+            .clone()
+            .merge(odeum_signal::router(signal))
+            .merge(pages::public_router(node.clone()));
         let (http, admin_address) = (socket.local_addr()?, admin_socket.local_addr()?);
         if let Mode::Dev(server_secret) = &mode {
             let server_secret = server_secret.clone();
@@ -228,8 +231,8 @@ impl Server {
     async fn stop(self) {
         let Self { node, closing, listeners, .. } = self;
         let ended = async {
-            // The rooms first: while they tell their users, a backend's call is answered with 5018 and
-            // not with a refused connection.
+            // The rooms first: while they tell their users, a backend's call is answered with 5018
+            // and not with a refused connection.
             node.shutdown(ROOMS_CLOSE_WITHIN).await;
             closing.send_replace(true);
             for listener in listeners {
