@@ -41,7 +41,8 @@ pub(crate) struct ServeArgs {
     /// Operator's address in place of the configured one; port 0 takes a free port.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) admin_listen: Option<SocketAddr>,
-    /// How log lines look. Their level comes from ODEUM_LOG, for example `info` or `odeum_api=debug`.
+    /// How log lines look. Their level comes from ODEUM_LOG, for example `info` or
+    /// `odeum_api=debug`.
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub(crate) log: LogFormat,
 }

@@ -1,4 +1,5 @@
-//! `--dev`: an app for one afternoon. Its secret is made at the start, printed, and gone at the end.
+//! `--dev`: an app for one afternoon. Its secret is made at the start, printed, and gone at the
+//! end.
 
 use std::net::SocketAddr;
 

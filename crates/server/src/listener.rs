@@ -1,8 +1,8 @@
-//! TCP in, HTTP/1.1 out: accepts connections, puts TLS over them where a certificate is configured, and
-//! hands each request to the router.
+//! TCP in, HTTP/1.1 out: accepts connections, puts TLS over them where a certificate is configured,
+//! and hands each request to the router.
 //!
-//! Limits: connections at once ([`Listener::connections_max`]; further ones wait in the kernel's queue),
-//! [`HEADERS_WITHIN`] for a request's head, [`TLS_WITHIN`] for a handshake (ruling 2).
+//! Limits: connections at once ([`Listener::connections_max`]; further ones wait in the kernel's
+//! queue), [`HEADERS_WITHIN`] for a request's head, [`TLS_WITHIN`] for a handshake (ruling 2).
 
 use std::convert::Infallible;
 use std::io;
@@ -25,8 +25,8 @@ use tracing::{debug, warn};
 
 use crate::source::Source;
 
-/// A request's head must be complete this long after its first byte could come; else the connection is
-/// closed.
+/// A request's head must be complete this long after its first byte could come; else the connection
+/// is closed.
 pub(crate) const HEADERS_WITHIN: Duration = Duration::from_secs(10);
 
 /// A TLS handshake must be complete this long after the connection was made.

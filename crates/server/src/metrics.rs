@@ -1,5 +1,5 @@
-//! The metrics page: what node, Server API and signalling count, as Prometheus text (exposition format
-//! 0.0.4). Names end in their unit or in `_total`; labels stay few: `worker` alone.
+//! The metrics page: what node, Server API and signalling count, as Prometheus text (exposition
+//! format 0.0.4). Names end in their unit or in `_total`; labels stay few: `worker` alone.
 
 use std::fmt::Write as _;
 

@@ -1,5 +1,5 @@
-//! The system's limit of open files: every connection takes one, so the process takes all that it may
-//! have at the start, and says when that is less than the configuration promises.
+//! The system's limit of open files: every connection takes one, so the process takes all that it
+//! may have at the start, and says when that is less than the configuration promises.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::{info, warn};
@@ -8,8 +8,9 @@ use tracing::{info, warn};
 /// standard streams, and what the runtime needs.
 const BESIDE_CONNECTIONS: u64 = 256;
 
-/// Raises the soft limit to the hard one. A limit that stays below what `connections_max` needs is no
-/// reason not to start: further connections wait in the kernel's queue, as they do beyond the option.
+/// Raises the soft limit to the hard one. A limit that stays below what `connections_max` needs is
+/// no reason not to start: further connections wait in the kernel's queue, as they do beyond the
+/// option.
 pub(crate) fn raise(connections_max: usize) {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
@@ -24,7 +25,9 @@ pub(crate) fn raise(connections_max: usize) {
     let needed = needed(connections_max);
     if let Some(open_files) = open_files.filter(|open_files| *open_files < needed) {
         warn!(
-            open_files, needed, connections_max,
+            open_files,
+            needed,
+            connections_max,
             "fewer files may be open than limits.connections_max needs: raise the hard limit \
              (ulimit -Hn, LimitNOFILE=) or lower the option",
         );

@@ -15,10 +15,7 @@ const SDK_STATE: &str = env!("ODEUM_SDK");
 
 /// Routes of the public listener that need no app: health and the SDK.
 pub(crate) fn public_router(node: NodeHandle) -> Router {
-    Router::new()
-        .route("/healthz", get(health))
-        .with_state(node)
-        .route("/sdk/odeum.js", get(sdk))
+    Router::new().route("/healthz", get(health)).with_state(node).route("/sdk/odeum.js", get(sdk))
 }
 
 /// Files of the try-it page.

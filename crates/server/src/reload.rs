@@ -7,8 +7,8 @@ use tracing::{error, info, warn};
 use crate::config::{AppConfig, Config};
 use crate::serve::app_settings;
 
-/// Takes over the apps of `new`. Rooms stay untouched; a changed setting outside `[[apps]]` is named in
-/// the log and waits for a restart.
+/// Takes over the apps of `new`. Rooms stay untouched; a changed setting outside `[[apps]]` is
+/// named in the log and waits for a restart.
 pub(crate) fn apply(config: &mut Config, new: Config, apps: &Apps, node: &NodeHandle) {
     for key in needs_restart(config, &new) {
         warn!(key, "changed in the file; it needs a restart");

@@ -1,6 +1,6 @@
-//! Where a request comes from: the socket's other end, or what the proxy in front says of it. Failed
-//! logins and failed authentications are counted by it (rulings 4 and 25), so behind a proxy it must
-//! not be the proxy, or one stranger would shut everybody out.
+//! Where a request comes from: the socket's other end, or what the proxy in front says of it.
+//! Failed logins and failed authentications are counted by it (rulings 4 and 25), so behind a proxy
+//! it must not be the proxy, or one stranger would shut everybody out.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -14,8 +14,8 @@ const FORWARDED_FOR: &str = "x-forwarded-for";
 pub(crate) enum Source {
     /// The socket.
     Socket,
-    /// The proxy in front (`behind_proxy = true`): the last address of its last `X-Forwarded-For`, which
-    /// is the one that it appended itself; all before that is the client's own word.
+    /// The proxy in front (`behind_proxy = true`): the last address of its last `X-Forwarded-For`,
+    /// which is the one that it appended itself; all before that is the client's own word.
     Proxy,
 }
 

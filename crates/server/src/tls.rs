@@ -12,8 +12,8 @@ use rustls::sign::CertifiedKey;
 
 use crate::config::TlsConfig;
 
-/// The certificate in force. New handshakes take what is there at that moment; connections that are up
-/// keep theirs.
+/// The certificate in force. New handshakes take what is there at that moment; connections that are
+/// up keep theirs.
 ///
 /// The lock is held to copy or set one `Arc`; rustls asks for the certificate from whatever thread
 /// makes a handshake, so no task can own it.

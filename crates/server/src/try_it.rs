@@ -1,9 +1,9 @@
 //! `--dev` only: what the try-it page asks of its server, so that no secret reaches the browser.
 //!
-//! `GET /try/session?room=&user=` makes a token; `POST /try/call` signs a Server API call and sends it
-//! through the same router that a backend uses. Every request must come from this machine: its Host,
-//! and its Origin where there is one, must be loopback, which also stops a foreign page that rebinds a
-//! name to 127.0.0.1.
+//! `GET /try/session?room=&user=` makes a token; `POST /try/call` signs a Server API call and sends
+//! it through the same router that a backend uses. Every request must come from this machine: its
+//! Host, and its Origin where there is one, must be loopback, which also stops a foreign page that
+//! rebinds a name to 127.0.0.1.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

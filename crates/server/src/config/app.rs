@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use odeum_auth::{
-    AppCredentials, Environment, SECRETS_MAX, ServerSecret, Service, Services, TokenForm, TokenForms,
+    AppCredentials, Environment, SECRETS_MAX, ServerSecret, Service, Services, TokenForm,
+    TokenForms,
 };
 use odeum_types::{AppId, Redacted};
 use serde::Deserialize;

@@ -17,7 +17,7 @@ pub(crate) enum ConfigError {
         error: std::io::Error,
     },
     /// A key that no table has.
-    #[error("line {line}: unknown key `{key}`{}", .suggestion.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
+    #[error("line {line}: unknown key `{key}`{}", meant(.suggestion))]
     UnknownKey {
         /// Line of the file, from 1.
         line: usize,
@@ -52,7 +52,10 @@ pub(crate) enum ConfigError {
         reason: String,
     },
     /// A figure for an action that does not exist.
-    #[error("app {app_id}: calls_per_second: there is no Action `{action}`{}", .suggestion.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
+    #[error(
+        "app {app_id}: calls_per_second: there is no Action `{action}`{}",
+        meant(.suggestion)
+    )]
     NoAction {
         /// The app.
         app_id: u32,
@@ -63,8 +66,8 @@ pub(crate) enum ConfigError {
     },
     /// Plain HTTP would be served to a network.
     #[error(
-        "listen = {listen} would serve plain HTTP beyond loopback: set [tls], or behind_proxy = true \
-         when a proxy in front ends TLS"
+        "listen = {listen} would serve plain HTTP beyond loopback: set [tls], or \
+         behind_proxy = true when a proxy in front ends TLS"
     )]
     PlainBeyondLoopback {
         /// The address.
@@ -89,8 +92,8 @@ pub(crate) enum ConfigError {
 }
 
 impl ConfigError {
-    /// Reads the parser's error: an unknown field becomes [`ConfigError::UnknownKey`] with the nearest
-    /// of the fields that the parser expected.
+    /// Reads the parser's error: an unknown field becomes [`ConfigError::UnknownKey`] with the
+    /// nearest of the fields that the parser expected.
     pub(crate) fn from_toml(error: &toml::de::Error, text: &str) -> Self {
         let start = error.span().map_or(0, |span| span.start.min(text.len()));
         let line = text.as_bytes()[..start].iter().filter(|byte| **byte == b'\n').count() + 1;
@@ -98,7 +101,8 @@ impl ConfigError {
         let Some(rest) = message.strip_prefix("unknown field `") else {
             return Self::Malformed { line, message: name_key(message, text, line) };
         };
-        // "unknown field `a`, expected one of `b`, `c`": every second part between back quotes is a name.
+        // "unknown field `a`, expected one of `b`, `c`": every second part between back quotes is a
+        // name.
         let mut names = rest.split('`').step_by(2).map(str::to_owned);
         let key = names.next().unwrap_or_default();
         let candidates: Vec<String> =
@@ -106,6 +110,11 @@ impl ConfigError {
         let suggestion = nearest(&key, &candidates).cloned();
         Self::UnknownKey { line, key, suggestion }
     }
+}
+
+/// The end of a sentence about a misspelled word.
+fn meant(suggestion: &Option<String>) -> String {
+    suggestion.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
 }
 
 /// The parser's message, led by the key of its line where the message does not name it.

@@ -1,7 +1,7 @@
 //! The nearest known word to a misspelled one.
 
-/// The candidate with the smallest edit distance to `word`, if it is near enough to be meant: at most
-/// a third of the word's letters differ, and at least one may.
+/// The candidate with the smallest edit distance to `word`, if it is near enough to be meant: at
+/// most a third of the word's letters differ, and at least one may.
 pub(crate) fn nearest<'a>(word: &str, candidates: &'a [String]) -> Option<&'a String> {
     let allowed = (word.chars().count() / 3).max(1);
     candidates
