@@ -74,8 +74,8 @@ export interface ZegoEvent {
   /** Others came or went; only after a login with `userUpdate: true`. */
   roomUserUpdate: (roomID: string, updateType: UpdateType, userList: ZegoUser[]) => void;
   /**
-   * How many users the room has, oneself included: in a room that is too large for roomUserUpdate, at
-   * most every 30 s, after a login with `userUpdate: true`.
+   * How many users the room has, oneself included: in a room that is too large for
+   * roomUserUpdate, at most every 30 s, after a login with `userUpdate: true`.
    */
   roomOnlineUserCountUpdate: (roomID: string, count: number) => void;
   /**

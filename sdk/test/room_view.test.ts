@@ -39,7 +39,11 @@ const short = (events: ReturnType<RoomView["takeNotice"]>): string[] =>
 test("a room that is too large for user updates tells its count", () => {
   const view = new RoomView();
   const large = { ...snapshot(["a", "b"], [stream("s", "a")]), user_count: 600 };
-  assert.deepEqual(short(view.takeSnapshot(large)), ["users ADD a,b", "count 600", "streams ADD s"]);
+  assert.deepEqual(short(view.takeSnapshot(large)), [
+    "users ADD a,b",
+    "count 600",
+    "streams ADD s",
+  ]);
   assert.deepEqual(short(view.takeNotice({ type: "user_count", count: 601 })), ["count 601"]);
   const unasked = { ...snapshot([], []), user_count: 600 };
   assert.deepEqual(short(new RoomView().takeSnapshot(unasked)), []);

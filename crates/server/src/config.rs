@@ -226,7 +226,8 @@ impl Config {
 
 impl LimitsConfig {
     fn check(&self) -> Result<(), ConfigError> {
-        // The listener's semaphore takes 32 bits of them at once when it closes, and panics beyond 61.
+        // The listener's semaphore takes 32 bits of them at once when it closes, and panics beyond
+        // 61.
         if u32::try_from(self.connections_max).is_err() {
             let key = "limits.connections_max";
             return Err(ConfigError::OutOfRange { key, allowed: "1 to 4294967295" });

@@ -50,8 +50,8 @@ pub(crate) async fn handle(caller: Caller, message: wire::Resume) -> Result<Hand
         .await
         .map_err(|failed| {
             if let ResumeFailed::Room(ResumeError::WrongSecret(_)) = failed {
-                // A guess at somebody's session: it counts as a failed login. A session that is gone
-                // does not: after a long loss of a network all of its clients have none.
+                // A guess at somebody's session: it counts as a failed login. A session that is
+                // gone does not: after a long loss of a network all of its clients have none.
                 caller.state.failed_logins().failed(Instant::now(), caller.source);
             }
             refuse(failed)
