@@ -8,9 +8,9 @@ need_rust
 need taskset:util-linux
 [ -x target/release/odeum ] || scripts/build.sh
 cargo build --quiet --release --package odeum-bench
-# Before what else the machine does, where one may: everything measured here alike.
+# Before what else the machine does, where one may (nice does not reach across login sessions).
 first=()
-nice -n -20 true 2>/dev/null && first=(nice -n -20)
+chrt -r 1 true 2>/dev/null && first=(chrt -r 1)
 api=() notice=()
 if [ "${1:-}" = --json ]; then
   api=(--json "$2/api.json") notice=(--json "$2/notice.json")

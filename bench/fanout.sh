@@ -8,7 +8,7 @@ need_rust
 need taskset:util-linux
 [ -x target/release/odeum ] || scripts/build.sh
 cargo build --quiet --release --package odeum-bench
-# Before what else the machine does, where one may: everything measured here alike.
+# Before what else the machine does, where one may (nice does not reach across login sessions).
 first=()
-nice -n -20 true 2>/dev/null && first=(nice -n -20)
+chrt -r 1 true 2>/dev/null && first=(chrt -r 1)
 exec "${first[@]}" taskset -c "1-$(($(nproc --all) - 1))" target/release/odeum-bench fanout "$@"
