@@ -1,4 +1,4 @@
-// A page without the SDK, with the browser's own means and the public signalling: what other clients
+// A page without the SDK, with the browser's means and the public signalling: what other clients
 // may do that the SDK does not.
 
 import assert from "node:assert/strict";

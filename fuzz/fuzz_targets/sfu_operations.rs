@@ -1,4 +1,4 @@
-//! The media plane of one worker under any order of operations: peers that come, connect, send sound
+//! The media plane of one worker in any order of operations: peers that come, connect, send sound
 //! and damaged packets from their own and from forged addresses, report, ask, fall silent and go.
 //!
 //! What must hold: no panic, not even a contained one; every peer is either live or told to be

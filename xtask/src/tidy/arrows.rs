@@ -81,7 +81,7 @@ pub(crate) const ARROWS: &[Arrows] = &[
     Arrows {
         name: "server",
         imports: &["types", "auth", "proto", "room", "sfu", "node", "api", "signal"],
-        tests_import: &["client"],
+        tests_import: &["client", "rtp"],
         job: "the binary: configuration, wiring, pages",
     },
 ];
