@@ -51,11 +51,11 @@ pub(super) fn extmap(media: &mut Media, value: &str) -> Option<()> {
     let id = words.next()?;
     let id: u16 = id.split_once('/').map_or(id, |(id, _)| id).parse().ok()?;
     let kind = ExtensionKind::from_uri(words.next()?);
-    if let (Ok(id), Some(kind)) = (u8::try_from(id), kind) {
-        let is_new = media.extensions.id(kind).is_none();
-        if is_new && !media.extensions.insert(id, kind) {
-            return None;
-        }
+    if let (Ok(id), Some(kind)) = (u8::try_from(id), kind)
+        && media.extensions.id(kind).is_none()
+    {
+        // What cannot be inserted is an extension less, not a broken offer.
+        let _is_taken = media.extensions.insert(id, kind);
     }
     Some(())
 }
