@@ -252,11 +252,11 @@ impl Load {
     }
 
     fn handle_timers(&mut self, now: Instant) -> anyhow::Result<()> {
-        if let Some(publisher) = &mut self.publisher {
-            if publisher.peer.poll_timeout().is_some_and(|at| at <= now) {
-                publisher.peer.handle_timeout(now);
-                flush(&mut publisher.peer, &publisher.socket)?;
-            }
+        if let Some(publisher) = &mut self.publisher
+            && publisher.peer.poll_timeout().is_some_and(|at| at <= now)
+        {
+            publisher.peer.handle_timeout(now);
+            flush(&mut publisher.peer, &publisher.socket)?;
         }
         for viewer in &mut self.viewers {
             if viewer.timer_at.is_some_and(|at| at <= now) {

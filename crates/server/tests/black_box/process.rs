@@ -83,6 +83,7 @@ impl Server {
     }
 
     /// Asks it to end, and gives how it ended.
+    #[expect(clippy::disallowed_methods, reason = "another process is waited for, to a deadline")]
     pub(crate) fn terminate(&mut self) -> ExitStatus {
         let told = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status();
         assert!(told.expect("kill is there").success());

@@ -236,6 +236,7 @@ struct Driver {
 }
 
 impl Driver {
+    #[expect(clippy::disallowed_methods, reason = "a thread of its own that paces media")]
     fn run(mut self, player_answer: &std::sync::mpsc::Receiver<String>) {
         while !self.shared.stop.load(Ordering::Relaxed) {
             if let Ok(sdp) = player_answer.try_recv() {

@@ -289,7 +289,7 @@ fn large(random: &mut Random) -> Written {
 }
 
 fn broken(random: &mut Random) -> &'static str {
-    *random.pick(&[
+    const REQUESTS: &[&str] = &[
         "GET\r\n\r\n",
         "GET / HTTP/9.9\r\n\r\n",
         "GET / HTTP/1.1\r\nHost\r\n\r\n",
@@ -304,7 +304,9 @@ fn broken(random: &mut Random) -> &'static str {
         "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFFF\r\n",
         "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\nabc",
         "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc",
-    ])
+    ];
+    let picked: &&str = random.pick(REQUESTS);
+    picked
 }
 
 fn upgrade(random: &mut Random) -> Vec<u8> {
