@@ -19,7 +19,7 @@ use odeum_room::DeleteStreamMode;
 use odeum_signal::SignalState;
 use odeum_types::{AppId, Redacted};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tracing::{error, info, warn};
@@ -126,6 +126,26 @@ fn signal_limits(config: &Config) -> odeum_signal::Limits {
     odeum_signal::Limits { connections_max, ..odeum_signal::Limits::default() }
 }
 
+/// The signals that are listened to, from before the server says that it is ready: one that comes
+/// right then is heard, and does not end the process as it would without a listener.
+struct Signals {
+    /// Reload.
+    hang_up: Signal,
+    /// Stop.
+    terminate: Signal,
+    /// Stop, from a terminal.
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        let hang_up = signal(SignalKind::hangup())?;
+        let terminate = signal(SignalKind::terminate())?;
+        let interrupt = signal(SignalKind::interrupt())?;
+        Ok(Self { hang_up, terminate, interrupt })
+    }
+}
+
 /// A server that is ready.
 struct Server {
     /// The configuration in force.
@@ -142,10 +162,13 @@ struct Server {
     closing: watch::Sender<bool>,
     /// The tasks of the two listeners.
     listeners: Vec<tokio::task::JoinHandle<()>>,
+    /// What the operator says while it runs.
+    signals: Signals,
 }
 
 impl Server {
     async fn start(config: Config, mode: Mode) -> anyhow::Result<Self> {
+        let signals = Signals::listen()?;
         let certificate = config.tls.as_ref().map(Certificate::load).transpose().context("tls")?;
         let socket = bind("listen", config.listen).await?;
         let admin_socket = bind("admin.listen", config.admin.listen).await?;
@@ -193,18 +216,15 @@ impl Server {
         // One line that a program can read: the real addresses, whatever port was asked for.
         println!("listening {scheme}={http} media={} admin={admin_address}", media.join(","));
         info!(%http, %admin_address, media = media.join(","), apps = config.apps.len(), "ready");
-        Ok(Self { config, mode, node, apps, certificate, closing, listeners })
+        Ok(Self { config, mode, node, apps, certificate, closing, listeners, signals })
     }
 
     async fn run(mut self) -> anyhow::Result<()> {
-        let mut hang_up = signal(SignalKind::hangup())?;
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
         loop {
             tokio::select! {
-                _ = hang_up.recv() => self.reload(),
-                _ = terminate.recv() => break,
-                _ = interrupt.recv() => break,
+                _ = self.signals.hang_up.recv() => self.reload(),
+                _ = self.signals.terminate.recv() => break,
+                _ = self.signals.interrupt.recv() => break,
             }
         }
         info!("closing: no new work is taken");
