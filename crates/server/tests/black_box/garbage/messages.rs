@@ -61,6 +61,9 @@ struct Stranger<'a> {
     answered: u64,
     /// The server's close code once it has closed.
     closed: Option<u16>,
+    /// Whether a broken frame went out. It may announce a length, and what follows is then taken
+    /// for its payload: an answer can no longer be asked for.
+    is_broken: bool,
 }
 
 /// Sends `count` messages over one WebSocket after another.
@@ -79,10 +82,17 @@ pub(crate) async fn run(
         let (socket, _) = opened.expect("the server takes WebSockets");
         tally.sockets += 1;
         let room = format!("g{}", random.below(5));
-        let mut stranger = Stranger { socket, tally: &mut tally, room, answered: 0, closed: None };
+        let mut stranger = Stranger {
+            socket,
+            tally: &mut tally,
+            room,
+            answered: 0,
+            closed: None,
+            is_broken: false,
+        };
         let most = (random.below(MESSAGES_PER_SOCKET_MAX) as u64 + 1).min(left);
         left -= stranger.send(material, &mut random, most).await;
-        if !random.one_in(8) {
+        if !random.one_in(8) && !stranger.is_broken {
             stranger.finish().await;
         }
     }
@@ -109,13 +119,14 @@ impl Stranger<'_> {
                 let frame = random.bytes(length);
                 // The server may be closing.
                 drop(self.socket.get_mut().write_all(&frame).await);
+                self.is_broken = true;
                 *self.tally.sent.entry("broken frame").or_default() += 1;
                 continue;
             }
             let (what, message) = message(material, random, &self.room);
             let (has_answer, answered) = (message.is_text(), self.answered);
             self.message(what, message).await;
-            if waits && has_answer {
+            if waits && has_answer && !self.is_broken {
                 self.wait_for_answer(answered).await;
             }
         }
