@@ -73,6 +73,18 @@ pub(crate) const ARROWS: &[Arrows] = &[
         job: "the signalling WebSocket",
     },
     Arrows {
+        name: "store",
+        imports: &["types", "room"],
+        tests_import: &[],
+        job: "durable state: rules, outbox, ledger; SQLite",
+    },
+    Arrows {
+        name: "callback",
+        imports: &["types", "auth", "proto", "room", "node", "store"],
+        tests_import: &[],
+        job: "events of rooms as signed callbacks: outbox, order, retries",
+    },
+    Arrows {
         name: "client",
         imports: &["types", "auth", "proto", "rtp", "srtp"],
         tests_import: &[],
@@ -80,7 +92,9 @@ pub(crate) const ARROWS: &[Arrows] = &[
     },
     Arrows {
         name: "server",
-        imports: &["types", "auth", "proto", "room", "sfu", "node", "api", "signal"],
+        imports: &[
+            "types", "auth", "proto", "room", "sfu", "node", "api", "signal", "store", "callback",
+        ],
         tests_import: &["client", "rtp"],
         job: "the binary: configuration, wiring, pages",
     },

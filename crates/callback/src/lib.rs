@@ -1,0 +1,1 @@
+//! Events of rooms as signed callbacks.

@@ -1,0 +1,1 @@
+//! Durable state: rules, the outbox of callbacks with its history, the ledger of open sessions.
