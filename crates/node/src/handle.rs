@@ -194,7 +194,8 @@ impl NodeHandle {
         let shared = &self.shared;
         let mut statistics = NodeStatistics {
             sessions: shared.sessions.iter().map(|count| count.load(Ordering::Relaxed)).sum(),
-            events_queued: shared.events.queued() as u64,
+            journal_entries: shared.journal.entries() as u64,
+            journal_bytes: shared.journal.bytes() as u64,
             control: shared.counters.copy(),
             ..NodeStatistics::default()
         };

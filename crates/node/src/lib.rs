@@ -3,7 +3,7 @@
 //!
 //! - **Room workers** are tasks. Rooms hash to them; each owns its rooms, takes commands (closures
 //!   over `&mut Room`) from a bounded mailbox, and hands every output to its one owner: a client's
-//!   [`Inbox`], the media plane, the claims of the app, or the [`EventReceiver`]. They wait for
+//!   [`Inbox`], the media plane, the claims of the app, or the [`JournalReceiver`]. They wait for
 //!   nobody: a client that reads too slowly is cut, an API reply alone waits for its events to be
 //!   acknowledged.
 //! - **Media workers** are threads, one UDP socket and one `Sfu` each, that share nothing. All
@@ -30,7 +30,7 @@
 //!     delete_stream: DeleteStreamMode::Stop,
 //!     kick_on_token_expiry: false,
 //! }];
-//! let (node, _events) = NodeHandle::start(config).unwrap();
+//! let (node, _journal) = NodeHandle::start(config).unwrap();
 //!
 //! let room = RoomId::parse("lobby").unwrap();
 //! let users = node.query(AppId(1), &room, |room| room.user_count()).await;
@@ -43,10 +43,10 @@ mod claims;
 mod clock;
 mod config;
 mod error;
-mod events;
 mod handle;
 mod identity;
 mod inbox;
+mod journal;
 mod limits;
 mod login;
 mod mailbox;
@@ -66,9 +66,9 @@ pub use claims::{AppClaims, AppSettings};
 pub use clock::Clock;
 pub use config::{MediaConfig, NodeConfig};
 pub use error::{CommandError, LoginFailed, PlayFailed, PublishFailed, ResumeFailed};
-pub use events::{EventBatch, EventReceiver};
 pub use handle::{NodeHandle, SessionRef};
 pub use inbox::{CloseReason, CutSignal, Inbox, Outgoing};
+pub use journal::{Entry, JournalReceiver, NotRecorded, Record};
 pub use limits::Limits;
 pub use login::{LoggedIn, LoginRequest, ResumeRequest, ResumedSession};
 pub use odeum_room::ConnectionId;

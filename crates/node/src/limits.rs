@@ -18,10 +18,11 @@ pub struct Limits {
     /// Offers waiting for one media worker; beyond it a publish or play is refused
     /// ([`crate::CommandError::Overloaded`]). Closing a transport always passes. Default 1,024.
     pub media_commands_max: usize,
-    /// Events that nobody has acknowledged yet; beyond it commands and logins are refused before
-    /// anything changes ([`crate::CommandError::EventsFull`], ruling 27). What clients end by
-    /// leaving always passes: users that are in bound it. Default 100,000.
-    pub events_queued_max: usize,
+    /// Estimated bytes of events and rules that are not stored yet, in memory: the spill while the
+    /// store is away. Beyond it commands and logins are refused before anything changes
+    /// ([`crate::CommandError::EventsFull`], ruling 27). What clients end by leaving always passes:
+    /// users that are in bound it. Default 64 MiB.
+    pub journal_bytes_max: usize,
     /// Notices queued for one client; beyond it its connection is cut
     /// ([`crate::CloseReason::TooSlow`]) and the room goes on without waiting. Default 1,024.
     pub client_queue_messages_max: usize,
@@ -40,7 +41,7 @@ impl Default for Limits {
             users_per_app_max: 1_000_000,
             mailbox_commands_max: 4_096,
             media_commands_max: 1_024,
-            events_queued_max: 100_000,
+            journal_bytes_max: 64 * 1024 * 1024,
             client_queue_messages_max: 1_024,
             client_queue_bytes_max: 1024 * 1024,
             command_deadline: Duration::from_secs(5),

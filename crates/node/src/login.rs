@@ -12,10 +12,10 @@ use tracing::Instrument;
 
 use crate::claims::AppState;
 use crate::error::{CommandError, LoginFailed, ResumeFailed};
-use crate::events::Acknowledged;
 use crate::handle::{NodeHandle, SessionRef};
 use crate::identity::resume_secret;
 use crate::inbox::{Inbox, InboxSender, inbox};
+use crate::journal::Acknowledged;
 use crate::limits::EVICTIONS_MAX;
 use crate::mailbox::RoomKey;
 use crate::room_worker::RoomWorker;

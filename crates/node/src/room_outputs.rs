@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 use odeum_room::{ConnectionId, DisconnectReason, Event, MediaCommand, Output};
 use odeum_types::SessionId;
 
-use crate::events::Acknowledged;
 use crate::inbox::{CloseReason, PushError};
+use crate::journal::Acknowledged;
 use crate::mailbox::RoomKey;
 use crate::room_worker::RoomWorker;
 use crate::statistics::count;
@@ -23,7 +23,7 @@ impl RoomWorker {
         for output in outputs {
             self.carry_out_one(key, output, &mut events, &mut slow);
         }
-        let acknowledged = self.shared.events.send(events);
+        let acknowledged = self.shared.journal.events(events);
         for (session, connection) in slow {
             self.run_on(key, |now, room, _| room.disconnected(now, session, connection));
         }

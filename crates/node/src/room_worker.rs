@@ -14,8 +14,8 @@ use tokio::sync::oneshot;
 
 use crate::claims::{AppClaims, AppState};
 use crate::error::CommandError;
-use crate::events::Acknowledged;
 use crate::inbox::{CloseReason, InboxSender};
+use crate::journal::Acknowledged;
 use crate::mailbox::{MailboxReceiver, RoomKey};
 use crate::media_worker::MediaHandle;
 use crate::shared::Shared;

@@ -12,8 +12,8 @@ use tokio::sync::mpsc::error::TrySendError;
 use crate::claims::AppRegistry;
 use crate::clock::Clock;
 use crate::error::CommandError;
-use crate::events::EventSender;
 use crate::identity::Identities;
+use crate::journal::Journal;
 use crate::limits::Limits;
 use crate::mailbox::{Job, Mailbox, RoomKey};
 use crate::media_worker::MediaHandle;
@@ -39,8 +39,8 @@ pub(crate) struct Shared {
     pub(crate) media: Vec<MediaHandle>,
     /// Where the media workers are bound.
     pub(crate) media_addresses: Vec<SocketAddr>,
-    /// To whoever receives events.
-    pub(crate) events: EventSender,
+    /// To whoever makes things durable.
+    pub(crate) journal: Journal,
     /// What is counted.
     pub(crate) counters: ControlCounters,
     /// Set once by the shutdown; from then on commands are refused.
@@ -73,7 +73,7 @@ impl Shared {
     /// Refuses work that could change a room, when the node takes none or cannot keep its events.
     pub(crate) fn admit(&self) -> Result<(), CommandError> {
         self.admit_without_events()?;
-        if self.events.is_full() {
+        if self.journal.is_full() {
             count(&self.counters.events_refusals);
             return Err(CommandError::EventsFull);
         }

@@ -10,9 +10,9 @@ use odeum_sfu::SfuConfig;
 use crate::claims::AppRegistry;
 use crate::clock::Clock;
 use crate::config::{MediaConfig, NodeConfig};
-use crate::events::{self, EventReceiver};
 use crate::handle::NodeHandle;
 use crate::identity::{Identities, random_bytes};
+use crate::journal::{JournalReceiver, journal};
 use crate::limits::SOCKET_BUFFER_BYTES;
 use crate::mailbox::mailbox;
 use crate::media_address::announced;
@@ -23,7 +23,8 @@ use crate::statistics::ControlCounters;
 use crate::udp::{UdpSocket, interface_addresses};
 
 impl NodeHandle {
-    /// Starts a node on the current tokio runtime; events come out of the receiver. It runs until
+    /// Starts a node on the current tokio runtime; what must be made durable comes out of the
+    /// receiver. It runs until
     /// [`NodeHandle::shutdown`].
     ///
     /// # Errors
@@ -32,24 +33,25 @@ impl NodeHandle {
     ///
     /// # Panics
     /// Outside a tokio runtime.
-    pub fn start(config: NodeConfig) -> io::Result<(Self, EventReceiver)> {
+    pub fn start(config: NodeConfig) -> io::Result<(Self, JournalReceiver)> {
         let (media, media_addresses) =
             start_media(&config.media, config.limits.media_commands_max)?;
-        let (events, receiver) = events::channel(config.limits.events_queued_max);
+        let (journal, receiver) = journal(config.limits.journal_bytes_max);
         let workers = config.room_workers.max(1);
         let (mailboxes, receivers): (Vec<_>, Vec<_>) =
             (0..workers).map(|_| mailbox(config.limits.mailbox_commands_max)).unzip();
+        let clock = Clock::start();
         let shared = Arc::new(Shared {
-            clock: Clock::start(),
+            ids: Identities::new(clock.now()),
+            clock,
             limits: config.limits,
             heartbeat_timeout: config.room.heartbeat_timeout,
-            ids: Identities::default(),
             apps: AppRegistry::new(config.room, config.apps),
             rooms: mailboxes,
             sessions: (0..workers).map(|_| Arc::new(AtomicU64::new(0))).collect(),
             media,
             media_addresses,
-            events,
+            journal,
             counters: ControlCounters::default(),
             closing: AtomicBool::new(false),
         });

@@ -13,8 +13,10 @@ pub struct NodeStatistics {
     pub sessions: u64,
     /// Streams now: published, about to be, or added by the server.
     pub streams: u64,
-    /// Events that wait for their receiver.
-    pub events_queued: u64,
+    /// Entries of the journal that are not stored yet.
+    pub journal_entries: u64,
+    /// Their estimated bytes.
+    pub journal_bytes: u64,
     /// What room workers and the handle counted.
     pub control: ControlStatistics,
     /// One entry per media worker; one that did not answer is all zero.

@@ -25,6 +25,29 @@ pub struct Event {
     pub kind: EventKind,
 }
 
+impl Event {
+    /// About how many bytes it takes in memory, for the bound on events that are not stored yet:
+    /// fixed parts are rounded up, texts are counted.
+    pub fn bytes_estimate(&self) -> usize {
+        const FIXED: usize = 384;
+        let texts = match &self.kind {
+            EventKind::RoomCreate { creator } => creator.as_str().len(),
+            EventKind::RoomClose { .. } => 0,
+            EventKind::RoomLogin { user, .. } | EventKind::RoomLogout { user, .. } => {
+                user.user.as_str().len() + user.name.as_str().len()
+            }
+            EventKind::StreamCreate { stream, .. } | EventKind::StreamClose { stream, .. } => {
+                stream.stream.as_str().len()
+                    + stream.user.as_str().len()
+                    + stream.user_name.as_str().len()
+                    + stream.title.len()
+                    + stream.extra_info.len()
+            }
+        };
+        FIXED + self.room.as_str().len() + texts
+    }
+}
+
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EventKind {

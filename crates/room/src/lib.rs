@@ -78,6 +78,7 @@ mod play;
 mod publish;
 mod resume;
 mod room;
+mod rule;
 mod session;
 mod snapshot;
 mod stream;
@@ -104,6 +105,7 @@ pub use play::{PlayError, StopPlayingError};
 pub use publish::{PublishError, StartPublishing, StopPublishingError};
 pub use resume::{HeartbeatError, RenewTokenError, Resume, ResumeError, ResumeSecret, Resumed};
 pub use room::Room;
+pub use rule::{CutMedia, RuleChange, StreamRule, UserPrivileges, UserRule, UserRuleKey};
 pub use snapshot::{
     OwnStream, PlayedStream, PublicationState, Snapshot, StreamEntry, TransportState, UserEntry,
 };

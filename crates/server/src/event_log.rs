@@ -1,16 +1,24 @@
 //! What rooms report, as log lines: one per life-cycle change, with app, room, user and stream, and
 //! the RequestId of the call that caused it.
 
-use odeum_node::{EventBatch, EventReceiver};
+use odeum_node::{Entry, JournalReceiver, Record};
 use odeum_room::{Event, EventKind};
-use tracing::{debug, info, info_span};
+use tracing::{info, info_span};
 
-/// Writes and acknowledges events until the node is gone.
-pub(crate) async fn run(mut events: EventReceiver) {
-    while let Some(EventBatch { events, span, acknowledge }) = events.recv().await {
-        span.in_scope(|| events.iter().for_each(write));
-        if acknowledge.send(()).is_err() {
-            debug!("nobody waited for these events");
+/// Writes and acknowledges what the node reports until it is gone.
+pub(crate) async fn run(mut journal: JournalReceiver) {
+    while let Some(mut entry) = journal.recv().await {
+        log(&entry);
+        entry.acknowledge(Ok(()));
+    }
+}
+
+/// Writes the events of an entry.
+fn log(entry: &Entry) {
+    match &entry.record {
+        Record::Events(events) => entry.span.in_scope(|| events.iter().for_each(write)),
+        Record::Rule { app, change } => {
+            entry.span.in_scope(|| info!(%app, ?change, "a rule changes"));
         }
     }
 }

@@ -104,7 +104,13 @@ impl Metrics {
         page.one("odeum_sessions", Kind::Gauge, "Sessions", node.sessions);
         page.one("odeum_streams", Kind::Gauge, "Streams", node.streams);
         page.one("odeum_websockets", Kind::Gauge, "WebSockets", *websockets as u64);
-        page.one("odeum_events_queued", Kind::Gauge, "Events not yet safe", node.events_queued);
+        page.one(
+            "odeum_journal_entries",
+            Kind::Gauge,
+            "Events and rules not stored yet",
+            node.journal_entries,
+        );
+        page.one("odeum_journal_bytes", Kind::Gauge, "Their size in memory", node.journal_bytes);
         let control = &node.control;
         page.counter("odeum_logins_total", "Logins that succeeded", control.logins);
         page.counter("odeum_notices_total", "Notices queued for clients", control.notices);

@@ -11,8 +11,8 @@ use axum::http::{Request, StatusCode};
 use odeum_api::{ApiState, router};
 use odeum_auth::{AppCredentials, Apps, Environment, ServerSecret, server_api};
 use odeum_node::{
-    AppSettings, CommandError, EventBatch, EventReceiver, LoggedIn, LoginRequest, NodeConfig,
-    NodeHandle, Outgoing,
+    AppSettings, CommandError, JournalReceiver, LoggedIn, LoginRequest, NodeConfig, NodeHandle,
+    Outgoing, Record,
 };
 use odeum_room::{
     AuthLevel, DeleteStreamMode, Event, EventKind, MediaFacts, Notice, StartPublishing, Terminal,
@@ -192,17 +192,17 @@ pub(crate) fn told(client: &mut LoggedIn) -> Vec<Arc<Notice>> {
 }
 
 async fn acknowledge(
-    mut receiver: EventReceiver,
+    mut receiver: JournalReceiver,
     kept: Arc<Mutex<Vec<EventKind>>>,
     stuck: Arc<AtomicBool>,
 ) {
-    while let Some(EventBatch { events, acknowledge, .. }) = receiver.recv().await {
+    while let Some(mut entry) = receiver.recv().await {
         if stuck.load(Ordering::Relaxed) {
-            // Holds the receiver and the batch for as long as the test runs.
+            // Holds the receiver and the entry for as long as the test runs.
             std::future::pending::<()>().await;
         }
+        entry.acknowledge(Ok(()));
+        let Record::Events(events) = entry.record else { continue };
         kept.lock().unwrap().extend(events.into_iter().map(|Event { kind, .. }| kind));
-        // The command's caller may have passed its deadline.
-        acknowledge.send(()).unwrap_or_default();
     }
 }

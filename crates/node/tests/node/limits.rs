@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use odeum_node::{CloseReason, CommandError, LoginFailed, NodeHandle, Outgoing};
+use odeum_node::{CloseReason, CommandError, LoginFailed, NodeHandle, Outgoing, Record};
 use odeum_types::AppId;
 
 use crate::support::*;
@@ -78,17 +78,18 @@ async fn a_full_mailbox_refuses() {
 async fn a_reply_waits_for_its_events_and_the_room_does_not() {
     let mut config = config();
     config.limits.command_deadline = Duration::from_millis(300);
-    config.limits.events_queued_max = 2;
+    config.limits.journal_bytes_max = 1;
     let (handle, mut events) = NodeHandle::start(config).unwrap();
     let login = tokio::spawn({
         let handle = handle.clone();
         async move { handle.login(APP, &room("lobby"), request("ada")).await }
     });
-    let batch = events.recv().await.unwrap();
-    assert_eq!(batch.events.len(), 2);
+    let mut entry = events.recv().await.unwrap();
+    assert!(matches!(&entry.record, Record::Events(events) if events.len() == 2));
     assert_eq!(handle.query(APP, &room("lobby"), |room| room.user_count()).await, Ok(1));
     assert!(!login.is_finished(), "nobody has acknowledged the login's events");
-    batch.acknowledge.send(()).unwrap();
+    entry.acknowledge(Ok(()));
+    drop(entry);
     let ada = login.await.unwrap().unwrap().session;
     // Events that nobody takes: commands are refused before they change anything.
     let late = handle.login(APP, &room("lobby"), request("bob")).await;

@@ -252,9 +252,9 @@ async fn a_command_and_its_events_are_in_the_span_of_the_request() {
     };
     let requests = tokio::spawn(requests.instrument(span.clone()));
     for _login_and_close in 0..2 {
-        let batch = events.recv().await.unwrap();
+        let mut batch = events.recv().await.unwrap();
         assert_eq!(batch.span.id(), span.id());
-        batch.acknowledge.send(()).unwrap();
+        batch.acknowledge(Ok(()));
     }
     assert_eq!(requests.await.unwrap(), Ok(span.id()));
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use odeum_node::{
-    AppSettings, EventReceiver, Inbox, LoggedIn, LoginFailed, LoginRequest, NodeConfig, NodeHandle,
-    Outgoing,
+    AppSettings, Inbox, JournalReceiver, LoggedIn, LoginFailed, LoginRequest, NodeConfig,
+    NodeHandle, Outgoing, Record,
 };
 use odeum_room::{AuthLevel, DeleteStreamMode, Event, EventKind, Terminal, UserUpdate};
 use odeum_types::{AppId, RoomId, StreamId, UserId, UserName};
@@ -44,12 +44,13 @@ pub(crate) fn start(config: NodeConfig) -> Node {
     Node { handle, events }
 }
 
-async fn acknowledge_all(mut receiver: EventReceiver, sender: mpsc::UnboundedSender<Event>) {
-    while let Some(batch) = receiver.recv().await {
-        for event in batch.events {
+async fn acknowledge_all(mut receiver: JournalReceiver, sender: mpsc::UnboundedSender<Event>) {
+    while let Some(mut entry) = receiver.recv().await {
+        entry.acknowledge(Ok(()));
+        let Record::Events(events) = entry.record else { continue };
+        for event in events {
             sender.send(event).unwrap_or(());
         }
-        batch.acknowledge.send(()).unwrap_or(());
     }
 }
 
