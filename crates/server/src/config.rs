@@ -2,15 +2,18 @@
 //! root of the repository is its manual, and a test holds it equal to the defaults.
 
 mod app;
+mod callbacks;
 mod error;
 mod nearest;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use odeum_types::Redacted;
 use serde::Deserialize;
 
 pub(crate) use app::{AppConfig, DeleteStream};
+pub(crate) use callbacks::CallbacksConfig;
 pub(crate) use error::ConfigError;
 
 /// Everything that can be configured. Unknown keys are refused with the nearest key's name.
@@ -38,6 +41,9 @@ pub(crate) struct Config {
     /// Rules of every room.
     #[serde(default)]
     pub(crate) rooms: RoomsConfig,
+    /// How callbacks are sent and kept.
+    #[serde(default)]
+    pub(crate) callbacks: CallbacksConfig,
     /// Bounds of what clients may take.
     #[serde(default)]
     pub(crate) limits: LimitsConfig,
@@ -70,13 +76,19 @@ pub(crate) struct MediaConfig {
     pub(crate) external_address: Option<IpAddr>,
 }
 
-/// The operator's listener: metrics, and later the console. Never expose it.
+/// The operator's listener: metrics and the admin API. Never expose it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct AdminConfig {
     /// Plain HTTP. Default 127.0.0.1:7882.
     pub(crate) listen: SocketAddr,
+    /// Opens the admin API under `/admin`, as a Bearer token. Default: none, and the API is closed;
+    /// metrics and health need none.
+    pub(crate) token: Option<Redacted<String>>,
 }
+
+/// The shortest admin token that is taken, in characters: 96 bits when they are random hex.
+const ADMIN_TOKEN_CHARACTERS_MIN: usize = 24;
 
 /// Rules of every room.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -126,7 +138,7 @@ impl Default for MediaConfig {
 
 impl Default for AdminConfig {
     fn default() -> Self {
-        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7882)) }
+        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7882)), token: None }
     }
 }
 
@@ -182,6 +194,7 @@ impl Config {
             media: MediaConfig::default(),
             admin: AdminConfig::default(),
             rooms: RoomsConfig::default(),
+            callbacks: CallbacksConfig::default(),
             limits: LimitsConfig::default(),
             apps: vec![app],
         }
@@ -220,6 +233,12 @@ impl Config {
             let key = "rooms.media_grace_s";
             return Err(ConfigError::OutOfRange { key, allowed: "0 to 3600" });
         }
+        let token = self.admin.token.as_ref().map(|token| token.expose().chars().count());
+        if token.is_some_and(|characters| characters < ADMIN_TOKEN_CHARACTERS_MIN) {
+            let characters_min = ADMIN_TOKEN_CHARACTERS_MIN;
+            return Err(ConfigError::AdminToken { characters_min });
+        }
+        self.callbacks.check()?;
         self.limits.check()
     }
 }

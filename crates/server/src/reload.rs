@@ -35,6 +35,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("media", old.media != new.media),
         ("admin", old.admin != new.admin),
         ("rooms", old.rooms != new.rooms),
+        ("callbacks", old.callbacks != new.callbacks),
         ("limits", old.limits != new.limits),
     ];
     changed.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()

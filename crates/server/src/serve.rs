@@ -116,6 +116,7 @@ fn node_config(config: &Config) -> NodeConfig {
     node.room.media_grace = Duration::from_secs(config.rooms.media_grace_s);
     node.room.user_notices_max = config.rooms.user_notices_max;
     node.room.users_max = config.limits.users_per_room_max;
+    node.limits.journal_bytes_max = config.callbacks.spill_bytes_max;
     node.limits.rooms_per_app_max = config.limits.rooms_per_app_max;
     node.limits.client_queue_bytes_max = config.limits.client_queue_bytes_max;
     node

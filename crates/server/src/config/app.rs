@@ -10,6 +10,7 @@ use odeum_types::{AppId, Redacted};
 use serde::Deserialize;
 
 use super::ConfigError;
+use super::callbacks::{self, CallbackRetry};
 use super::nearest::nearest;
 
 /// The secret in `odeum.example.toml`, known to everyone and so refused.
@@ -23,8 +24,17 @@ pub(crate) struct AppConfig {
     pub(crate) app_id: u32,
     /// 32 characters, or two such texts while one is being rotated; the first makes new things.
     pub(crate) server_secret: Secrets,
-    /// Signs callbacks. Default: none.
+    /// Signs callbacks. Default: none, and no callback is sent.
     pub(crate) callback_secret: Option<String>,
+    /// Where callbacks go. Default: nowhere.
+    pub(crate) callback_url: Option<String>,
+    /// Where callbacks of single events go in its place, by the event's name; an empty text turns
+    /// the event off. Default: none.
+    #[serde(default)]
+    pub(crate) callback_urls: BTreeMap<String, String>,
+    /// How long a callback is tried. Default long.
+    #[serde(default)]
+    pub(crate) callback_retry: CallbackRetry,
     /// Which environment the app is for. Default production.
     #[serde(default)]
     pub(crate) environment: Environment,
@@ -80,6 +90,9 @@ impl std::fmt::Debug for AppConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("AppConfig")
             .field("app_id", &self.app_id)
+            .field("callback_url", &self.callback_url)
+            .field("callback_urls", &self.callback_urls)
+            .field("callback_retry", &self.callback_retry)
             .field("environment", &self.environment)
             .field("delete_stream", &self.delete_stream)
             .field("services", &self.services)
@@ -97,6 +110,9 @@ impl AppConfig {
             app_id: app_id.0,
             server_secret: Secrets::One(server_secret),
             callback_secret: None,
+            callback_url: None,
+            callback_urls: BTreeMap::new(),
+            callback_retry: CallbackRetry::default(),
             environment: Environment::default(),
             delete_stream: DeleteStream::default(),
             services: all_services(),
@@ -140,7 +156,8 @@ impl AppConfig {
     /// Whether the table can be used.
     ///
     /// # Errors
-    /// [`ConfigError::Secret`], [`ConfigError::NoAction`] or [`ConfigError::OutOfRange`].
+    /// [`ConfigError::Secret`], [`ConfigError::Callback`], [`ConfigError::NoAction`] or
+    /// [`ConfigError::OutOfRange`].
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         self.credentials()?;
         if self.app_id == 0 {
@@ -149,6 +166,8 @@ impl AppConfig {
         if self.token_forms.is_empty() {
             return Err(ConfigError::OutOfRange { key: "apps.token_forms", allowed: "1 or more" });
         }
+        let (secret, url) = (self.callback_secret.as_deref(), self.callback_url.as_deref());
+        callbacks::check_app(self.app_id, secret, url, &self.callback_urls)?;
         let actions: Vec<String> = odeum_api::action_names().map(str::to_owned).collect();
         if let Some(action) = self.calls_per_second.keys().find(|name| !actions.contains(name)) {
             let (app_id, action) = (self.app_id, action.clone());

@@ -64,6 +64,22 @@ pub(crate) enum ConfigError {
         /// The nearest name of an action.
         suggestion: Option<String>,
     },
+    /// What an app says about its callbacks does not fit.
+    #[error("app {app_id}: {key}: {reason}")]
+    Callback {
+        /// The app.
+        app_id: u32,
+        /// The key at fault.
+        key: String,
+        /// What is wrong, without the secret.
+        reason: String,
+    },
+    /// The admin token is too short to be one.
+    #[error("admin.token has fewer than {characters_min} characters: make it of random ones")]
+    AdminToken {
+        /// The least that is taken.
+        characters_min: usize,
+    },
     /// Plain HTTP would be served to a network.
     #[error(
         "listen = {listen} would serve plain HTTP beyond loopback: set [tls], or \
