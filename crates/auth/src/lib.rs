@@ -3,7 +3,8 @@
 //!
 //! - [`server_api`]: the signature on a backend's request (contract, auth 1).
 //! - [`token`]: what a client logs in with: token 04 in its CBC and GCM form, and token 03.
-//! - [`callback`]: the signature in a callback's body (contract, auth 5).
+//! - [`callback`]: the signature in a callback's body (contract, auth 5); [`webhook`]: the one in
+//!   its header (Standard Webhooks).
 //! - [`Apps`], [`AppCredentials`]: the secrets and rights of every app, replaced as one on a
 //!   reload.
 //! - [`client_code`]: the numbers a web client is refused with.
@@ -37,6 +38,7 @@ mod hex;
 mod secret;
 pub mod server_api;
 pub mod token;
+pub mod webhook;
 
 pub use apps::{AppCredentials, Apps, AppsError, Environment, SECRETS_MAX, Service, Services};
 pub use secret::{SECRET_BYTES, SecretError, ServerSecret};

@@ -20,8 +20,8 @@ pub struct Limits {
     pub media_commands_max: usize,
     /// Estimated bytes of events and rules that are not stored yet, in memory: the spill while the
     /// store is away. Beyond it commands and logins are refused before anything changes
-    /// ([`crate::CommandError::EventsFull`], ruling 27). What clients end by leaving always passes:
-    /// users that are in bound it. Default 64 MiB.
+    /// ([`crate::CommandError::EventsFull`], ruling 27). What clients end by leaving always
+    /// passes: users that are in bound it. Default 64 MiB.
     pub journal_bytes_max: usize,
     /// Notices queued for one client; beyond it its connection is cut
     /// ([`crate::CloseReason::TooSlow`]) and the room goes on without waiting. Default 1,024.

@@ -9,5 +9,6 @@
 //! with the protocol's version.
 
 pub mod api;
+pub mod callback;
 pub mod return_code;
 pub mod signal;

@@ -82,8 +82,8 @@ pub(crate) struct MediaConfig {
 pub(crate) struct AdminConfig {
     /// Plain HTTP. Default 127.0.0.1:7882.
     pub(crate) listen: SocketAddr,
-    /// Opens the admin API under `/admin`, as a Bearer token. Default: none, and the API is closed;
-    /// metrics and health need none.
+    /// Opens the admin API under `/admin`, as a Bearer token. Default: none, and the API is
+    /// closed; metrics and health need none.
     pub(crate) token: Option<Redacted<String>>,
 }
 

@@ -55,8 +55,8 @@ const SHELL_BANS: &[(Ban, &[&str])] = &[
     (ban("std::net::UdpSocket", "only node opens UDP sockets"), &["node", "client"]),
     (ban("tokio::net::UdpSocket", "only node opens UDP sockets"), &["node", "client"]),
     (ban("std::env", "only server reads arguments and environment"), &["server"]),
-    (ban("std::fs", "only server reads files"), &["server"]),
-    (ban("tokio::fs", "only server reads files"), &["server"]),
+    (ban("std::fs", "only server and store have files"), &["server", "store"]),
+    (ban("tokio::fs", "only server and store have files"), &["server"]),
 ];
 
 /// What a sans-IO crate's `clippy.toml` bans at least.

@@ -20,20 +20,20 @@ pub(crate) struct CallbacksConfig {
     /// receiver, and each failing callback holds its room longer.
     pub(crate) receiver_timeout_s: u64,
     /// How long one callback that fails may hold the ones behind it in its room, seconds; then it
-    /// steps aside. Default 95: six attempts of 5 seconds and the 62 between them. Shorter lets the
-    /// next ones go earlier and more of them out of order.
+    /// steps aside. Default 95: six attempts of 5 seconds and the 62 between them. Shorter lets
+    /// the next ones go earlier and more of them out of order.
     pub(crate) hold_s: u64,
     /// Callbacks on their way to one receiver at once. Default 32. More fill a fast receiver
     /// better; fewer spare a small one.
     pub(crate) attempts_per_receiver_max: usize,
     /// Callbacks that wait for their receivers, of all apps. Default 1,000,000, about 100 MB of
-    /// memory when all wait. Beyond it the oldest of the app that has most are given up: a receiver
-    /// that is dead for days must not stop the rooms.
+    /// memory when all wait. Beyond it the oldest of the app that has most are given up: a
+    /// receiver that is dead for days must not stop the rooms.
     pub(crate) backlog_events_max: usize,
     /// Days that callbacks are kept for `odeum callbacks`, after their end. Default 7.
     pub(crate) history_days: u64,
-    /// Callbacks kept at most; beyond it the oldest that have ended go. Default 10,000,000, about 5
-    /// GB on disk.
+    /// Callbacks kept at most; beyond it the oldest that have ended go. Default 10,000,000, about
+    /// 5 GB on disk.
     pub(crate) history_events_max: u64,
     /// Bytes of events kept in memory while the store is away or its disk is full. Default
     /// 67,108,864. Beyond it calls that change a room are refused, and logins too.

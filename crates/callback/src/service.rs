@@ -1,0 +1,316 @@
+//! The running service: a thread that stores, a task that sends, and a handle for everybody else.
+
+use std::sync::mpsc::Sender as StdSender;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use odeum_node::Entry;
+use odeum_store::{
+    CallbackNumber, CallbackRow, Change, Dropped, Reader, Replayed, Selection, Store, StoreError,
+    StoreIdentity,
+};
+use odeum_types::{AppId, StreamId, UnixMillis};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tracing::{info, warn};
+
+use crate::body::webhook_id;
+use crate::dispatcher::Dispatcher;
+use crate::recorder::{Recorder, callback_of};
+use crate::recovery::closing_events;
+use crate::sender::{Bodies, Courier, Sender, ToSender};
+use crate::settings::{CurrentSettings, Limits, Settings};
+use crate::statistics::{CallbackStatistics, Counters};
+use crate::writer::{ToWriter, Writer};
+
+/// Callbacks read at once when the service starts.
+const LOAD_PAGE: u32 = 10_000;
+
+/// Rooms whose closings are stored in one commit after a crash.
+const RECOVERED_ROOMS_PER_COMMIT: usize = 500;
+
+/// Why the service does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store.
+    #[error("the store: {0}")]
+    Store(#[from] StoreError),
+    /// The HTTP client; without the system's certificates, for example.
+    #[error("the HTTP client: {0}")]
+    Client(#[from] reqwest::Error),
+    /// No thread.
+    #[error("no thread for the store: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// Why an operator's wish was not carried out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ServiceError {
+    /// The store.
+    #[error("the store: {0}")]
+    Store(#[from] StoreError),
+    /// The service has ended.
+    #[error("the server is closing")]
+    Closing,
+}
+
+/// A handle of the running service; clones are handles of the same one.
+#[derive(Clone)]
+pub struct Callbacks(Arc<Shared>);
+
+struct Shared {
+    /// To the thread that stores.
+    writer: StdSender<ToWriter>,
+    /// To the task that sends.
+    sender: mpsc::UnboundedSender<ToSender>,
+    /// The settings in force.
+    settings: CurrentSettings,
+    /// For what is only read. The lock is held for one look-up, on a thread that may block.
+    reader: Arc<Mutex<Reader>>,
+    /// The store's name.
+    identity: StoreIdentity,
+    /// What is counted.
+    counters: Arc<Counters>,
+    /// The sending task, until it is waited for.
+    sending: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Callbacks {
+    /// Closes what a crash left open, takes up what waits, and starts on the current tokio runtime.
+    /// Call it before rooms begin: what it closes must not be what has just been opened.
+    ///
+    /// # Errors
+    /// [`StartError`], each variant as it says.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn start(
+        mut store: Store,
+        settings: Settings,
+        limits: Limits,
+        clock: fn() -> UnixMillis,
+    ) -> Result<Self, StartError> {
+        recover(&mut store, &settings, clock())?;
+        let settings = CurrentSettings::new(settings);
+        let reader = store.reader()?;
+        let mut dispatcher = Dispatcher::new(limits.clone(), settings.get());
+        let mut progress = Vec::new();
+        load(&reader, &mut dispatcher, clock(), &mut progress)?;
+        let client = reqwest::Client::builder()
+            .timeout(limits.receiver_timeout)
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("odeum/", env!("CARGO_PKG_VERSION")))
+            .pool_max_idle_per_host(limits.attempts_per_receiver_max)
+            .build()?;
+        let (to_writer, writer_inbox) = std::sync::mpsc::channel();
+        let (to_sender, sender_inbox) = mpsc::unbounded_channel();
+        let counters = Arc::new(Counters::default());
+        let identity = store.identity().clone();
+        let reader = Arc::new(Mutex::new(reader));
+        let writer = Writer {
+            store,
+            recorder: Recorder::default(),
+            settings: settings.clone(),
+            limits: limits.clone(),
+            clock,
+            sender: to_sender.clone(),
+            counters: Arc::clone(&counters),
+            purge_at: clock(),
+        };
+        std::thread::Builder::new()
+            .name("odeum-store".to_owned())
+            .spawn(move || writer.run(&writer_inbox))?;
+        let courier =
+            Courier { client, reader: Arc::clone(&reader), identity: identity.clone(), clock };
+        let sender = Sender {
+            dispatcher,
+            inbox: sender_inbox,
+            settings: settings.clone(),
+            clock,
+            bodies: Bodies::new(limits.bodies_bytes_max),
+            courier,
+            writer: to_writer.clone(),
+            counters: Arc::clone(&counters),
+        };
+        to_writer.send(ToWriter::Progress(progress)).unwrap_or_default();
+        let sending = Mutex::new(Some(tokio::spawn(sender.run())));
+        let shared = Shared {
+            writer: to_writer,
+            sender: to_sender,
+            settings,
+            reader,
+            identity,
+            counters,
+            sending,
+        };
+        Ok(Self(Arc::new(shared)))
+    }
+
+    /// Takes something to store, in order, and acknowledges it when it is.
+    pub fn record(&self, entry: Entry) {
+        // A writer that is gone stores nothing more; dropping the entry tells whoever waits.
+        drop(self.0.writer.send(ToWriter::Entry(entry)));
+    }
+
+    /// Takes a reload's settings, for what happens from now on and for what waits.
+    pub fn update_settings(&self, settings: Settings) {
+        self.0.settings.replace(settings);
+        // A sender that is gone sends nothing more.
+        self.0.sender.send(ToSender::Settings(self.0.settings.get())).unwrap_or_default();
+    }
+
+    /// Selected callbacks, the newest first, those before `before`, at most `limit`.
+    ///
+    /// # Errors
+    /// [`ServiceError`].
+    pub async fn history(
+        &self,
+        selection: Selection,
+        before: Option<CallbackNumber>,
+        limit: u32,
+    ) -> Result<Vec<CallbackRow>, ServiceError> {
+        self.flush().await;
+        self.read(move |reader| reader.history(&selection, before, limit)).await
+    }
+
+    /// One callback.
+    ///
+    /// # Errors
+    /// [`ServiceError`].
+    pub async fn callback(
+        &self,
+        number: CallbackNumber,
+    ) -> Result<Option<CallbackRow>, ServiceError> {
+        self.flush().await;
+        self.read(move |reader| reader.callback(number)).await
+    }
+
+    /// Sends selected callbacks again that have ended, the oldest first, at most
+    /// [`odeum_store::SELECTED_MAX`]. They keep their `webhook-id`.
+    ///
+    /// # Errors
+    /// [`ServiceError`].
+    pub async fn replay(&self, selection: Selection) -> Result<Replayed, ServiceError> {
+        self.ask(|reply| ToWriter::Replay { selection, reply }).await
+    }
+
+    /// Gives up selected callbacks that wait, the oldest first, at most
+    /// [`odeum_store::SELECTED_MAX`]. One that is on its way may still arrive.
+    ///
+    /// # Errors
+    /// [`ServiceError`].
+    pub async fn give_up(&self, selection: Selection) -> Result<Dropped, ServiceError> {
+        self.ask(|reply| ToWriter::Drop { selection, reply }).await
+    }
+
+    /// When the newest stream of this name came and, if it has closed, went; kept as long as the
+    /// history.
+    ///
+    /// # Errors
+    /// [`ServiceError`].
+    pub async fn stream_times(
+        &self,
+        app: AppId,
+        stream: StreamId,
+    ) -> Result<Option<(UnixMillis, Option<UnixMillis>)>, ServiceError> {
+        self.read(move |reader| reader.stream_times(app, &stream)).await
+    }
+
+    /// The header `webhook-id` of a callback.
+    pub fn webhook_id(&self, number: CallbackNumber) -> String {
+        webhook_id(&self.0.identity, number)
+    }
+
+    /// What is counted.
+    pub fn statistics(&self) -> CallbackStatistics {
+        self.0.counters.copy()
+    }
+
+    /// Ends the service: what was handed in is stored, attempts under way have until `deadline`,
+    /// and what still waits is sent after the next start.
+    pub async fn shutdown(&self, deadline: Duration) {
+        self.flush().await;
+        self.0.sender.send(ToSender::Stop).unwrap_or_default();
+        let sending = self.0.sending.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(mut sending) = sending
+            && tokio::time::timeout(deadline, &mut sending).await.is_err()
+        {
+            warn!("attempts that are under way are given up; they are made again");
+            sending.abort();
+        }
+        let (reply, stopped) = oneshot::channel();
+        if self.0.writer.send(ToWriter::Stop(reply)).is_ok() {
+            // A writer that broke down has closed the store as well.
+            stopped.await.unwrap_or_default();
+        }
+    }
+
+    /// Waits until what was handed in before is stored, or could not be.
+    async fn flush(&self) {
+        let (reply, flushed) = oneshot::channel();
+        if self.0.writer.send(ToWriter::Flush(reply)).is_ok() {
+            flushed.await.unwrap_or_default();
+        }
+    }
+
+    async fn ask<R>(
+        &self,
+        message: impl FnOnce(oneshot::Sender<Result<R, StoreError>>) -> ToWriter,
+    ) -> Result<R, ServiceError> {
+        let (reply, answer) = oneshot::channel();
+        self.0.writer.send(message(reply)).map_err(|_| ServiceError::Closing)?;
+        Ok(answer.await.map_err(|_| ServiceError::Closing)??)
+    }
+
+    async fn read<R: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Reader) -> Result<R, StoreError> + Send + 'static,
+    ) -> Result<R, ServiceError> {
+        let reader = Arc::clone(&self.0.reader);
+        let read = tokio::task::spawn_blocking(move || {
+            look(&reader.lock().unwrap_or_else(PoisonError::into_inner))
+        });
+        // A look-up ends early only when the runtime goes down.
+        Ok(read.await.map_err(|_| ServiceError::Closing)??)
+    }
+}
+
+/// Stores the closings of what the ledger shows as open (ruling 27).
+fn recover(store: &mut Store, settings: &Settings, now: UnixMillis) -> Result<(), StoreError> {
+    let open = store.reader()?.open_rooms()?;
+    if open.is_empty() {
+        return Ok(());
+    }
+    let rooms = open.len();
+    let mut open = open.into_iter().peekable();
+    while open.peek().is_some() {
+        let mut changes = Vec::new();
+        for room in open.by_ref().take(RECOVERED_ROOMS_PER_COMMIT) {
+            for event in closing_events(now, room) {
+                changes.extend(callback_of(&event, settings).map(Change::Enqueue));
+                changes.push(Change::Happened(event));
+            }
+        }
+        store.commit(&changes)?;
+    }
+    info!(rooms, "the server did not end in order: what was open in its rooms is closed now");
+    Ok(())
+}
+
+/// Takes up what waits in the store.
+fn load(
+    reader: &Reader,
+    dispatcher: &mut Dispatcher,
+    now: UnixMillis,
+    progress: &mut Vec<Change>,
+) -> Result<(), StoreError> {
+    let mut after = CallbackNumber(0);
+    loop {
+        let page = reader.pending(after, LOAD_PAGE)?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = last.number;
+        for callback in page {
+            progress.append(&mut dispatcher.enqueue(now, callback));
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The service from outside: pure parts in virtual time, and the whole against real receivers.
+
+mod dispatcher;
+mod receiver;
+mod recorder;
+mod recovery;
+mod scene;
+mod service;
