@@ -348,14 +348,8 @@ mod tests {
 
     #[test]
     fn everything_is_never_meant_by_saying_nothing() {
-        let nothing = Which {
-            app_id: Some(1),
-            room: None,
-            event: None,
-            state: None,
-            from: None,
-            to: None,
-        };
+        let nothing =
+            Which { app_id: Some(1), room: None, event: None, state: None, from: None, to: None };
         assert!(nothing.selection(None).is_err());
         assert_eq!(nothing.selection(Some(3)).unwrap(), json!({ "app_id": 1, "number": 3 }));
     }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::callbacks_command::CallbacksArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Self-hosted real-time audio and video rooms.
@@ -21,6 +22,8 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Make a client token (version 04, GCM) for a user.
     Token(TokenArgs),
+    /// See, repeat or give up callbacks of a running server.
+    Callbacks(CallbacksArgs),
 }
 
 /// How to run the server.

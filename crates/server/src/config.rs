@@ -13,7 +13,7 @@ use odeum_types::Redacted;
 use serde::Deserialize;
 
 pub(crate) use app::{AppConfig, DeleteStream};
-pub(crate) use callbacks::CallbacksConfig;
+pub(crate) use callbacks::{CallbackRetry, CallbacksConfig};
 pub(crate) use error::ConfigError;
 
 /// Everything that can be configured. Unknown keys are refused with the nearest key's name.

@@ -1,15 +1,16 @@
 //! What rooms report, as log lines: one per life-cycle change, with app, room, user and stream, and
 //! the RequestId of the call that caused it.
 
+use odeum_callback::Callbacks;
 use odeum_node::{Entry, JournalReceiver, Record};
 use odeum_room::{Event, EventKind};
 use tracing::{info, info_span};
 
-/// Writes and acknowledges what the node reports until it is gone.
-pub(crate) async fn run(mut journal: JournalReceiver) {
-    while let Some(mut entry) = journal.recv().await {
+/// Writes what the node reports into the log and hands it on to be stored, until the node is gone.
+pub(crate) async fn run(mut journal: JournalReceiver, callbacks: Callbacks) {
+    while let Some(entry) = journal.recv().await {
         log(&entry);
-        entry.acknowledge(Ok(()));
+        callbacks.record(entry);
     }
 }
 

@@ -1,5 +1,8 @@
 //! The binary `odeum`: reads arguments, files and signals, wires the crates together, and serves.
 
+mod admin;
+mod callback_settings;
+mod callbacks_command;
 mod cli;
 mod config;
 mod dev;
@@ -30,6 +33,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Serve(args) => serve::run(&args),
         Command::Token(args) => print_token(&args),
+        Command::Callbacks(args) => callbacks_command::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

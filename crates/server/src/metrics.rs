@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use odeum_api::ApiStatistics;
+use odeum_callback::CallbackStatistics;
 use odeum_node::{MediaStatistics, NodeStatistics};
 
 /// Everything that is shown.
@@ -12,6 +13,8 @@ pub(crate) struct Metrics {
     pub(crate) node: NodeStatistics,
     /// The Server API's counters.
     pub(crate) api: ApiStatistics,
+    /// The callbacks' counters.
+    pub(crate) callbacks: CallbackStatistics,
     /// WebSockets that are open.
     pub(crate) websockets: usize,
 }
@@ -98,62 +101,11 @@ impl Metrics {
     /// The page.
     pub(crate) fn to_text(&self) -> String {
         let mut page = Page::default();
-        let Self { node, api, websockets } = self;
-        page.one("odeum_rooms", Kind::Gauge, "Rooms", node.rooms);
-        page.one("odeum_users", Kind::Gauge, "Users logged in or about to be", node.users);
-        page.one("odeum_sessions", Kind::Gauge, "Sessions", node.sessions);
-        page.one("odeum_streams", Kind::Gauge, "Streams", node.streams);
-        page.one("odeum_websockets", Kind::Gauge, "WebSockets", *websockets as u64);
-        page.one(
-            "odeum_journal_entries",
-            Kind::Gauge,
-            "Events and rules not stored yet",
-            node.journal_entries,
-        );
-        page.one("odeum_journal_bytes", Kind::Gauge, "Their size in memory", node.journal_bytes);
-        let control = &node.control;
-        page.counter("odeum_logins_total", "Logins that succeeded", control.logins);
-        page.counter("odeum_notices_total", "Notices queued for clients", control.notices);
-        page.counter("odeum_clients_cut_total", "Clients cut: too slow", control.clients_cut);
-        page.counter("odeum_room_panics_total", "Rooms dropped by a panic", control.room_panics);
-        page.counter(
-            "odeum_room_worker_panics_total",
-            "Panics of room workers outside their rooms",
-            control.worker_panics,
-        );
-        page.counter(
-            "odeum_mailbox_refusals_total",
-            "Commands refused: mailbox full",
-            control.mailbox_refusals,
-        );
-        page.counter(
-            "odeum_media_refusals_total",
-            "Offers refused: media queue full",
-            control.media_refusals,
-        );
-        page.counter(
-            "odeum_events_refusals_total",
-            "Commands refused: too many events wait",
-            control.events_refusals,
-        );
-        page.counter(
-            "odeum_deadlines_passed_total",
-            "Commands given up at their deadline",
-            control.deadlines_passed,
-        );
-        page.counter("odeum_api_requests_total", "Requests at the gateway", api.requests);
-        page.counter("odeum_api_succeeded_total", "Answered with code 0", api.succeeded);
-        page.counter(
-            "odeum_api_failed_authentications_total",
-            "Not authentic",
-            api.failed_authentications,
-        );
-        page.counter("odeum_api_replays_total", "Nonces used twice", api.replays);
-        page.counter("odeum_api_retries_total", "Retries given the stored reply", api.retries);
-        page.counter("odeum_api_rate_limited_total", "Over a rate limit", api.rate_limited);
-        page.counter("odeum_api_failures_total", "Internal failures", api.failures);
+        page.rooms(&self.node, self.websockets);
+        page.server_api(&self.api);
+        page.callbacks(&self.callbacks);
         for (name, kind, help, read) in MEDIA {
-            page.per_worker(name, *kind, help, node.media.iter().map(read));
+            page.per_worker(name, *kind, help, self.node.media.iter().map(read));
         }
         page.text
     }
@@ -166,6 +118,101 @@ struct Page {
 }
 
 impl Page {
+    fn rooms(&mut self, node: &NodeStatistics, websockets: usize) {
+        self.gauge("odeum_rooms", "Rooms", node.rooms);
+        self.gauge("odeum_users", "Users logged in or about to be", node.users);
+        self.gauge("odeum_sessions", "Sessions", node.sessions);
+        self.gauge("odeum_streams", "Streams", node.streams);
+        self.gauge("odeum_websockets", "WebSockets", websockets as u64);
+        let entries = node.journal_entries;
+        self.gauge("odeum_journal_entries", "Events and rules not stored yet", entries);
+        self.gauge("odeum_journal_bytes", "Their size in memory", node.journal_bytes);
+        let control = &node.control;
+        for (name, help, value) in [
+            ("odeum_logins_total", "Logins that succeeded", control.logins),
+            ("odeum_notices_total", "Notices queued for clients", control.notices),
+            ("odeum_clients_cut_total", "Clients cut: too slow", control.clients_cut),
+            ("odeum_room_panics_total", "Rooms dropped by a panic", control.room_panics),
+            (
+                "odeum_room_worker_panics_total",
+                "Panics of room workers outside their rooms",
+                control.worker_panics,
+            ),
+            (
+                "odeum_mailbox_refusals_total",
+                "Commands refused: mailbox full",
+                control.mailbox_refusals,
+            ),
+            (
+                "odeum_media_refusals_total",
+                "Offers refused: media queue full",
+                control.media_refusals,
+            ),
+            (
+                "odeum_events_refusals_total",
+                "Commands refused: too many events wait",
+                control.events_refusals,
+            ),
+            (
+                "odeum_deadlines_passed_total",
+                "Commands given up at their deadline",
+                control.deadlines_passed,
+            ),
+        ] {
+            self.counter(name, help, value);
+        }
+    }
+
+    fn server_api(&mut self, api: &ApiStatistics) {
+        for (name, help, value) in [
+            ("odeum_api_requests_total", "Requests at the gateway", api.requests),
+            ("odeum_api_succeeded_total", "Answered with code 0", api.succeeded),
+            ("odeum_api_failed_authentications_total", "Not authentic", api.failed_authentications),
+            ("odeum_api_replays_total", "Nonces used twice", api.replays),
+            ("odeum_api_retries_total", "Retries given the stored reply", api.retries),
+            ("odeum_api_rate_limited_total", "Over a rate limit", api.rate_limited),
+            ("odeum_api_failures_total", "Internal failures", api.failures),
+        ] {
+            self.counter(name, help, value);
+        }
+    }
+
+    fn callbacks(&mut self, callbacks: &CallbackStatistics) {
+        let backlog = &callbacks.backlog;
+        let name = "odeum_callbacks_waiting";
+        self.head(name, Kind::Gauge, "Callbacks that wait for their receiver");
+        for (app, waiting) in &callbacks.waiting_by_app {
+            self.line(format_args!("{name}{{app=\"{app}\"}} {waiting}"));
+        }
+        self.gauge("odeum_callbacks_late", "Of them, those that have stepped aside", backlog.late);
+        self.gauge("odeum_callbacks_under_way", "Attempts under way", backlog.attempts);
+        let oldest = callbacks.oldest.map_or(0, |at| at.seconds());
+        let help = "Unix time of the event whose callback waits longest; 0 when none waits";
+        self.gauge("odeum_callbacks_oldest_timestamp_seconds", help, oldest);
+        let spilled = callbacks.spilled;
+        self.gauge("odeum_store_spilled_entries", "In memory while the store is away", spilled);
+        for (name, help, value) in [
+            ("odeum_callback_attempts_total", "Attempts made", callbacks.attempts),
+            (
+                "odeum_callback_attempts_failed_total",
+                "Attempts that failed",
+                callbacks.attempts_failed,
+            ),
+            ("odeum_callbacks_stored_total", "Callbacks stored", callbacks.stored),
+            ("odeum_callbacks_delivered_total", "Taken by a receiver", callbacks.delivered),
+            ("odeum_callbacks_failed_total", "Tried for the last time", callbacks.failed),
+            ("odeum_callbacks_dropped_total", "Given up", callbacks.dropped),
+            ("odeum_store_commits_total", "Commits", callbacks.commits),
+            ("odeum_store_commits_failed_total", "Commits that failed", callbacks.commits_failed),
+        ] {
+            self.counter(name, help, value);
+        }
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, value: u64) {
+        self.one(name, Kind::Gauge, help, value);
+    }
+
     fn counter(&mut self, name: &str, help: &str, value: u64) {
         self.one(name, Kind::Counter, help, value);
     }
@@ -214,7 +261,12 @@ mod tests {
             ..NodeStatistics::default()
         };
         let api = ApiStatistics { requests: 7, ..ApiStatistics::default() };
-        let text = Metrics { node, api, websockets: 5 }.to_text();
+        let callbacks = CallbackStatistics {
+            waiting_by_app: [(odeum_types::AppId(9), 4)].into(),
+            ..CallbackStatistics::default()
+        };
+        let text = Metrics { node, api, callbacks, websockets: 5 }.to_text();
+        assert!(text.contains("odeum_callbacks_waiting{app=\"9\"} 4\n"), "{text}");
         assert!(text.contains("# TYPE odeum_rooms gauge\nodeum_rooms 3\n"), "{text}");
         assert!(text.contains("odeum_websockets 5\n"));
         assert!(text.contains("odeum_api_requests_total 7\n"));

@@ -1,15 +1,23 @@
 //! SIGHUP: takes over what can change while rooms go on, and names what cannot.
 
 use odeum_auth::Apps;
+use odeum_callback::Callbacks;
 use odeum_node::NodeHandle;
 use tracing::{error, info, warn};
 
+use crate::callback_settings;
 use crate::config::{AppConfig, Config};
 use crate::serve::app_settings;
 
 /// Takes over the apps of `new`. Rooms stay untouched; a changed setting outside `[[apps]]` is
 /// named in the log and waits for a restart.
-pub(crate) fn apply(config: &mut Config, new: Config, apps: &Apps, node: &NodeHandle) {
+pub(crate) fn apply(
+    config: &mut Config,
+    new: Config,
+    apps: &Apps,
+    node: &NodeHandle,
+    callbacks: &Callbacks,
+) {
     for key in needs_restart(config, &new) {
         warn!(key, "changed in the file; it needs a restart");
     }
@@ -21,6 +29,7 @@ pub(crate) fn apply(config: &mut Config, new: Config, apps: &Apps, node: &NodeHa
         }
     }
     node.update_apps(app_settings(&new));
+    callbacks.update_settings(callback_settings::settings(&new));
     config.apps = new.apps;
     info!(apps = config.apps.len(), "the apps were read again");
 }

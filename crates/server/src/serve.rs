@@ -7,36 +7,39 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use axum::Router;
-use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
-use axum::routing::get;
 use odeum_api::ApiState;
 use odeum_auth::Apps;
+use odeum_callback::Callbacks;
 use odeum_node::{AppSettings, NodeConfig, NodeHandle};
 use odeum_room::DeleteStreamMode;
 use odeum_signal::SignalState;
+use odeum_store::Store;
 use odeum_types::{AppId, Redacted};
+use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tracing::{error, info, warn};
 
+use crate::admin::AdminState;
 use crate::cli::ServeArgs;
 use crate::config::{AppConfig, Config, DeleteStream};
 use crate::listener::Listener;
-use crate::metrics::Metrics;
 use crate::source::Source;
 use crate::tls::Certificate;
-use crate::{dev, event_log, logs, open_files, pages, reload, try_it, wall_clock};
+use crate::{
+    admin, callback_settings, dev, event_log, logs, open_files, pages, reload, try_it, wall_clock,
+};
 
 /// A stop is over by then, whatever still hangs (issue: within 5 s of SIGTERM).
 const STOP_WITHIN: Duration = Duration::from_millis(4_500);
 
 /// Of it, what the rooms may take to tell their users and hand over their last events.
 const ROOMS_CLOSE_WITHIN: Duration = Duration::from_millis(3_000);
+
+/// Of it, what callbacks on their way may take; what is left is sent after the next start.
+const CALLBACKS_END_WITHIN: Duration = Duration::from_millis(1_000);
 
 /// Connections of the operator at once.
 const ADMIN_CONNECTIONS_MAX: usize = 64;
@@ -157,6 +160,10 @@ struct Server {
     node: NodeHandle,
     /// Who may call and log in.
     apps: Apps,
+    /// Stores what happens and tells receivers.
+    callbacks: Callbacks,
+    /// Where `--dev` keeps what ends with it.
+    _throw_away: Option<TempDir>,
     /// The certificate, when TLS is on.
     certificate: Option<Arc<Certificate>>,
     /// True once the server closes.
@@ -173,17 +180,24 @@ impl Server {
         let certificate = config.tls.as_ref().map(Certificate::load).transpose().context("tls")?;
         let socket = bind("listen", config.listen).await?;
         let admin_socket = bind("admin.listen", config.admin.listen).await?;
-        let (node, events) = NodeHandle::start(node_config(&config)).context("media.listen")?;
-        tokio::spawn(event_log::run(events));
+        let (store, throw_away) = open_store(&config, &mode)?;
+        let settings = callback_settings::settings(&config);
+        let limits = callback_settings::limits(&config.callbacks);
+        // Before rooms begin: it closes what the last process has left open.
+        let callbacks = Callbacks::start(store, settings, limits, wall_clock)?;
+        let (node, journal) = NodeHandle::start(node_config(&config)).context("media.listen")?;
+        tokio::spawn(event_log::run(journal, callbacks.clone()));
 
         let credentials = config.apps.iter().map(AppConfig::credentials);
         let apps = Apps::new(credentials.collect::<Result<Vec<_>, _>>()?);
         let api = ApiState::new(node.clone(), apps.clone(), Arc::new(wall_clock));
         let signal = SignalState::new(node.clone(), apps.clone(), signal_limits(&config));
-        let admin = admin_router(AdminState {
+        let admin = admin::router(AdminState {
             node: node.clone(),
             api: api.clone(),
             signal: signal.clone(),
+            callbacks: callbacks.clone(),
+            token: config.admin.token.clone(),
         });
         let api = odeum_api::router(api);
         let mut router = api
@@ -217,7 +231,18 @@ impl Server {
         // One line that a program can read: the real addresses, whatever port was asked for.
         println!("listening {scheme}={http} media={} admin={admin_address}", media.join(","));
         info!(%http, %admin_address, media = media.join(","), apps = config.apps.len(), "ready");
-        Ok(Self { config, mode, node, apps, certificate, closing, listeners, signals })
+        Ok(Self {
+            config,
+            mode,
+            node,
+            apps,
+            callbacks,
+            _throw_away: throw_away,
+            certificate,
+            closing,
+            listeners,
+            signals,
+        })
     }
 
     async fn run(mut self) -> anyhow::Result<()> {
@@ -239,7 +264,9 @@ impl Server {
             return;
         };
         match load(file) {
-            Ok(new) => reload::apply(&mut self.config, new, &self.apps, &self.node),
+            Ok(new) => {
+                reload::apply(&mut self.config, new, &self.apps, &self.node, &self.callbacks);
+            }
             Err(error) => error!("the configuration stays as it was: {error:#}"),
         }
         let Some(certificate) = &self.certificate else { return };
@@ -250,11 +277,12 @@ impl Server {
     }
 
     async fn stop(self) {
-        let Self { node, closing, listeners, .. } = self;
+        let Self { node, callbacks, closing, listeners, .. } = self;
         let ended = async {
             // The rooms first: while they tell their users, a backend's call is answered with 5018
             // and not with a refused connection.
             node.shutdown(ROOMS_CLOSE_WITHIN).await;
+            callbacks.shutdown(CALLBACKS_END_WITHIN).await;
             closing.send_replace(true);
             for listener in listeners {
                 if let Err(error) = listener.await {
@@ -269,33 +297,16 @@ impl Server {
     }
 }
 
+/// The store in `data_dir`; in `--dev` one that ends with the process.
+fn open_store(config: &Config, mode: &Mode) -> anyhow::Result<(Store, Option<TempDir>)> {
+    let throw_away = match mode {
+        Mode::File(_) => None,
+        Mode::Dev(_) => Some(TempDir::with_prefix("odeum-dev-").context("a folder for --dev")?),
+    };
+    let folder = throw_away.as_ref().map_or(config.data_dir.as_path(), TempDir::path);
+    Ok((Store::open(folder).context("data_dir")?, throw_away))
+}
+
 async fn bind(key: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
     Listener::bind(address).await.with_context(|| format!("{key} = {address}"))
-}
-
-/// What the operator's pages read.
-#[derive(Clone)]
-struct AdminState {
-    node: NodeHandle,
-    api: ApiState,
-    signal: SignalState,
-}
-
-fn admin_router(state: AdminState) -> Router {
-    Router::new().route("/metrics", get(metrics)).route("/healthz", get(health)).with_state(state)
-}
-
-async fn metrics(State(state): State<AdminState>) -> impl IntoResponse {
-    let node = state.node.statistics().await;
-    let api = state.api.statistics();
-    let metrics = Metrics { node, api, websockets: state.signal.connections() };
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.to_text())
-}
-
-async fn health(State(state): State<AdminState>) -> impl IntoResponse {
-    if state.node.is_healthy() {
-        (StatusCode::OK, "ok\n")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "a media worker is down, or the server is closing\n")
-    }
 }

@@ -44,15 +44,49 @@ struct Log {
 }
 
 impl Server {
-    /// Starts one on `127.0.0.1` with one app.
+    /// Starts one on `127.0.0.1` with one app and an empty data folder.
     pub(crate) fn start(name: &str) -> Self {
-        let free = "listen = \"127.0.0.1:0\"\n";
+        Self::start_with(name, "")
+    }
+
+    /// As [`Server::start`], with more lines for the app and tables behind it.
+    pub(crate) fn start_with(name: &str, more: &str) -> Self {
+        let data = data_folder(name);
+        if data.exists() {
+            std::fs::remove_dir_all(&data).expect("the folder can be written");
+        }
+        Self::restart_with(name, more)
+    }
+
+    /// As [`Server::start_with`], with the data that an earlier one of the same name left.
+    pub(crate) fn restart_with(name: &str, more: &str) -> Self {
         let app = format!("[[apps]]\napp_id = {APP}\nserver_secret = \"{SECRET}\"\n");
-        let text = format!("{free}[media]\n{free}[admin]\n{free}{app}environment = \"any\"\n");
-        let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.toml"));
-        std::fs::write(&file, text).expect("the folder can be written");
+        let text = format!("{}{app}environment = \"any\"\n{more}", head(name));
+        let file = write_file(&format!("{name}.toml"), &text);
+        Self::run(&["serve", "--config", &file.to_string_lossy()])
+    }
+
+    /// As [`Server::start_with`], with an admin token.
+    pub(crate) fn start_with_admin(name: &str, token: &str, more: &str) -> Self {
+        drop(std::fs::remove_dir_all(data_folder(name)));
+        let app = format!("[[apps]]\napp_id = {APP}\nserver_secret = \"{SECRET}\"\n");
+        // [admin] is the head's last table.
+        let text = format!("{}token = \"{token}\"\n{app}{more}", head(name));
+        let file = write_file(&format!("{name}.toml"), &text);
+        Self::run(&["serve", "--config", &file.to_string_lossy()])
+    }
+
+    /// Starts one as somebody who tries it does.
+    pub(crate) fn dev() -> Self {
+        let free = "127.0.0.1:0";
+        let ports = ["--listen", free, "--media-listen", free, "--admin-listen", free];
+        Self::run(&[&["serve", "--dev"][..], &ports[..]].concat())
+    }
+
+    /// Runs the binary with these arguments until it listens.
+    pub(crate) fn run(arguments: &[&str]) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_odeum"))
-            .args(["serve", "--config", &file.to_string_lossy()])
+            .args(arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -77,16 +111,15 @@ impl Server {
         Self { http, media, admin, process, log }
     }
 
-    /// Where clients open their WebSocket.
-    pub(crate) fn signal_url(&self) -> String {
-        format!("ws://{}/signal", self.http)
+    /// Sends it a signal, such as `-HUP`.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([name, &self.process.id().to_string()]).status();
+        assert!(sent.expect("kill is there").success());
     }
 
-    /// Asks it to end, and gives how it ended.
+    /// Waits until it has ended, and gives how.
     #[expect(clippy::disallowed_methods, reason = "another process is waited for, to a deadline")]
-    pub(crate) fn terminate(&mut self) -> ExitStatus {
-        let told = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status();
-        assert!(told.expect("kill is there").success());
+    pub(crate) fn wait(&mut self) -> ExitStatus {
         let began = Instant::now();
         loop {
             if let Some(status) = self.process.try_wait().expect("it is our child") {
@@ -95,6 +128,23 @@ impl Server {
             assert!(began.elapsed() < PATIENCE, "the server does not end");
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// Asks it to end, and gives how it ended.
+    pub(crate) fn terminate(&mut self) -> ExitStatus {
+        self.signal("-TERM");
+        self.wait()
+    }
+
+    /// Ends it as a crash does, without a word.
+    pub(crate) fn kill(&mut self) {
+        self.signal("-KILL");
+        self.wait();
+    }
+
+    /// Where clients open their WebSocket.
+    pub(crate) fn signal_url(&self) -> String {
+        format!("ws://{}/signal", self.http)
     }
 
     /// Memory that it has in use, in bytes.
@@ -190,11 +240,34 @@ pub(crate) fn token(user: &str) -> String {
 
 /// A GET without TLS; the whole reply as text.
 pub(crate) fn get(address: SocketAddr, path: &str) -> String {
+    get_of_host(address, path, "localhost")
+}
+
+/// As [`get`], under this name of the server.
+pub(crate) fn get_of_host(address: SocketAddr, path: &str, host: &str) -> String {
     let mut stream = TcpStream::connect(address).expect("it listens");
     stream.set_read_timeout(Some(PATIENCE)).expect("not zero");
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")
         .expect("it reads");
     let mut reply = String::new();
     stream.read_to_string(&mut reply).expect("it answers and closes");
     reply
+}
+
+/// The lines of a configuration before its apps: free ports and a data folder of its own.
+pub(crate) fn head(name: &str) -> String {
+    let free = "listen = \"127.0.0.1:0\"\n";
+    format!("{free}data_dir = {:?}\n[media]\n{free}[admin]\n{free}", data_folder(name))
+}
+
+/// Where the server of this name keeps its data.
+pub(crate) fn data_folder(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-data"))
+}
+
+/// A file of these tests, with `text`.
+pub(crate) fn write_file(name: &str, text: &str) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&path, text).expect("the folder can be written");
+    path
 }
