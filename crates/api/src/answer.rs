@@ -6,18 +6,31 @@ use std::sync::Arc;
 
 use odeum_auth::AppCredentials;
 use odeum_proto::return_code::{gateway, room};
-use odeum_types::{Redacted, RoomId, UnixMillis};
+use odeum_types::{AppId, Redacted, RoomId, UnixMillis};
+use serde_json::Value;
 use tokio::sync::watch;
 use tracing::{Instrument, Span};
 
 use crate::call::{Answer, Call, internal, refused};
-use crate::query::{Fields, Once};
-use crate::rate_limit::{Caller, Column, Exceeded};
+use crate::query::{Fields, Given, Once};
+use crate::rate_limit::{Caller, Exceeded};
 use crate::refusal::Refusal;
 use crate::replay::{Claim, Ticket};
 use crate::request_id::RequestId;
 use crate::statistics::count;
-use crate::{Action, ApiState, gateway as checks};
+use crate::{ApiState, gateway as checks};
+
+/// An authentic request of which nothing else is known yet.
+struct Incoming {
+    /// What the API works with.
+    state: ApiState,
+    /// Whose request.
+    app: AppId,
+    /// Its number.
+    request_id: RequestId,
+    /// What it says.
+    fields: Arc<Fields>,
+}
 
 /// Answers a request. Its reply is made even when the caller goes away meanwhile, so that a retry
 /// finds it and does not act twice.
@@ -56,8 +69,8 @@ pub(crate) async fn answer(state: &ApiState, fields: Fields, source: Option<IpAd
         Claim::New(ticket) => {
             let credentials = Arc::clone(&authentic.credentials);
             let fields = Arc::new(fields);
-            let call = Call { state: state.clone(), app, request_id, fields };
-            complete(call, credentials, now, ticket).await
+            let incoming = Incoming { state: state.clone(), app, request_id, fields };
+            complete(incoming, credentials, now, ticket).await
         }
     }
 }
@@ -69,17 +82,17 @@ async fn wait(mut receiver: watch::Receiver<Option<Arc<str>>>) -> Option<Answer>
 
 /// Answers a new request in a task of its own and stores the reply.
 async fn complete(
-    call: Call,
+    incoming: Incoming,
     credentials: Arc<AppCredentials>,
     now: UnixMillis,
     ticket: Ticket,
 ) -> Answer {
-    let request_id = call.request_id;
-    let state = call.state.clone();
-    let span = span(&call);
+    let request_id = incoming.request_id;
+    let state = incoming.state.clone();
+    let span = span(&incoming);
     let task = async move {
-        let state = call.state.clone();
-        let answer = match run(call, &credentials, now).await {
+        let state = incoming.state.clone();
+        let answer = match run(incoming, &credentials, now).await {
             Ok(answer) => {
                 count(&state.0.counters.succeeded);
                 tracing::debug!("answered");
@@ -103,11 +116,17 @@ async fn complete(
     }
 }
 
-async fn run(call: Call, credentials: &AppCredentials, now: UnixMillis) -> Result<Answer, Refusal> {
-    let action = checks::action(&call.fields)?;
-    let column = checks::environment(&call.fields, credentials.environment)?;
+async fn run(
+    incoming: Incoming,
+    credentials: &AppCredentials,
+    now: UnixMillis,
+) -> Result<Answer, Refusal> {
+    let Incoming { state, app, request_id, fields } = incoming;
+    let action = checks::action(&fields)?;
+    let column = checks::environment(&fields, credentials.environment, action.group)?;
     checks::service(credentials, action)?;
-    take_allowance(&call, credentials, action, column, now)?;
+    let call = Call { state, app, request_id, fields, action, column };
+    take_allowance(&call, credentials, now)?;
     (action.run)(call).await
 }
 
@@ -116,12 +135,11 @@ async fn run(call: Call, credentials: &AppCredentials, now: UnixMillis) -> Resul
 fn take_allowance(
     call: &Call,
     credentials: &AppCredentials,
-    action: &'static Action,
-    column: Column,
     now: UnixMillis,
 ) -> Result<(), Refusal> {
+    let (action, column) = (call.action, call.column);
     let own = credentials.calls_per_second.get(action.name).copied();
-    let per_second = own.unwrap_or_else(|| action.limits.per_second(column));
+    let per_second = own.unwrap_or_else(|| action.limits.of(column));
     let room = match action.limits.per_room {
         Some(limit) => room_of(call).map(|room| (room, limit)),
         None => None,
@@ -131,7 +149,7 @@ fn take_allowance(
     let taken = call.state.0.limiter.take(now, caller, per_second, room);
     let (code, whose) = match taken {
         Ok(()) => return Ok(()),
-        Err(Exceeded::App) => (room::APP_RATE_LIMIT, "the AppId"),
+        Err(Exceeded::App) => (checks::rate_limit_code(action.group), "the AppId"),
         Err(Exceeded::Room) => (room::ROOM_RATE_LIMIT, "the room"),
     };
     count(&call.state.0.counters.rate_limited);
@@ -139,12 +157,15 @@ fn take_allowance(
 }
 
 fn room_of(call: &Call) -> Option<RoomId> {
-    let text = call.parameters().ok()?.optional("RoomId").ok()??;
-    RoomId::parse(&text).ok()
+    match call.fields.given("RoomId")? {
+        Given::Query([text]) => RoomId::parse(text).ok(),
+        Given::Body(Value::String(text)) => RoomId::parse(text).ok(),
+        Given::Query(_) | Given::Body(_) => None,
+    }
 }
 
 /// The span of a request: every log line inside has its number and, once they are read, its ids.
-fn span(call: &Call) -> Span {
+fn span(call: &Incoming) -> Span {
     use tracing::field::Empty;
     let action = match call.fields.common("Action") {
         Once::Text(name) => name.get(..64).unwrap_or(name),

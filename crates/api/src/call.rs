@@ -8,11 +8,12 @@ use odeum_proto::return_code::{ReturnCode, gateway, room};
 use odeum_types::{AppId, RoomId};
 use serde::Serialize;
 
-use crate::ApiState;
 use crate::parameters::Parameters;
 use crate::query::Fields;
+use crate::rate_limit::Column;
 use crate::refusal::Refusal;
 use crate::request_id::RequestId;
+use crate::{Action, ApiState};
 
 /// An authentic call that may be answered now.
 pub(crate) struct Call {
@@ -24,6 +25,10 @@ pub(crate) struct Call {
     pub(crate) request_id: RequestId,
     /// What it says.
     pub(crate) fields: Arc<Fields>,
+    /// What is called.
+    pub(crate) action: &'static Action,
+    /// In which environment.
+    pub(crate) column: Column,
 }
 
 /// The body of a reply.
@@ -33,7 +38,7 @@ pub(crate) struct Answer(pub(crate) Arc<str>);
 impl Call {
     /// The call's parameters.
     pub(crate) fn parameters(&self) -> Result<Parameters<'_>, Refusal> {
-        Parameters::new(&self.fields)
+        Parameters::new(&self.fields, self.action.parameters, self.app, self.column)
     }
 
     /// The rooms.

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use odeum_auth::{AppCredentials, Apps, Environment, Service};
-use odeum_proto::return_code::{Group, gateway};
+use odeum_proto::return_code::{Group, ReturnCode, gateway, media_service, room};
 use odeum_types::{AppId, UnixMillis};
 
 use crate::parameters::parse_flag;
@@ -164,9 +164,14 @@ pub(crate) fn action(fields: &Fields) -> Result<&'static Action, Refusal> {
 
 /// The rate column that the request falls under (ruling 6).
 ///
-/// # Errors Code 2 when IsTest is neither true nor false, 100000016 when the app does not have that
-/// environment.
-pub(crate) fn environment(fields: &Fields, own: Environment) -> Result<Column, Refusal> {
+/// # Errors
+/// When IsTest is neither true nor false: code 2, in the media service 30004. 100000016 when the
+/// app does not have that environment.
+pub(crate) fn environment(
+    fields: &Fields,
+    own: Environment,
+    group: Group,
+) -> Result<Column, Refusal> {
     let asked = match fields.common("IsTest") {
         Once::Missing => None,
         Once::Text(text) => Some(parse_flag(text)),
@@ -176,7 +181,9 @@ pub(crate) fn environment(fields: &Fields, own: Environment) -> Result<Column, R
         None => None,
         Some(Some(true)) => Some(Column::Test),
         Some(Some(false)) => Some(Column::Production),
-        Some(None) => return Err(Refusal::bad("IsTest is neither true nor false")),
+        Some(None) => {
+            return Err(Refusal::new(is_test_code(group), "IsTest is neither true nor false"));
+        }
     };
     match (own, asked) {
         (Environment::Production | Environment::Any, None) => Ok(Column::Production),
@@ -190,6 +197,36 @@ pub(crate) fn environment(fields: &Fields, own: Environment) -> Result<Column, R
         (Environment::Test, Some(Column::Production)) => {
             Err(Refusal::new(gateway::WRONG_ENVIRONMENT, "the app has no production environment"))
         }
+    }
+}
+
+/// The code for an IsTest that says nothing.
+pub(crate) fn is_test_code(group: Group) -> ReturnCode {
+    match group {
+        Group::MediaService => media_service::IS_TEST_BAD,
+        Group::Gateway
+        | Group::Room
+        | Group::MediaFile
+        | Group::Mix
+        | Group::Moderation
+        | Group::Recording
+        | Group::Scene
+        | Group::Client => room::PARAMETER_BAD,
+    }
+}
+
+/// The code for too many calls of an action for the AppId (ruling 7).
+pub(crate) fn rate_limit_code(group: Group) -> ReturnCode {
+    match group {
+        Group::MediaService => media_service::RATE_LIMIT,
+        Group::Gateway
+        | Group::Room
+        | Group::MediaFile
+        | Group::Mix
+        | Group::Moderation
+        | Group::Recording
+        | Group::Scene
+        | Group::Client => room::APP_RATE_LIMIT,
     }
 }
 
@@ -377,7 +414,7 @@ mod tests {
             (Production, "IsTest=no", Err(2)),
             (Any, "IsTest=true&IsTest=true", Err(2)),
         ] {
-            let column = environment(&Fields::parse(query, None), own);
+            let column = environment(&Fields::parse(query, None), own, Group::Room);
             let column = column.map_err(|refusal| refusal.code.number);
             assert_eq!(column, expected, "{own:?} {query}");
         }

@@ -3,8 +3,10 @@
 //! - [`router`] serves it; [`ApiState`] is what it needs.
 //! - `gateway`: the checks before every action, in the contract's order; `replay`: a request acts
 //!   once; `rate_limit`: how often; `answer`: the way through all of them.
-//! - `actions`: one file per action: its parameters, its command, its reply, its codes.
-//! - `ACTIONS`, in this file: the table of all actions.
+//! - `actions`: one file per action: its declaration, its command, its reply, its codes; `ACTIONS`,
+//!   in this file, is the table of all.
+//! - `openapi`: the same declarations as OpenAPI documents, served beside `/`.
+//! - `parameter`, `parameters`: what an action declares that it reads, and the reading.
 //!
 //! The invariant: an action runs only for a request that is authentic, in time, inside its app's
 //! limits and not answered before; and every reply to a request that reached the gateway is HTTP
@@ -31,6 +33,8 @@ mod call;
 mod failures;
 mod gateway;
 mod http;
+mod openapi;
+mod parameter;
 mod parameters;
 mod query;
 mod rate_limit;
@@ -42,18 +46,19 @@ mod statistics;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
-use axum::routing::any;
+use axum::routing::{any, get};
 use odeum_auth::Apps;
 use odeum_node::NodeHandle;
-use odeum_proto::return_code::Group;
+use odeum_proto::return_code::{Group, ReturnCode};
 use odeum_types::UnixMillis;
+use schemars::{JsonSchema, Schema};
 
 use call::{Answer, Call};
 use failures::FailureLog;
-use rate_limit::{Limits, RateLimiter, RoomLimit};
+use parameter::Parameter;
+use rate_limit::{Limits, RateLimiter};
 use refusal::Refusal;
 use replay::NonceStore;
 use request_id::RequestIds;
@@ -62,7 +67,11 @@ pub use statistics::ApiStatistics;
 /// The Server API at `/`. A `ConnectInfo<SocketAddr>` among a request's extensions tells failed
 /// authentications of different sources apart; without it they count as one source.
 pub fn router(state: ApiState) -> Router {
-    Router::new().route("/", any(http::serve)).with_state(state)
+    Router::new()
+        .route("/", any(http::serve))
+        .with_state(state)
+        .route("/openapi.json", get(openapi::serve_index))
+        .route("/openapi/{file}", get(openapi::serve_action))
 }
 
 /// Tells the time: the system's in the server, a test's own in tests.
@@ -112,7 +121,7 @@ impl ApiState {
     }
 }
 
-/// An action: all that stands about it outside its own file.
+/// An action as its own file declares it.
 #[derive(Debug)]
 pub(crate) struct Action {
     /// The contract's name.
@@ -121,6 +130,14 @@ pub(crate) struct Action {
     pub(crate) group: Group,
     /// How often it may be called.
     pub(crate) limits: Limits,
+    /// What it does, as a sentence.
+    pub(crate) summary: &'static str,
+    /// What it reads.
+    pub(crate) parameters: &'static [Parameter],
+    /// The shape of its `Data`, if it has any.
+    pub(crate) data: Option<fn() -> Schema>,
+    /// Its own codes, beside those of the gateway, of its parameters and of its rate limit.
+    pub(crate) codes: &'static [ReturnCode],
     /// Answers it.
     pub(crate) run: Run,
 }
@@ -132,60 +149,40 @@ pub(crate) type Run = fn(Call) -> Running;
 pub(crate) type Running = Pin<Box<dyn Future<Output = Result<Answer, Refusal>> + Send>>;
 
 /// Every action of this version.
-pub(crate) const ACTIONS: &[Action] = &[
-    Action {
-        name: "AddStream",
-        group: Group::Room,
-        limits: per_second(10, Some(1)),
-        run: |call| Box::pin(actions::add_stream::answer(call)),
-    },
-    Action {
-        name: "CloseRoom",
-        group: Group::Room,
-        limits: per_second(1, Some(1)),
-        run: |call| Box::pin(actions::close_room::answer(call)),
-    },
-    Action {
-        name: "DeleteStream",
-        group: Group::Room,
-        limits: per_second(10, Some(1)),
-        run: |call| Box::pin(actions::delete_stream::answer(call)),
-    },
-    Action {
-        name: "DescribeSimpleStreamList",
-        group: Group::Room,
-        limits: and_per_room(per_second(50, None), 1, Duration::from_secs(10)),
-        run: |call| Box::pin(actions::describe_simple_stream_list::answer(call)),
-    },
-    Action {
-        name: "DescribeUserList",
-        group: Group::Room,
-        limits: and_per_room(per_second(200, None), 1, Duration::from_secs(1)),
-        run: |call| Box::pin(actions::describe_user_list::answer(call)),
-    },
-    Action {
-        name: "DescribeUserNum",
-        group: Group::Room,
-        limits: per_second(10, Some(1)),
-        run: |call| Box::pin(actions::describe_user_num::answer(call)),
-    },
-    Action {
-        name: "DescribeUsers",
-        group: Group::Room,
-        limits: per_second(10, None),
-        run: |call| Box::pin(actions::describe_users::answer(call)),
-    },
-    Action {
-        name: "KickoutUser",
-        group: Group::Room,
-        limits: per_second(50, None),
-        run: |call| Box::pin(actions::kickout_user::answer(call)),
-    },
+pub(crate) static ACTIONS: &[Action] = &[
+    actions::add_stream::ACTION,
+    actions::close_room::ACTION,
+    actions::delete_stream::ACTION,
+    actions::describe_simple_stream_list::ACTION,
+    actions::describe_user_list::ACTION,
+    actions::describe_user_num::ACTION,
+    actions::describe_users::ACTION,
+    actions::kickout_user::ACTION,
 ];
 
 /// The names of the actions that this version answers.
 pub fn action_names() -> impl Iterator<Item = &'static str> {
     ACTIONS.iter().map(|action| action.name)
+}
+
+/// The JSON Schema of an action's `Data`.
+pub(crate) fn schema<T: JsonSchema>() -> Schema {
+    schemars::generate::SchemaSettings::draft2020_12()
+        .with(|settings| settings.inline_subschemas = true)
+        .into_generator()
+        .into_root_schema_for::<T>()
+}
+
+#[cfg(test)]
+impl Action {
+    /// The action's parameters in a request of app 7 in production.
+    pub(crate) fn parameters<'a>(
+        &self,
+        fields: &'a query::Fields,
+    ) -> Result<parameters::Parameters<'a>, Refusal> {
+        let app = odeum_types::AppId(7);
+        parameters::Parameters::new(fields, self.parameters, app, rate_limit::Column::Production)
+    }
 }
 
 /// Actions of the contract that this version does not have; they are refused by name.
@@ -242,11 +239,3 @@ pub(crate) const NOT_IN_THIS_VERSION: &[&str] = &[
     "UpdateLayout",
     "UpdateWhiteboard",
 ];
-
-const fn per_second(per_second: u32, per_second_test: Option<u32>) -> Limits {
-    Limits { per_second, per_second_test, per_room: None }
-}
-
-const fn and_per_room(limits: Limits, count: u32, window: Duration) -> Limits {
-    Limits { per_room: Some(RoomLimit { count, window }), ..limits }
-}

@@ -48,8 +48,18 @@ pub(crate) struct RoomLimit {
 }
 
 impl Limits {
+    /// So many a second, and another figure in the test environment if there is one.
+    pub(crate) const fn per_second(per_second: u32, per_second_test: Option<u32>) -> Self {
+        Self { per_second, per_second_test, per_room: None }
+    }
+
+    /// And so many for one room in this time.
+    pub(crate) const fn and_per_room(self, count: u32, window: Duration) -> Self {
+        Self { per_room: Some(RoomLimit { count, window }), ..self }
+    }
+
     /// The app's figure for a column.
-    pub(crate) fn per_second(&self, column: Column) -> u32 {
+    pub(crate) fn of(&self, column: Column) -> u32 {
         match column {
             Column::Production => self.per_second,
             Column::Test => self.per_second_test.unwrap_or(self.per_second),
@@ -258,9 +268,9 @@ mod tests {
     #[test]
     fn without_a_test_figure_the_production_figure_serves() {
         let limits = Limits { per_second: 50, per_second_test: None, per_room: None };
-        assert_eq!(limits.per_second(Column::Test), 50);
+        assert_eq!(limits.of(Column::Test), 50);
         let limits = Limits { per_second_test: Some(1), ..limits };
-        assert_eq!(limits.per_second(Column::Test), 1);
-        assert_eq!(limits.per_second(Column::Production), 50);
+        assert_eq!(limits.of(Column::Test), 1);
+        assert_eq!(limits.of(Column::Production), 50);
     }
 }

@@ -3,6 +3,7 @@
 //! Requests have no shapes here: they are texts in a query or values in a JSON body, and become
 //! domain types at the edge, in one file per action.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// `Message` of a call that succeeded.
@@ -31,7 +32,7 @@ pub struct Reply<D> {
 pub enum NoData {}
 
 /// `Data` of DescribeSimpleStreamList.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct SimpleStreamList {
     /// The room's streams, oldest first.
@@ -39,7 +40,7 @@ pub struct SimpleStreamList {
 }
 
 /// A stream of a room's list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct SimpleStream {
     /// Its id.
@@ -55,7 +56,7 @@ pub struct SimpleStream {
 }
 
 /// `Data` of DescribeUserList.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct UserList {
     /// What to ask with for the next page; empty at the end.
@@ -65,7 +66,7 @@ pub struct UserList {
 }
 
 /// A user of a room.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct ListedUser {
     /// Its id.
@@ -77,7 +78,7 @@ pub struct ListedUser {
 }
 
 /// `Data` of DescribeUserNum.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct UserCounts {
     /// One per room asked for, in that order.
@@ -85,7 +86,7 @@ pub struct UserCounts {
 }
 
 /// How many users a room has.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct UserCount {
     /// The room.
@@ -97,7 +98,7 @@ pub struct UserCount {
 }
 
 /// `Data` of DescribeUsers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct UserStatuses {
     /// One per user asked for, in that order.
@@ -105,7 +106,7 @@ pub struct UserStatuses {
 }
 
 /// Whether a user is in the room.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct UserStatus {
     /// The user.

@@ -1,25 +1,45 @@
 //! AddStream: puts a stream without media into a room's list (ruling 14).
 
-use odeum_proto::return_code::room;
+use odeum_proto::return_code::{Group, room};
 use odeum_room::{AddStream, AddStreamError};
 use odeum_types::RoomId;
 
+use crate::Action;
 use crate::call::{Answer, Call, Effect, not_carried_out};
+use crate::parameter::{Kind, Parameter, ROOM_ID, STREAM_ID};
 use crate::parameters::Parameters;
+use crate::rate_limit::Limits;
 use crate::refusal::Refusal;
 
-/// Longest StreamTitle, in bytes.
-const TITLE_BYTES_MAX: usize = 127;
-
-/// Longest ExtraInfo, in bytes (ruling 24).
-const EXTRA_INFO_BYTES_MAX: usize = 1024;
-
 /// Whether moderation may pull the stream; there is none in this version, so it is only checked.
-#[derive(Debug, Clone, Copy)]
-enum CensorFlag {
-    Allowed,
-    NotAllowed,
-}
+const CENSOR_FLAG: Kind =
+    Kind::Choice { of: &[(0, "allowed"), (1, "not allowed")], default: Some(0) };
+
+pub(crate) const ACTION: Action = Action {
+    name: "AddStream",
+    group: Group::Room,
+    limits: Limits::per_second(10, Some(1)),
+    summary: "Puts a stream without media into a room's list.",
+    parameters: &[
+        ROOM_ID,
+        Parameter::new("UserId", Kind::User, "In whose name; need not be in the room."),
+        Parameter::new("UserName", Kind::UserName, "That user's name.").optional(),
+        STREAM_ID,
+        Parameter::new("StreamTitle", Kind::Text { bytes_max: 127 }, "Its title.").optional(),
+        // Ruling 24.
+        Parameter::new("ExtraInfo", Kind::Text { bytes_max: 1_024 }, "Its extra info.").optional(),
+        Parameter::new("CensorFlag", CENSOR_FLAG, "Whether moderation may pull it.").optional(),
+    ],
+    data: None,
+    codes: &[
+        room::ROOM_UNKNOWN,
+        room::STREAM_NOT_SET,
+        room::STREAM_NOT_DELETED,
+        room::STREAM_OF_ANOTHER_USER,
+        room::ROOM_IN_TRANSITION,
+    ],
+    run: |call| Box::pin(answer(call)),
+};
 
 fn parse(parameters: Parameters<'_>) -> Result<(RoomId, AddStream), Refusal> {
     let room = parameters.room()?;
@@ -27,14 +47,14 @@ fn parse(parameters: Parameters<'_>) -> Result<(RoomId, AddStream), Refusal> {
         user: parameters.user()?,
         user_name: parameters.user_name()?,
         stream: parameters.stream()?,
-        title: parameters.text("StreamTitle", TITLE_BYTES_MAX)?,
-        extra_info: parameters.text("ExtraInfo", EXTRA_INFO_BYTES_MAX)?,
+        title: parameters.text("StreamTitle")?,
+        extra_info: parameters.text("ExtraInfo")?,
     };
-    parameters.choice("CensorFlag", CensorFlag::Allowed, CensorFlag::NotAllowed)?;
+    parameters.choice("CensorFlag")?;
     Ok((room, add))
 }
 
-pub(crate) async fn answer(call: Call) -> Result<Answer, Refusal> {
+async fn answer(call: Call) -> Result<Answer, Refusal> {
     let (id, add) = parse(call.parameters()?)?;
     let command = call.node().command(call.app, &id, move |now, room, claims| {
         room.add_stream(now, &mut claims.lock(), add)
@@ -83,7 +103,7 @@ mod tests {
             ("RoomId=r&UserId=u".to_owned(), 2),
         ] {
             let fields = Fields::parse(&query, None);
-            let parsed = Parameters::new(&fields).and_then(parse);
+            let parsed = ACTION.parameters(&fields).and_then(parse);
             assert_eq!(parsed.err().map_or(0, |refusal| refusal.code.number), code, "{query}");
         }
     }

@@ -2,14 +2,32 @@
 
 use std::sync::Arc;
 
-use odeum_proto::return_code::room;
+use odeum_proto::return_code::{Group, room};
 use odeum_room::RoomCloseNotice;
 use odeum_types::RoomId;
 
-use crate::actions::kickout_user::CUSTOM_REASON_BYTES_MAX;
+use crate::Action;
 use crate::call::{Answer, Call, Effect, not_carried_out};
+use crate::parameter::{CUSTOM_REASON, Kind, Parameter, ROOM_ID};
 use crate::parameters::Parameters;
+use crate::rate_limit::Limits;
 use crate::refusal::Refusal;
+
+pub(crate) const ACTION: Action = Action {
+    name: "CloseRoom",
+    group: Group::Room,
+    limits: Limits::per_second(1, Some(1)),
+    summary: "Takes every user out of a room; the room is gone.",
+    parameters: &[
+        ROOM_ID,
+        CUSTOM_REASON,
+        Parameter::new("RoomCloseCallback", Kind::Flag, "Whether room_close is sent as well.")
+            .optional(),
+    ],
+    data: None,
+    codes: &[room::FAILED, room::CLOSE_ROOM_UNKNOWN, room::ROOM_IN_TRANSITION],
+    run: |call| Box::pin(answer(call)),
+};
 
 struct CloseRoom {
     room: RoomId,
@@ -22,13 +40,13 @@ impl CloseRoom {
         let (send, skip) = (RoomCloseNotice::Send, RoomCloseNotice::Skip);
         Ok(Self {
             room: parameters.room()?,
-            custom_reason: parameters.text("CustomReason", CUSTOM_REASON_BYTES_MAX)?,
+            custom_reason: parameters.text("CustomReason")?,
             notice: parameters.flag("RoomCloseCallback", send, skip)?,
         })
     }
 }
 
-pub(crate) async fn answer(call: Call) -> Result<Answer, Refusal> {
+async fn answer(call: Call) -> Result<Answer, Refusal> {
     let CloseRoom { room: id, custom_reason, notice } = CloseRoom::parse(call.parameters()?)?;
     let command = call.node().command(call.app, &id, move |now, room, _| {
         room.close(now, &custom_reason, notice);
@@ -60,7 +78,7 @@ mod tests {
             ("RoomCloseCallback=true".to_owned(), 2),
         ] {
             let fields = Fields::parse(&query, None);
-            let parsed = Parameters::new(&fields).and_then(CloseRoom::parse);
+            let parsed = ACTION.parameters(&fields).and_then(CloseRoom::parse);
             assert_eq!(parsed.err().map_or(0, |refusal| refusal.code.number), code, "{query}");
         }
     }
@@ -73,7 +91,7 @@ mod tests {
             ("RoomId=r&RoomCloseCallback=true", RoomCloseNotice::Send),
         ] {
             let fields = Fields::parse(query, None);
-            let parsed = Parameters::new(&fields).and_then(CloseRoom::parse).unwrap();
+            let parsed = ACTION.parameters(&fields).and_then(CloseRoom::parse).unwrap();
             assert_eq!(parsed.notice, notice, "{query}");
         }
     }

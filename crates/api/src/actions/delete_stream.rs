@@ -1,12 +1,36 @@
 //! DeleteStream: takes a stream out of its room's list; its publisher stays (rulings 9 to 12).
 
-use odeum_proto::return_code::room;
+use odeum_proto::return_code::{Group, room};
 use odeum_room::DeleteStreamError;
 use odeum_types::{RoomId, StreamId};
 
+use crate::Action;
 use crate::call::{Answer, Call, Effect, not_carried_out};
+use crate::parameter::{Kind, Parameter, ROOM_ID, STREAM_ID};
 use crate::parameters::Parameters;
+use crate::rate_limit::Limits;
 use crate::refusal::Refusal;
+
+pub(crate) const ACTION: Action = Action {
+    name: "DeleteStream",
+    group: Group::Room,
+    limits: Limits::per_second(10, Some(1)),
+    summary: "Takes a stream out of its room's list; its publisher stays in the room.",
+    parameters: &[
+        ROOM_ID,
+        Parameter::new("UserId", Kind::User, "The operator; need not be in the room."),
+        Parameter::new("UserName", Kind::UserName, "The operator's name.").optional(),
+        STREAM_ID,
+    ],
+    data: None,
+    codes: &[
+        room::ROOM_UNKNOWN,
+        room::STREAM_UNKNOWN,
+        room::STREAM_NOT_DELETED,
+        room::ROOM_IN_TRANSITION,
+    ],
+    run: |call| Box::pin(answer(call)),
+};
 
 struct DeleteStream {
     room: RoomId,
@@ -24,7 +48,7 @@ impl DeleteStream {
     }
 }
 
-pub(crate) async fn answer(call: Call) -> Result<Answer, Refusal> {
+async fn answer(call: Call) -> Result<Answer, Refusal> {
     let DeleteStream { room: id, stream } = DeleteStream::parse(call.parameters()?)?;
     let command =
         call.node().command(call.app, &id, move |now, room, _| room.delete_stream(now, &stream));
@@ -69,7 +93,7 @@ mod tests {
             (&long_room, 3),
         ] {
             let fields = Fields::parse(query, None);
-            let parsed = Parameters::new(&fields).and_then(DeleteStream::parse);
+            let parsed = ACTION.parameters(&fields).and_then(DeleteStream::parse);
             assert_eq!(parsed.err().map_or(0, |refusal| refusal.code.number), code, "{query}");
         }
     }

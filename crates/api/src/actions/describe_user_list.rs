@@ -1,18 +1,44 @@
 //! DescribeUserList: a room's users by login time, page by page; empty for a room that is not there
 //! (rulings 13 and 23).
 
+use std::time::Duration;
+
 use odeum_node::CommandError;
 use odeum_proto::api::{ListedUser, USER_ROLE, UserList};
-use odeum_proto::return_code::room;
+use odeum_proto::return_code::{Group, room};
 use odeum_room::{UserInRoom, UserListMarker, UserListOrder, UserPage};
 use odeum_types::{RoomId, UnixMillis};
 
 use crate::call::{Answer, Call, Effect, not_carried_out};
+use crate::parameter::{Kind, Parameter, ROOM_ID};
 use crate::parameters::Parameters;
+use crate::rate_limit::Limits;
 use crate::refusal::Refusal;
+use crate::{Action, schema};
 
 /// Users of one reply at most, and when `Limit` is 0 or absent.
 const USERS_MAX: u16 = 200;
+
+const MODE: Kind = Kind::Choice { of: &[(0, "ascending"), (1, "descending")], default: Some(0) };
+
+const LIMIT: Kind = Kind::Integer { min: 0, max: USERS_MAX as i64, default: Some(0) };
+
+pub(crate) const ACTION: Action = Action {
+    name: "DescribeUserList",
+    group: Group::Room,
+    limits: Limits::per_second(200, None).and_per_room(1, Duration::from_secs(1)),
+    summary: "A room's users by login time, page by page.",
+    parameters: &[
+        ROOM_ID,
+        Parameter::new("Mode", MODE, "The order of login times.").optional(),
+        Parameter::new("Limit", LIMIT, "Users of one reply; 0 is 200.").optional(),
+        Parameter::new("Marker", Kind::Text { bytes_max: 32 }, "The Marker of the reply before.")
+            .optional(),
+    ],
+    data: Some(schema::<UserList>),
+    codes: &[],
+    run: |call| Box::pin(answer(call)),
+};
 
 struct DescribeUserList {
     room: RoomId,
@@ -24,13 +50,15 @@ struct DescribeUserList {
 impl DescribeUserList {
     fn parse(parameters: Parameters<'_>) -> Result<Self, Refusal> {
         let room = parameters.room()?;
-        let (ascending, descending) = (UserListOrder::Ascending, UserListOrder::Descending);
-        let order = parameters.choice("Mode", ascending, descending)?;
-        let limit = match parameters.integer("Limit", 0..=i32::from(USERS_MAX), 0)? {
-            0 => usize::from(USERS_MAX),
-            limit => usize::try_from(limit).expect("the range begins at 0"),
+        let order = match parameters.choice("Mode")? {
+            0 => UserListOrder::Ascending,
+            _ => UserListOrder::Descending,
         };
-        let marker = match parameters.optional("Marker")?.unwrap_or_default().as_str() {
+        let limit = match parameters.integer("Limit")? {
+            0 => usize::from(USERS_MAX),
+            limit => limit,
+        };
+        let marker = match parameters.marker("Marker")?.unwrap_or_default().as_str() {
             "" => None,
             text => Some(
                 parse_marker(text)
@@ -41,7 +69,7 @@ impl DescribeUserList {
     }
 }
 
-pub(crate) async fn answer(call: Call) -> Result<Answer, Refusal> {
+async fn answer(call: Call) -> Result<Answer, Refusal> {
     let DescribeUserList { room: id, order, limit, marker } =
         DescribeUserList::parse(call.parameters()?)?;
     let query = call.node().query(call.app, &id, move |room| room.users(order, limit, marker));
@@ -87,7 +115,7 @@ mod tests {
 
     fn parse(query: &str) -> Result<DescribeUserList, u32> {
         let fields = Fields::parse(query, None);
-        let parsed = Parameters::new(&fields).and_then(DescribeUserList::parse);
+        let parsed = ACTION.parameters(&fields).and_then(DescribeUserList::parse);
         parsed.map_err(|refusal| refusal.code.number)
     }
 

@@ -4,24 +4,38 @@ use std::time::Duration;
 
 use odeum_node::CommandError;
 use odeum_proto::api::{UserCount, UserCounts};
-use odeum_proto::return_code::{gateway, room};
+use odeum_proto::return_code::{Group, gateway, room};
 use odeum_types::RoomId;
 
 use crate::call::{Answer, Call, Effect, not_carried_out};
+use crate::parameter::{Element, Kind, Parameter};
 use crate::parameters::Parameters;
+use crate::rate_limit::Limits;
 use crate::refusal::Refusal;
+use crate::{Action, schema};
 
-/// Rooms of one call.
-const ROOMS_MAX: usize = 10;
+/// At most 10 rooms.
+const ROOMS: Kind = Kind::List { of: Element::Room, count_max: 10 };
 
 /// How long all of them may take together (ruling 4); each alone has the node's own deadline.
 const DEADLINE: Duration = Duration::from_secs(5);
 
+pub(crate) const ACTION: Action = Action {
+    name: "DescribeUserNum",
+    group: Group::Room,
+    limits: Limits::per_second(10, Some(1)),
+    summary: "How many users rooms have.",
+    parameters: &[Parameter::new("RoomId", ROOMS, "The rooms; one that is not there has 0 users.")],
+    data: Some(schema::<UserCounts>),
+    codes: &[],
+    run: |call| Box::pin(answer(call)),
+};
+
 fn parse(parameters: Parameters<'_>) -> Result<Vec<RoomId>, Refusal> {
-    parameters.list("RoomId", ROOMS_MAX, room::PARAMETER_BAD, RoomId::parse)
+    parameters.rooms("RoomId")
 }
 
-pub(crate) async fn answer(call: Call) -> Result<Answer, Refusal> {
+async fn answer(call: Call) -> Result<Answer, Refusal> {
     let rooms = parse(call.parameters()?)?;
     match tokio::time::timeout(DEADLINE, count(&call, rooms)).await {
         Ok(counted) => Ok(call.found(UserCounts { user_count_list: counted? })),
@@ -60,7 +74,7 @@ mod tests {
             (format!("RoomId[]={}", "r".repeat(128)), 3),
         ] {
             let fields = Fields::parse(&query, None);
-            let parsed = Parameters::new(&fields).and_then(parse);
+            let parsed = ACTION.parameters(&fields).and_then(parse);
             assert_eq!(parsed.err().map_or(0, |refusal| refusal.code.number), code, "{query}");
         }
     }

@@ -1,24 +1,38 @@
 //! DescribeUsers: whether users are in a room (ruling 13).
 
 use odeum_proto::api::{USER_ROLE, UserStatus, UserStatuses};
-use odeum_proto::return_code::room;
+use odeum_proto::return_code::{Group, room};
 use odeum_room::Room;
 use odeum_types::{RoomId, UserId};
 
 use crate::call::{Answer, Call, Effect, not_carried_out};
+use crate::parameter::{Element, Kind, Parameter, ROOM_ID};
 use crate::parameters::Parameters;
+use crate::rate_limit::Limits;
 use crate::refusal::Refusal;
+use crate::{Action, schema};
 
-/// Users of one call.
-const USERS_MAX: usize = 10;
+/// At most 10 users.
+const USERS: Kind = Kind::List { of: Element::User, count_max: 10 };
+
+pub(crate) const ACTION: Action = Action {
+    name: "DescribeUsers",
+    group: Group::Room,
+    limits: Limits::per_second(10, None),
+    summary: "Whether users are in a room.",
+    parameters: &[ROOM_ID, Parameter::new("UserId", USERS, "The users.")],
+    data: Some(schema::<UserStatuses>),
+    codes: &[room::DESCRIBE_ROOM_UNKNOWN],
+    run: |call| Box::pin(answer(call)),
+};
 
 fn parse(parameters: Parameters<'_>) -> Result<(RoomId, Vec<UserId>), Refusal> {
     let room = parameters.room()?;
-    let users = parameters.list("UserId", USERS_MAX, room::PARAMETER_BAD, UserId::parse)?;
+    let users = parameters.users("UserId")?;
     Ok((room, users))
 }
 
-pub(crate) async fn answer(call: Call) -> Result<Answer, Refusal> {
+async fn answer(call: Call) -> Result<Answer, Refusal> {
     let (id, users) = parse(call.parameters()?)?;
     let query = call
         .node()
@@ -56,7 +70,7 @@ mod tests {
             (format!("RoomId=r&UserId[]={}", "u".repeat(64)), 3),
         ] {
             let fields = Fields::parse(&query, None);
-            let parsed = Parameters::new(&fields).and_then(parse);
+            let parsed = ACTION.parameters(&fields).and_then(parse);
             assert_eq!(parsed.err().map_or(0, |refusal| refusal.code.number), code, "{query}");
         }
     }

@@ -2,18 +2,34 @@
 
 use std::sync::Arc;
 
-use odeum_proto::return_code::room;
+use odeum_proto::return_code::{Group, room};
 use odeum_types::{RoomId, UserId};
 
+use crate::Action;
 use crate::call::{Answer, Call, Effect, not_carried_out};
+use crate::parameter::{CUSTOM_REASON, Element, Kind, Parameter, ROOM_ID};
 use crate::parameters::Parameters;
+use crate::rate_limit::Limits;
 use crate::refusal::Refusal;
 
-/// Longest CustomReason, in bytes.
-pub(crate) const CUSTOM_REASON_BYTES_MAX: usize = 256;
+/// At most 5 users.
+const USERS: Kind = Kind::List { of: Element::User, count_max: 5 };
 
-/// Users of one call.
-const USERS_MAX: usize = 5;
+pub(crate) const ACTION: Action = Action {
+    name: "KickoutUser",
+    group: Group::Room,
+    limits: Limits::per_second(50, None),
+    summary: "Takes users out of a room; they may come back.",
+    parameters: &[
+        ROOM_ID,
+        Parameter::new("UserId", USERS, "Who; one who is not there is passed over.")
+            .too_many(room::TOO_MANY_USERS),
+        CUSTOM_REASON,
+    ],
+    data: None,
+    codes: &[room::FAILED, room::ROOM_UNKNOWN, room::TOO_MANY_USERS, room::ROOM_IN_TRANSITION],
+    run: |call| Box::pin(answer(call)),
+};
 
 struct KickoutUser {
     room: RoomId,
@@ -23,16 +39,15 @@ struct KickoutUser {
 
 impl KickoutUser {
     fn parse(parameters: Parameters<'_>) -> Result<Self, Refusal> {
-        let too_many = room::TOO_MANY_USERS;
         Ok(Self {
             room: parameters.room()?,
-            users: parameters.list("UserId", USERS_MAX, too_many, UserId::parse)?,
-            custom_reason: parameters.text("CustomReason", CUSTOM_REASON_BYTES_MAX)?,
+            users: parameters.users("UserId")?,
+            custom_reason: parameters.text("CustomReason")?,
         })
     }
 }
 
-pub(crate) async fn answer(call: Call) -> Result<Answer, Refusal> {
+async fn answer(call: Call) -> Result<Answer, Refusal> {
     let KickoutUser { room: id, users, custom_reason } = KickoutUser::parse(call.parameters()?)?;
     tracing::Span::current().record("user", tracing::field::debug(&users));
     let command = call.node().command(call.app, &id, move |now, room, _| {
@@ -67,7 +82,7 @@ mod tests {
             (format!("RoomId=r&UserId[]=a&CustomReason={}", "c".repeat(257)), 3),
         ] {
             let fields = Fields::parse(&query, None);
-            let parsed = Parameters::new(&fields).and_then(KickoutUser::parse);
+            let parsed = ACTION.parameters(&fields).and_then(KickoutUser::parse);
             assert_eq!(parsed.err().map_or(0, |refusal| refusal.code.number), code, "{query}");
         }
     }
