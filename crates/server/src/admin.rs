@@ -1,11 +1,11 @@
 //! The operator's listener: metrics and health for everybody who reaches it, and the admin API
 //! under `/admin` for whoever has the token.
 //!
-//! - `GET /admin/callbacks`, with `app_id`, `room_id`, `event`, `state`, `from_ms`, `to_ms`, `limit`
-//!   and `before` as one likes: `{"callbacks":[…],"next":number or null}`, the newest first.
+//! - `GET /admin/callbacks`, with `app_id`, `room_id`, `event`, `state`, `from_ms`, `to_ms`,
+//!   `limit` and `before` as one likes: `{"callbacks":[…],"next":number or null}`, newest first.
 //! - `GET /admin/callbacks/{number}`: one, with its body.
-//! - `POST /admin/callbacks/replay` with `{"number":…}`, `{"room_id":…}` or `{"from_ms":…}`, narrowed
-//!   by the other fields: `{"replayed":n,"more":bool}`.
+//! - `POST /admin/callbacks/replay` with `{"number":…}`, `{"room_id":…}` or `{"from_ms":…}`,
+//!   narrowed by the other fields: `{"replayed":n,"more":bool}`.
 //! - `POST /admin/callbacks/drop`, the same body: `{"dropped":n,"more":bool}`.
 //!
 //! Errors are `{"error":"a sentence"}` with 400, 401, 404 or 503.
