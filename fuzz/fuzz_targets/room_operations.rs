@@ -32,6 +32,7 @@ fuzz_target!(|data: &[u8]| {
         users_max: if either(0) { 3 } else { 100 },
         replay_messages_max: 1 + usize::from(replay % 8),
         replay_bytes_max: if either(1) { 600 } else { 100_000 },
+        missed_messages_max: if either(6) { 3 } else { 4_096 },
         streams_per_user_max: 2,
         plays_per_user_max: 2,
         user_notices_max: if either(2) { 2 } else { 500 },

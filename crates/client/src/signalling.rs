@@ -1,5 +1,6 @@
 //! One WebSocket to a server: requests and their replies, heartbeats, and the notices that come.
 
+mod messages;
 mod options;
 mod owner;
 mod socket;
@@ -52,6 +53,10 @@ pub enum Event {
     Snapshot(wire::Snapshot),
     /// Something happened in the room.
     Notice(Numbered),
+    /// A message of the time that a snapshot has covered; after that snapshot, in order.
+    Missed(Numbered),
+    /// At most so many messages of that time are lost; before those that are not.
+    MessagesLost(u64),
     /// An `error` that belongs to no request.
     Error(ErrorMessage),
     /// A notice is missing: the server broke its word. The notice follows.
@@ -138,7 +143,7 @@ impl Signalling {
         });
         match self.request(request_id, &message).await? {
             Reply::LoggedIn(logged_in) => Ok(logged_in),
-            Reply::Resumed(_) | Reply::Answer(_) | Reply::Done { .. } => {
+            Reply::Resumed(_) | Reply::Answer(_) | Reply::CommandSent(_) | Reply::Done { .. } => {
                 Err(RequestError::WrongReply)
             }
         }
@@ -165,7 +170,7 @@ impl Signalling {
         });
         match self.request(request_id, &message).await? {
             Reply::Resumed(resumed) => Ok(resumed),
-            Reply::LoggedIn(_) | Reply::Answer(_) | Reply::Done { .. } => {
+            Reply::LoggedIn(_) | Reply::Answer(_) | Reply::CommandSent(_) | Reply::Done { .. } => {
                 Err(RequestError::WrongReply)
             }
         }
@@ -287,7 +292,7 @@ impl Signalling {
     async fn done(&self, id: u64, message: ClientMessage) -> Result<(), RequestError> {
         match self.request(id, &message).await? {
             Reply::Done { .. } => Ok(()),
-            Reply::LoggedIn(_) | Reply::Resumed(_) | Reply::Answer(_) => {
+            Reply::LoggedIn(_) | Reply::Resumed(_) | Reply::Answer(_) | Reply::CommandSent(_) => {
                 Err(RequestError::WrongReply)
             }
         }
@@ -296,7 +301,7 @@ impl Signalling {
     async fn answer(&self, id: u64, message: ClientMessage) -> Result<String, RequestError> {
         match self.request(id, &message).await? {
             Reply::Answer(answer) => Ok(answer.sdp),
-            Reply::LoggedIn(_) | Reply::Resumed(_) | Reply::Done { .. } => {
+            Reply::LoggedIn(_) | Reply::Resumed(_) | Reply::CommandSent(_) | Reply::Done { .. } => {
                 Err(RequestError::WrongReply)
             }
         }
@@ -327,7 +332,11 @@ impl Events {
                     return Some(Event::Gap(gap));
                 }
             }
-            Event::Error(_) | Event::Gap(_) | Event::Closed { .. } => {}
+            Event::Missed(_)
+            | Event::MessagesLost(_)
+            | Event::Error(_)
+            | Event::Gap(_)
+            | Event::Closed { .. } => {}
         }
         Some(event)
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use odeum_proto::signal::{Notice, Numbered, Snapshot, Stream, Update, User};
+use odeum_proto::signal::{Notice, Numbered, RoomExtraInfo, Snapshot, Stream, Update, User};
 
 /// The users and streams that a client has been told of.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -13,6 +13,10 @@ pub struct RoomView {
     streams: BTreeMap<String, Stream>,
     /// The version of the stream list.
     stream_sequence: u64,
+    /// Users in the room, oneself included, as was told last.
+    user_count: u64,
+    /// The room's extra info.
+    extra_info: Option<RoomExtraInfo>,
     /// The last notice seen.
     sequence: u64,
 }
@@ -36,17 +40,28 @@ impl RoomView {
             .map(|stream| (stream.stream_id.clone(), stream.clone()))
             .collect();
         self.stream_sequence = snapshot.stream_sequence;
+        self.user_count = snapshot.user_count;
+        self.extra_info = snapshot.room_extra_info.clone();
         self.sequence = snapshot.sequence;
     }
 
     /// Takes the next notice in.
     ///
     /// # Errors
-    /// [`GapError`] when its number is not the next; it is taken in all the same.
+    /// [`GapError`] when its number is not the next; it is taken in all the same. One without a
+    /// number is never missing.
     pub fn apply(&mut self, numbered: &Numbered) -> Result<(), GapError> {
+        self.take_in(&numbered.notice);
+        if numbered.sequence == 0 {
+            return Ok(());
+        }
         let gap = GapError { expected: self.sequence + 1, found: numbered.sequence };
         self.sequence = numbered.sequence;
-        match &numbered.notice {
+        if gap.expected == gap.found { Ok(()) } else { Err(gap) }
+    }
+
+    fn take_in(&mut self, notice: &Notice) {
+        match notice {
             Notice::UserUpdate { update, users } => {
                 for user in users {
                     match update {
@@ -66,13 +81,21 @@ impl RoomView {
                     };
                 }
             }
+            Notice::UserCount { count } => self.user_count = *count,
+            Notice::RoomExtraInfoUpdate { room_extra_info } => {
+                self.extra_info = Some(room_extra_info.clone());
+            }
+            Notice::StreamExtraInfoUpdate { stream } => {
+                self.streams.insert(stream.stream_id.clone(), stream.clone());
+            }
             Notice::PublisherState { .. }
             | Notice::PlayerState { .. }
+            | Notice::BroadcastMessage { .. }
+            | Notice::BarrageMessage { .. }
+            | Notice::CustomCommand { .. }
             | Notice::Kickout { .. }
-            | Notice::UserCount { .. }
             | Notice::TokenWillExpire { .. } => {}
         }
-        if gap.expected == gap.found { Ok(()) } else { Err(gap) }
     }
 
     /// The other users, by id.
@@ -93,6 +116,16 @@ impl RoomView {
     /// The version of the stream list.
     pub fn stream_sequence(&self) -> u64 {
         self.stream_sequence
+    }
+
+    /// Users in the room, oneself included, as was told last.
+    pub fn user_count(&self) -> u64 {
+        self.user_count
+    }
+
+    /// The room's extra info, unless oneself has set it last.
+    pub fn extra_info(&self) -> Option<&RoomExtraInfo> {
+        self.extra_info.as_ref()
     }
 
     /// The number of the last notice seen.
@@ -133,6 +166,7 @@ mod tests {
             sequence: 4,
             users: vec![],
             user_count: 1,
+            room_extra_info: None,
             streams: vec![stream("a")],
             stream_sequence: 1,
             publishing: vec![],
@@ -142,6 +176,15 @@ mod tests {
         view.apply(&update(6, Update::Delete, "a")).expect("6 follows 5");
         let ids: Vec<_> = view.streams().map(|stream| stream.stream_id.as_str()).collect();
         assert_eq!((ids, view.sequence()), (vec!["b"], 6));
+    }
+
+    #[test]
+    fn a_notice_without_a_number_leaves_no_gap() {
+        let mut view = RoomView::default();
+        view.apply(&update(1, Update::Add, "a")).expect("1 is the first");
+        view.apply(&update(0, Update::Delete, "a")).expect("it is not counted");
+        view.apply(&update(2, Update::Add, "b")).expect("2 follows 1");
+        assert_eq!((view.streams().count(), view.sequence()), (1, 2));
     }
 
     #[test]

@@ -245,7 +245,7 @@ impl NodeHandle {
     }
 
     /// Runs what a client asks of its session: nothing that adds to a room.
-    async fn on_room<R: Send + 'static>(
+    pub(crate) async fn on_room<R: Send + 'static>(
         &self,
         session: &SessionRef,
         command: impl FnOnce(UnixMillis, &mut Room, &AppClaims) -> R + Send + 'static,
@@ -254,7 +254,7 @@ impl NodeHandle {
         self.run_admitted((session.app, session.room.clone()), command).await
     }
 
-    async fn run_admitted<R: Send + 'static>(
+    pub(crate) async fn run_admitted<R: Send + 'static>(
         &self,
         key: RoomKey,
         command: impl FnOnce(UnixMillis, &mut Room, &AppClaims) -> R + Send + 'static,

@@ -17,6 +17,11 @@ pub enum Outgoing {
         /// What is told.
         notice: Arc<Notice>,
     },
+    /// A notice without a number, of those that may be lost.
+    Offer {
+        /// What is told.
+        notice: Arc<Notice>,
+    },
     /// The last thing: close the WebSocket.
     Close {
         /// Why.
@@ -87,6 +92,15 @@ pub(crate) enum PushError {
     Gone,
 }
 
+/// What became of something that may be lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Offered {
+    /// It is queued.
+    Queued,
+    /// The queue is more than half full: left out, to leave the rest to what may not be lost.
+    Thinned,
+}
+
 /// A queue for at most `messages_max` notices of at most `bytes_max` estimated bytes in all.
 pub(crate) fn inbox(messages_max: usize, bytes_max: usize) -> (InboxSender, Inbox) {
     let (sender, receiver) = mpsc::unbounded_channel();
@@ -122,7 +136,7 @@ impl Inbox {
             while self.receiver.try_recv().is_ok() {}
             return outgoing.map(|_| Outgoing::Close { reason: CloseReason::TooSlow });
         }
-        if let Some(Outgoing::Notice { notice, .. }) = &outgoing {
+        if let Some(Outgoing::Notice { notice, .. } | Outgoing::Offer { notice }) = &outgoing {
             self.shared.messages.fetch_sub(1, Ordering::Relaxed);
             self.shared.bytes.fetch_sub(notice.bytes_estimate(), Ordering::Relaxed);
         }
@@ -157,14 +171,31 @@ impl InboxSender {
             shared.was_cut.notify_waiters();
             return Err(PushError::Full);
         }
-        shared.messages.fetch_add(1, Ordering::Relaxed);
-        shared.bytes.fetch_add(size, Ordering::Relaxed);
-        self.sender.send(Outgoing::Notice { sequence, notice }).map_err(|_| PushError::Gone)
+        self.queue(size, Outgoing::Notice { sequence, notice })
+    }
+
+    /// Queues a notice that may be lost, unless the queue is more than half full. Never cuts.
+    pub(crate) fn offer(&self, notice: Arc<Notice>) -> Result<Offered, PushError> {
+        let size = notice.bytes_estimate();
+        let bytes = self.shared.bytes.load(Ordering::Relaxed).saturating_add(size);
+        if self.shared.messages.load(Ordering::Relaxed) >= self.messages_max / 2
+            || bytes > self.bytes_max / 2
+        {
+            return Ok(Offered::Thinned);
+        }
+        self.queue(size, Outgoing::Offer { notice })?;
+        Ok(Offered::Queued)
     }
 
     /// Queues the end, after all that waits. A reader that is gone needs none.
     pub(crate) fn close(self, reason: CloseReason) {
         let _reader_may_be_gone = self.sender.send(Outgoing::Close { reason });
+    }
+
+    fn queue(&self, size: usize, outgoing: Outgoing) -> Result<(), PushError> {
+        self.shared.messages.fetch_add(1, Ordering::Relaxed);
+        self.shared.bytes.fetch_add(size, Ordering::Relaxed);
+        self.sender.send(outgoing).map_err(|_| PushError::Gone)
     }
 }
 
@@ -225,6 +256,31 @@ mod tests {
         let (sender, mut inbox) = inbox(10, 1);
         sender.push(1, notice()).unwrap();
         assert!(matches!(inbox.recv().await, Some(Outgoing::Notice { sequence: 1, .. })));
+    }
+
+    #[tokio::test]
+    async fn offers_leave_half_of_the_queue_to_what_may_not_be_lost() {
+        let (sender, mut inbox) = inbox(4, 1_000_000);
+        assert_eq!(sender.offer(notice()), Ok(Offered::Queued));
+        sender.push(1, notice()).unwrap();
+        assert_eq!(sender.offer(notice()), Ok(Offered::Thinned));
+        sender.push(2, notice()).unwrap();
+        sender.push(3, notice()).unwrap();
+        assert_eq!(sender.offer(notice()), Ok(Offered::Thinned));
+        assert_eq!(inbox.recv().await, Some(Outgoing::Offer { notice: notice() }));
+        for sequence in 1..=3 {
+            let told = Outgoing::Notice { sequence, notice: notice() };
+            assert_eq!(inbox.recv().await, Some(told));
+        }
+        assert_eq!(sender.offer(notice()), Ok(Offered::Queued));
+    }
+
+    #[test]
+    fn offers_are_thinned_by_bytes_as_well() {
+        let size = notice().bytes_estimate();
+        let (sender, _inbox) = inbox(1_000, 3 * size);
+        assert_eq!(sender.offer(notice()), Ok(Offered::Queued));
+        assert_eq!(sender.offer(notice()), Ok(Offered::Thinned));
     }
 
     #[test]

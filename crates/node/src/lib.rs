@@ -52,6 +52,7 @@ mod login;
 mod mailbox;
 mod media_address;
 mod media_worker;
+mod messages;
 mod peer_notice;
 mod publish;
 mod room_outputs;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use odeum_room::{
-    AuthLevel, CommitUserError, EvictReason, LeaveError, Login, Resume, ResumeSecret, Resumed,
-    Snapshot, Superseded, Terminal, UserUpdate,
+    AuthLevel, CatchUp, CommitUserError, EvictReason, LeaveError, Login, Resume, ResumeSecret,
+    Resumed, Snapshot, Superseded, Terminal, UserUpdate,
 };
 use odeum_types::{AppId, RoomId, SessionId, UnixMillis, UserId, UserName};
 use tokio::sync::oneshot;
@@ -75,8 +75,8 @@ pub struct ResumedSession {
     pub session: SessionRef,
     /// For the next time.
     pub resume_secret: ResumeSecret,
-    /// The room as it is, when the missed notices are no longer kept.
-    pub snapshot: Option<Snapshot>,
+    /// The room as it is and the messages missed, when the missed notices are no longer kept.
+    pub catch_up: Option<CatchUp>,
     /// What goes to the client from here on, missed notices first.
     pub inbox: Inbox,
 }
@@ -141,7 +141,7 @@ impl NodeHandle {
                 RoomWorker::reply(result, events, reply);
             })
             .await??;
-        Ok(ResumedSession { session, resume_secret: new_secret, snapshot: resumed.snapshot, inbox })
+        Ok(ResumedSession { session, resume_secret: new_secret, catch_up: resumed.catch_up, inbox })
     }
 
     async fn login_whole(

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use odeum_room::{ConnectionId, DisconnectReason, Event, MediaCommand, Output};
 use odeum_types::SessionId;
 
-use crate::inbox::{CloseReason, PushError};
+use crate::inbox::{CloseReason, Offered, PushError};
 use crate::journal::Acknowledged;
 use crate::mailbox::RoomKey;
 use crate::room_worker::RoomWorker;
@@ -41,24 +41,22 @@ impl RoomWorker {
     ) {
         let Some(entry) = self.rooms.get_mut(key) else { return };
         match output {
+            // Without an inbox a WebSocket is gone and the room will hear so; it keeps its notices.
             Output::Send { session, connection, sequence, notice } => {
-                // Without an inbox its WebSocket is gone and the room will hear so; it keeps the
-                // notice.
                 let Some(inbox) = entry.inboxes.get(&connection) else { return };
+                let pushed = inbox.push(sequence, notice);
                 count(&self.shared.counters.notices);
-                match inbox.push(sequence, notice) {
-                    Ok(()) => return,
-                    Err(PushError::Gone) => {}
-                    Err(PushError::Full) => {
-                        count(&self.shared.counters.clients_cut);
-                        tracing::warn!(
-                            app = %key.0, room = %key.1, %session,
-                            "a client reads too slowly; its connection is cut",
-                        );
-                    }
+                if let Err(error) = pushed {
+                    self.connection_lost(key, session, connection, error, slow);
                 }
-                entry.inboxes.remove(&connection);
-                slow.push((session, connection));
+            }
+            Output::Offer { session, connection, notice } => {
+                let Some(inbox) = entry.inboxes.get(&connection) else { return };
+                match inbox.offer(notice) {
+                    Ok(Offered::Queued) => count(&self.shared.counters.notices),
+                    Ok(Offered::Thinned) => count(&self.shared.counters.barrages_thinned),
+                    Err(error) => self.connection_lost(key, session, connection, error, slow),
+                }
             }
             Output::Disconnect { connection, reason, .. } => {
                 if let Some(inbox) = entry.inboxes.remove(&connection) {
@@ -81,6 +79,28 @@ impl RoomWorker {
             }
             Output::Event(event) => events.push(event),
         }
+    }
+
+    fn connection_lost(
+        &mut self,
+        key: &RoomKey,
+        session: SessionId,
+        connection: ConnectionId,
+        error: PushError,
+        slow: &mut Vec<(SessionId, ConnectionId)>,
+    ) {
+        match error {
+            PushError::Gone => {}
+            PushError::Full => {
+                count(&self.shared.counters.clients_cut);
+                tracing::warn!(
+                    app = %key.0, room = %key.1, %session,
+                    "a client reads too slowly; its connection is cut",
+                );
+            }
+        }
+        self.drop_inbox(key, connection);
+        slow.push((session, connection));
     }
 
     fn set_timer(&mut self, key: &RoomKey) {

@@ -40,6 +40,8 @@ pub struct ControlStatistics {
     pub clients_cut: u64,
     /// Notices handed to clients' queues.
     pub notices: u64,
+    /// Barrage messages not handed to a client that was behind with reading.
+    pub barrages_thinned: u64,
     /// Rooms dropped because handling them panicked.
     pub room_panics: u64,
     /// Panics of room workers outside their rooms.
@@ -103,6 +105,7 @@ control_counters! {
     deadlines_passed,
     clients_cut,
     notices,
+    barrages_thinned,
     room_panics,
     worker_panics,
 }

@@ -4,7 +4,8 @@
 //! exactly one reply: a [`Reply`] or [`ServerMessage::Error`] with the same `request_id`. Beside
 //! the replies the server sends [`Numbered`] notices of the room: their `sequence` counts up from 1
 //! without a gap for the life of the session, over every WebSocket that carries it, so that a
-//! client which comes back says the last one it has seen and misses nothing.
+//! client which comes back says the last one it has seen and misses nothing. A notice with
+//! `sequence` 0 is outside of that: it may be lost and is not sent again.
 
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +34,19 @@ pub struct Stream {
     pub extra_info: String,
 }
 
+/// A room's extra info.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomExtraInfo {
+    /// 1 to 10 bytes.
+    pub key: String,
+    /// 0 to 128 bytes.
+    pub value: String,
+    /// Who set it last.
+    pub update_user: User,
+    /// When, Unix milliseconds.
+    pub update_time_ms: u64,
+}
+
 /// Everything a client may send.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -55,6 +69,16 @@ pub enum ClientMessage {
     Play(Play),
     /// Stops playing a stream. Reply: `done`.
     Unplay(StreamRequest),
+    /// Says something to all others, reliably. Reply: `done`.
+    SendBroadcastMessage(SendMessage),
+    /// Says something to all others that may be lost. Reply: `done`.
+    SendBarrageMessage(SendMessage),
+    /// Sends a command to some others or all, reliably. Reply: `command_sent`.
+    SendCustomCommand(SendCustomCommand),
+    /// Sets the room's extra info. Reply: `done`.
+    SetRoomExtraInfo(SetRoomExtraInfo),
+    /// Sets the extra info of a stream that the session publishes. Reply: `done`.
+    SetStreamExtraInfo(SetStreamExtraInfo),
 }
 
 /// Opens a session.
@@ -177,6 +201,57 @@ pub struct StreamRequest {
     pub stream_id: String,
 }
 
+/// Says something to all others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SendMessage {
+    /// Chosen by the client, given back in the reply.
+    pub request_id: u64,
+    /// The room.
+    pub room_id: String,
+    /// 1 to 1,024 bytes.
+    pub message: String,
+}
+
+/// Sends a command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SendCustomCommand {
+    /// Chosen by the client, given back in the reply.
+    pub request_id: u64,
+    /// The room.
+    pub room_id: String,
+    /// 1 to 1,024 bytes.
+    pub command: String,
+    /// To whom; empty or left out is everyone.
+    #[serde(default)]
+    pub to_user_ids: Vec<String>,
+}
+
+/// Sets the room's extra info.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetRoomExtraInfo {
+    /// Chosen by the client, given back in the reply.
+    pub request_id: u64,
+    /// The room.
+    pub room_id: String,
+    /// 1 to 10 bytes; the room's first key stays its only one.
+    pub key: String,
+    /// 0 to 128 bytes.
+    pub value: String,
+}
+
+/// Sets the extra info of a stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetStreamExtraInfo {
+    /// Chosen by the client, given back in the reply.
+    pub request_id: u64,
+    /// The room.
+    pub room_id: String,
+    /// A stream that this session publishes.
+    pub stream_id: String,
+    /// Free text for the others, at most 1,024 bytes.
+    pub extra_info: String,
+}
+
 /// Everything the server may send.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -199,6 +274,8 @@ pub enum Reply {
     Resumed(Resumed),
     /// To `publish` and `play`.
     Answer(Answer),
+    /// To `send_custom_command`.
+    CommandSent(CommandSent),
     /// To everything else.
     Done {
         /// The request's.
@@ -238,6 +315,18 @@ pub struct Resumed {
     /// them. The next notice's `sequence` is `snapshot.sequence + 1`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<Snapshot>,
+    /// Given beside `snapshot`: the `broadcast_message` and `custom_command` notices that were
+    /// missed, in order. Each has the number that it had, up to `snapshot.sequence`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<Numbered>,
+    /// Given beside `snapshot`: how many older ones are lost because more were missed than the
+    /// server keeps; some of them may have arrived before the WebSocket was lost.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub messages_lost: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// What a session may see of its room at one moment.
@@ -248,9 +337,12 @@ pub struct Snapshot {
     /// The other users; empty when the session has not asked for user updates.
     pub users: Vec<User>,
     /// Users in the room, oneself included. More than `users` and oneself: the room is too large
-    /// for `user_update`, and `user_count` is sent in its place.
+    /// for `user_update`.
     #[serde(default)]
     pub user_count: u64,
+    /// The room's extra info; none when nobody has set it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room_extra_info: Option<RoomExtraInfo>,
     /// The streams of others.
     pub streams: Vec<Stream>,
     /// The version of the stream list: it grows by one with every change.
@@ -274,6 +366,15 @@ pub struct Answer {
     pub stream_id: String,
     /// The SDP answer: ICE-lite, candidates included.
     pub sdp: String,
+}
+
+/// A command is on its way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandSent {
+    /// The request's.
+    pub request_id: u64,
+    /// Users of `to_user_ids` who are not in the room.
+    pub offline_user_ids: Vec<String>,
 }
 
 /// A refusal.
@@ -302,7 +403,8 @@ pub enum ErrorTag {
 /// A notice with its place in the session's sequence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Numbered {
-    /// Counts up from 1 in the session, without a gap.
+    /// Counts up from 1 in the session, without a gap; 0 for a `barrage_message`, which is not
+    /// counted: it may be lost.
     pub sequence: u64,
     /// The room.
     pub room_id: String,
@@ -322,8 +424,7 @@ pub enum Notice {
         /// Who.
         users: Vec<User>,
     },
-    /// How many users the room has; only to sessions that asked for user updates, and in place of
-    /// `user_update` while the room has more users than those are told of.
+    /// How many users the room has, when that has changed; not more often than every 30 s.
     UserCount {
         /// Users, oneself included.
         count: u64,
@@ -363,6 +464,45 @@ pub enum Notice {
         /// Why, a word such as `stream_deleted`; empty when there is nothing to say.
         #[serde(default)]
         reason: String,
+    },
+    /// Somebody said something to all.
+    BroadcastMessage {
+        /// Its number, unique in the room's life.
+        message_id: u64,
+        /// Who.
+        from_user: User,
+        /// What.
+        message: String,
+        /// When, Unix milliseconds.
+        send_time_ms: u64,
+    },
+    /// Somebody said something to all that may be lost. Its `sequence` is 0.
+    BarrageMessage {
+        /// Its name, unique in the room's life.
+        message_id: String,
+        /// Who.
+        from_user: User,
+        /// What.
+        message: String,
+        /// When, Unix milliseconds.
+        send_time_ms: u64,
+    },
+    /// Somebody sent a command to this session or to all.
+    CustomCommand {
+        /// Who.
+        from_user: User,
+        /// What.
+        command: String,
+    },
+    /// Somebody else set the room's extra info.
+    RoomExtraInfoUpdate {
+        /// What it is now.
+        room_extra_info: RoomExtraInfo,
+    },
+    /// Somebody set the extra info of a stream.
+    StreamExtraInfoUpdate {
+        /// The stream as it is now.
+        stream: Stream,
     },
     /// The session is over: removed by the backend or by another login. The WebSocket is closed
     /// after it.

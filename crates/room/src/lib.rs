@@ -66,16 +66,20 @@ mod app;
 mod close;
 mod config;
 mod event;
+mod extra_info;
 mod grace;
 mod kick;
 mod leave;
 mod list;
 mod login;
 mod media;
+mod messages;
 mod notice;
+mod outbox;
 mod output;
 mod play;
 mod publish;
+mod rate;
 mod resume;
 mod room;
 mod rule;
@@ -92,18 +96,28 @@ pub use event::{
     AuthLevel, Event, EventKind, LeaveReason, Recreate, Relogin, RoomCloseReason,
     StreamCloseReason, StreamFacts, Terminal, UserFacts,
 };
+pub use extra_info::{
+    ExtraInfoKey, ExtraInfoTextError, ExtraInfoValue, RoomExtraInfo, SetRoomExtraInfoError,
+    SetStreamExtraInfoError,
+};
 pub use leave::{EvictReason, LeaveError};
 pub use list::{ListedStream, UserInRoom, UserListMarker, UserListOrder, UserPage};
 pub use login::{Login, LoginError, UserUpdate};
 pub use media::{MediaCloseReason, MediaFacts};
+pub use messages::{
+    BackendSender, BarrageError, BarrageId, BroadcastError, CommandSent, CommandTargets,
+    MessageCategory, MessageId, MessageText, MessageTextError, SendCommandError,
+};
 pub use notice::{
-    KickoutReason, ListUpdate, Notice, PlayEndReason, PlayState, PublishEndReason, PublishState,
-    StreamDeleteReason, StreamListUpdate,
+    KickoutReason, ListUpdate, Notice, NumberedNotice, PlayEndReason, PlayState, PublishEndReason,
+    PublishState, StreamDeleteReason, StreamListUpdate,
 };
 pub use output::{ConnectionId, DisconnectReason, MediaCommand, Output};
 pub use play::{PlayError, StopPlayingError};
 pub use publish::{PublishError, StartPublishing, StopPublishingError};
-pub use resume::{HeartbeatError, RenewTokenError, Resume, ResumeError, ResumeSecret, Resumed};
+pub use resume::{
+    CatchUp, HeartbeatError, RenewTokenError, Resume, ResumeError, ResumeSecret, Resumed,
+};
 pub use room::Room;
 pub use rule::{CutMedia, RuleChange, StreamRule, UserPrivileges, UserRule, UserRuleKey};
 pub use snapshot::{

@@ -4,10 +4,12 @@ use odeum_types::{SessionId, UnixMillis, UserId, UserName};
 
 use crate::event::{AuthLevel, EventKind, Relogin, Terminal};
 use crate::list::UserListMarker;
+use crate::outbox::Outbox;
 use crate::output::ConnectionId;
+use crate::rate::RateWindow;
 use crate::resume::ResumeSecret;
 use crate::room::{Life, Room};
-use crate::session::{Outbox, Session, Token};
+use crate::session::{Session, Token};
 use crate::snapshot::Snapshot;
 
 /// A login whose token was checked and whose user is committed in the [`crate::App`].
@@ -120,6 +122,10 @@ impl Room {
             token: login.token_expires_at.map(Token::new),
             timer: None,
             outbox: Outbox::default(),
+            // Its snapshot says so, with itself included.
+            user_count_told: self.sessions.len() + 1,
+            broadcasts: RateWindow::default(),
+            stream_extra_infos: RateWindow::default(),
             publications: Vec::new(),
             plays: Default::default(),
         };

@@ -4,8 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use odeum_types::StreamId;
+use odeum_types::{StreamId, UnixMillis};
 
+use crate::extra_info::RoomExtraInfo;
+use crate::messages::{BarrageId, MessageId, MessageText};
 use crate::snapshot::{StreamEntry, UserEntry};
 
 /// Something that one session is told.
@@ -18,8 +20,8 @@ pub enum Notice {
         /// Which; at least one.
         users: Vec<UserEntry>,
     },
-    /// How many users the room has, while it has more than their coming and going is told of
-    /// (roomOnlineUserCountUpdate). Only to sessions that subscribed.
+    /// How many users the room has (roomOnlineUserCountUpdate): to everyone whom nothing else has
+    /// told so, at most once in [`crate::RoomConfig::user_count_interval`].
     UserCount {
         /// Users, oneself included.
         count: usize,
@@ -48,6 +50,38 @@ pub enum Notice {
         /// To what.
         state: PlayState,
     },
+    /// Somebody said something to all (IMRecvBroadcastMessage).
+    BroadcastMessage {
+        /// Its number in the room.
+        id: MessageId,
+        /// Who.
+        from: UserEntry,
+        /// What.
+        text: MessageText,
+        /// When.
+        sent_at: UnixMillis,
+    },
+    /// Somebody said something to all that may be lost (IMRecvBarrageMessage). Never numbered.
+    BarrageMessage {
+        /// Its name in the room, which has the time as well.
+        id: BarrageId,
+        /// Who.
+        from: UserEntry,
+        /// What.
+        text: MessageText,
+    },
+    /// Somebody sent a command (IMRecvCustomCommand).
+    CustomCommand {
+        /// Who.
+        from: UserEntry,
+        /// What.
+        text: MessageText,
+    },
+    /// Somebody else set the room's extra info (roomExtraInfoUpdate).
+    RoomExtraInfo(RoomExtraInfo),
+    /// Somebody set the extra info of a stream in the list (streamExtraInfoUpdate): the stream as
+    /// it is now.
+    StreamExtraInfo(StreamEntry),
     /// The session is over; its last notice (roomStateChanged KICKOUT).
     Kickout {
         /// Why.
@@ -60,6 +94,15 @@ pub enum Notice {
         /// How long it is good from now, the time of the notice.
         remaining: Duration,
     },
+}
+
+/// A notice and its number in a session.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NumberedNotice {
+    /// Its number.
+    pub sequence: u64,
+    /// What is told.
+    pub notice: Arc<Notice>,
 }
 
 /// Which way the user list changed.
@@ -170,8 +213,31 @@ impl Notice {
                 Self::PublisherState { stream, .. } | Self::PlayerState { stream, .. } => {
                     stream.as_str().len()
                 }
+                Self::BroadcastMessage { from, text, .. }
+                | Self::BarrageMessage { from, text, .. }
+                | Self::CustomCommand { from, text } => from.bytes_estimate() + text.as_str().len(),
+                Self::RoomExtraInfo(extra_info) => extra_info.bytes_estimate(),
+                Self::StreamExtraInfo(entry) => entry.bytes_estimate(),
                 Self::Kickout { custom_reason, .. } => custom_reason.len(),
                 Self::UserCount { .. } | Self::TokenWillExpire { .. } => 0,
             }
+    }
+
+    /// Whether it has to reach a client that resumes whatever else it missed: it is not state, so
+    /// that no snapshot can tell it.
+    pub(crate) fn is_message(&self) -> bool {
+        match self {
+            Self::BroadcastMessage { .. } | Self::CustomCommand { .. } => true,
+            Self::UserUpdate { .. }
+            | Self::UserCount { .. }
+            | Self::StreamUpdate { .. }
+            | Self::PublisherState { .. }
+            | Self::PlayerState { .. }
+            | Self::BarrageMessage { .. }
+            | Self::RoomExtraInfo(_)
+            | Self::StreamExtraInfo(_)
+            | Self::Kickout { .. }
+            | Self::TokenWillExpire { .. } => false,
+        }
     }
 }

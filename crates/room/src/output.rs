@@ -25,6 +25,16 @@ pub enum Output {
         /// What is told; shared by everyone who is told the same.
         notice: Arc<Notice>,
     },
+    /// A notice without a number: lost if the session has no connection or its client is behind
+    /// with reading, and not sent again.
+    Offer {
+        /// The session.
+        session: SessionId,
+        /// The session's connection.
+        connection: ConnectionId,
+        /// What is told; shared by everyone who is told the same.
+        notice: Arc<Notice>,
+    },
     /// The connection is no longer the session's: close it after what was sent.
     Disconnect {
         /// The session.

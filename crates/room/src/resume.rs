@@ -6,6 +6,7 @@ use std::fmt;
 use odeum_types::{SessionId, UnixMillis, UserId};
 use subtle::ConstantTimeEq;
 
+use crate::notice::NumberedNotice;
 use crate::output::{ConnectionId, DisconnectReason, Output};
 use crate::room::Room;
 use crate::session::Token;
@@ -35,11 +36,26 @@ pub struct Resume {
     pub last_sequence: u64,
 }
 
-/// A session that goes on. What was missed follows as [`Output::Send`], or is in the snapshot.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A session that goes on.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Resumed {
-    /// The room as it is now, when too much was missed to replay it.
-    pub snapshot: Option<Snapshot>,
+    /// Given when too much was missed to replay it; without it, what was missed follows as
+    /// [`Output::Send`].
+    pub catch_up: Option<CatchUp>,
+}
+
+/// What a client is given in place of the notices that it missed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CatchUp {
+    /// The room as it is now.
+    pub snapshot: Snapshot,
+    /// The broadcasts and commands among what was missed, in order; numbered up to the snapshot's
+    /// own number.
+    pub messages: Vec<NumberedNotice>,
+    /// How many older ones are lost, because more were missed than are kept
+    /// ([`crate::RoomConfig::missed_messages_max`]): zero if none is, else at least one and at most
+    /// this many, for the client may have had some before its connection was lost.
+    pub messages_lost: u64,
 }
 
 /// Why a session does not resume; nothing changed. The client logs in anew.
@@ -146,15 +162,20 @@ impl Room {
         let missed = session.outbox.after(resume.last_sequence);
         self.schedule(id);
         let Some(missed) = missed else {
-            return Ok(Resumed { snapshot: self.snapshot(id) });
+            return Ok(Resumed { catch_up: self.catch_up(id, resume.last_sequence) });
         };
-        self.outputs.extend(missed.into_iter().map(|(sequence, notice)| Output::Send {
-            session: id,
-            connection,
-            sequence,
-            notice,
+        self.outputs.extend(missed.into_iter().map(|NumberedNotice { sequence, notice }| {
+            Output::Send { session: id, connection, sequence, notice }
         }));
-        Ok(Resumed { snapshot: None })
+        Ok(Resumed { catch_up: None })
+    }
+
+    fn catch_up(&mut self, id: SessionId, last_sequence: u64) -> Option<CatchUp> {
+        let snapshot = self.snapshot(id)?;
+        let session = self.sessions.get_mut(&id)?;
+        session.user_count_told = snapshot.user_count;
+        let missed = session.outbox.messages_after(last_sequence);
+        Some(CatchUp { snapshot, messages: missed.kept, messages_lost: missed.lost })
     }
 
     /// The WebSocket is gone. Nothing can be seen of that; notices are kept, and the heartbeat time

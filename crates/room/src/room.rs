@@ -1,6 +1,6 @@
 //! The room itself: its state, its construction, and what its owner asks of it between commands.
 //!
-//! Commands live beside their subject: login.rs, resume.rs, leave.rs, publish.rs, play.rs,
+//! Commands live beside their subject: messages.rs, extra_info.rs, login.rs, resume.rs, leave.rs, publish.rs, play.rs,
 //! stream.rs, media.rs, grace.rs, kick.rs, close.rs; queries in list.rs and snapshot.rs.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -12,9 +12,12 @@ use rustc_hash::FxHashMap;
 
 use crate::config::RoomConfig;
 use crate::event::{Event, EventKind};
+use crate::extra_info::RoomExtraInfo;
 use crate::grace::Graces;
 use crate::list::UserListMarker;
+use crate::messages::Messages;
 use crate::output::{MediaCommand, Output};
+use crate::rate::RateWindow;
 use crate::session::Session;
 use crate::stream::{Stream, StreamNumberId};
 use crate::timer::Timers;
@@ -51,6 +54,12 @@ pub struct Room {
     pub(crate) announced: Option<BTreeMap<UserId, UserName>>,
     /// When the count of users was told last and is to be told next.
     pub(crate) user_count_notice: UserCountNotice,
+    /// What is counted of messages.
+    pub(crate) messages: Messages,
+    /// The room's extra info.
+    pub(crate) extra_info: Option<RoomExtraInfo>,
+    /// How often it was set.
+    pub(crate) extra_info_rate: RateWindow,
     /// Every stream that is listed or published.
     pub(crate) streams: FxHashMap<StreamId, Stream>,
     /// The room's stream list, in order.
@@ -115,7 +124,10 @@ impl Room {
             login_count: 0,
             user_sequence: 0,
             announced: None,
-            user_count_notice: UserCountNotice::default(),
+            user_count_notice: UserCountNotice::new(now),
+            messages: Messages::default(),
+            extra_info: None,
+            extra_info_rate: RateWindow::default(),
             streams: FxHashMap::default(),
             listed: BTreeMap::new(),
             added: BTreeMap::new(),

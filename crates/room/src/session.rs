@@ -1,7 +1,6 @@
-//! One login of a user: its connection, its numbered notices kept for resumption, its publications
-//! and plays.
+//! One login of a user: its connection, its publications and plays, and how it is told something.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use odeum_types::{PeerId, SessionId, StreamId, UnixMillis, UserId, UserName};
@@ -10,10 +9,12 @@ use crate::config::RoomConfig;
 use crate::list::UserListMarker;
 use crate::login::UserUpdate;
 use crate::notice::Notice;
+use crate::outbox::Outbox;
 use crate::output::{ConnectionId, Output};
+use crate::rate::RateWindow;
 use crate::resume::ResumeSecret;
 use crate::room::Room;
-use crate::snapshot::TransportState;
+use crate::snapshot::{TransportState, UserEntry};
 
 /// A user's presence in the room.
 #[derive(Debug)]
@@ -43,6 +44,12 @@ pub(crate) struct Session {
     pub(crate) timer: Option<UnixMillis>,
     /// Notices that the client may not have.
     pub(crate) outbox: Outbox,
+    /// How many users the client believes the room to have.
+    pub(crate) user_count_told: usize,
+    /// Messages that it broadcast.
+    pub(crate) broadcasts: RateWindow,
+    /// Extra infos of streams that it set.
+    pub(crate) stream_extra_infos: RateWindow,
     /// Streams that it publishes, in the order in which it began.
     pub(crate) publications: Vec<StreamId>,
     /// Streams that it plays.
@@ -67,24 +74,6 @@ pub(crate) struct Play {
     pub(crate) state: TransportState,
 }
 
-/// Numbered notices, kept until acknowledged or until the bound drops the oldest.
-#[derive(Debug, Default)]
-pub(crate) struct Outbox {
-    /// The number of the newest notice; 0 before the first.
-    last: u64,
-    /// The newest notices in order, the back one having number `last`.
-    kept: VecDeque<Kept>,
-    /// Sum of their estimates.
-    bytes: usize,
-}
-
-/// A notice that may have to be sent again.
-#[derive(Debug)]
-struct Kept {
-    notice: Arc<Notice>,
-    bytes: usize,
-}
-
 impl Token {
     pub(crate) fn new(expires_at: UnixMillis) -> Self {
         Self { expires_at, warned: false }
@@ -92,60 +81,6 @@ impl Token {
 
     pub(crate) fn warning_at(&self, config: &RoomConfig) -> UnixMillis {
         UnixMillis(self.expires_at.0.saturating_sub(config.token_warning.as_millis() as u64))
-    }
-}
-
-impl Outbox {
-    /// The number of the newest notice; 0 before the first.
-    pub(crate) fn last(&self) -> u64 {
-        self.last
-    }
-
-    /// Numbers `notice` and keeps it, dropping the oldest ones beyond the bound.
-    pub(crate) fn push(&mut self, notice: Arc<Notice>, bytes: usize, config: &RoomConfig) -> u64 {
-        self.last += 1;
-        self.kept.push_back(Kept { notice, bytes });
-        self.bytes += bytes;
-        while self.kept.len() > 1
-            && (self.kept.len() > config.replay_messages_max
-                || self.bytes > config.replay_bytes_max)
-        {
-            self.drop_oldest();
-        }
-        self.last
-    }
-
-    /// Forgets what the client has.
-    pub(crate) fn acknowledge(&mut self, sequence: u64) {
-        while !self.kept.is_empty() && self.first_kept() <= sequence {
-            self.drop_oldest();
-        }
-    }
-
-    /// The notices after `sequence`, numbered; `None` when the bound has dropped some of them.
-    pub(crate) fn after(&self, sequence: u64) -> Option<Vec<(u64, Arc<Notice>)>> {
-        let first = self.first_kept();
-        if sequence + 1 < first {
-            return None;
-        }
-        let numbered = self.kept.iter().zip(first..);
-        Some(
-            numbered
-                .filter(|(_, number)| *number > sequence)
-                .map(|(kept, number)| (number, Arc::clone(&kept.notice)))
-                .collect(),
-        )
-    }
-
-    /// The number of the oldest notice kept, or of the next one when none is.
-    fn first_kept(&self) -> u64 {
-        self.last + 1 - self.kept.len() as u64
-    }
-
-    fn drop_oldest(&mut self) {
-        if let Some(kept) = self.kept.pop_front() {
-            self.bytes -= kept.bytes;
-        }
     }
 }
 
@@ -163,6 +98,11 @@ impl Session {
             }
         });
         token.map_or(silence, |token| token.min(silence))
+    }
+
+    /// The user as others are told of it.
+    pub(crate) fn entry(&self) -> UserEntry {
+        UserEntry { user: self.user.clone(), name: self.name.clone() }
     }
 
     /// Numbers a notice and, if the client is connected, sends it.
@@ -189,12 +129,38 @@ impl Room {
         session.send(&Arc::new(notice), bytes, &self.config, &mut self.outputs);
     }
 
-    /// Tells every session that `who` picks; the notice is made once.
-    pub(crate) fn tell_all(&mut self, notice: Notice, who: impl Fn(&Session) -> bool) {
+    /// Tells every session that `who` picks; the notice is made once. Returns how many that are.
+    pub(crate) fn tell_all(&mut self, notice: Notice, who: impl Fn(&Session) -> bool) -> usize {
         let bytes = notice.bytes_estimate();
         let notice = Arc::new(notice);
+        let mut told = 0;
         for session in self.sessions.values_mut().filter(|session| who(session)) {
             session.send(&notice, bytes, &self.config, &mut self.outputs);
+            told += 1;
+        }
+        told
+    }
+
+    /// Tells these sessions, in the order of all notices. Returns how many of them there are.
+    pub(crate) fn tell_these(&mut self, notice: Notice, ids: &BTreeSet<SessionId>) -> usize {
+        let bytes = notice.bytes_estimate();
+        let notice = Arc::new(notice);
+        let mut told = 0;
+        for id in ids {
+            let Some(session) = self.sessions.get_mut(id) else { continue };
+            session.send(&notice, bytes, &self.config, &mut self.outputs);
+            told += 1;
+        }
+        told
+    }
+
+    /// Offers something that may be lost to every connected session that `who` picks.
+    pub(crate) fn offer_all(&mut self, notice: Notice, who: impl Fn(&Session) -> bool) {
+        let notice = Arc::new(notice);
+        for session in self.sessions.values().filter(|session| who(session)) {
+            let Some(connection) = session.connection else { continue };
+            let notice = Arc::clone(&notice);
+            self.outputs.push_back(Output::Offer { session: session.id, connection, notice });
         }
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use odeum_types::{RoomSessionId, SessionId, StreamId, UnixMillis, UserId, UserName};
 
+use crate::extra_info::RoomExtraInfo;
 use crate::login::UserUpdate;
 use crate::room::Room;
 use crate::stream::{PublisherTransport, StreamNumberId};
@@ -23,6 +24,8 @@ pub struct Snapshot {
     /// The other users, if the session subscribed. Beyond `user_notices_max` those known at the
     /// bound.
     pub users: Option<Vec<UserEntry>>,
+    /// The room's extra info, if somebody has set it.
+    pub extra_info: Option<RoomExtraInfo>,
     /// Streams of others, in list order (ruling 15: none of one's own).
     pub streams: Vec<StreamEntry>,
     /// What the session publishes. A publication that is not named here has ended.
@@ -139,6 +142,7 @@ impl Room {
             stream_sequence: self.stream_sequence,
             user_count: self.sessions.len(),
             users,
+            extra_info: self.extra_info.clone(),
             streams: self.entries().filter(|entry| entry.user != session.user).collect(),
             own_streams: (session.publications.iter())
                 .filter_map(|id| Some((id, self.streams.get(id)?.publication.as_ref()?)))

@@ -126,7 +126,8 @@ pub enum DeleteStreamError {
 
 impl Room {
     /// AddStream (ruling 14): puts a stream into the list that nobody publishes here. The same
-    /// stream of the same user again replaces title and extra info, and nobody is told.
+    /// stream of the same user again replaces title and extra info; the others are told of another
+    /// extra info, no more.
     ///
     /// # Errors
     /// [`AddStreamError`], each variant as it says.
@@ -144,7 +145,12 @@ impl Room {
                 return Err(AddStreamError::StreamTaken(add.stream));
             }
             stream.title = add.title;
+            let is_new = stream.extra_info != add.extra_info;
             stream.extra_info = add.extra_info;
+            if let Some(entry) = stream.entry(&add.stream).filter(|_| is_new) {
+                let user = add.user;
+                self.tell_all(Notice::StreamExtraInfo(entry), |session| session.user != user);
+            }
             return Ok(());
         }
         let added_streams_max = self.config.added_streams_max;

@@ -2,8 +2,10 @@
 //!
 //! Up to `user_notices_max` users the notices are complete. Beyond it they stop, and what clients
 //! believe is frozen in `Room::announced`; once the room is small enough again, the difference is
-//! told and they are complete once more. While the list is frozen only the count goes out, at most
-//! once in `user_count_interval`, and a last time when the list is whole again.
+//! told and they are complete once more.
+//!
+//! How many users there are is told to everyone, large room or small, subscribed or not, at most
+//! once in `user_count_interval`.
 
 use std::collections::BTreeMap;
 
@@ -15,33 +17,38 @@ use crate::room::Room;
 use crate::snapshot::UserEntry;
 
 /// The pace of the notices that carry the count of users.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct UserCountNotice {
-    /// When the last one went out.
-    told_at: Option<UnixMillis>,
-    /// When the next one has to; none while the count that was told is right.
+    /// When the last one went out, or the room began: its first users have the count in their
+    /// snapshots.
+    told_at: UnixMillis,
+    /// When the next one has to; none while the count has not changed.
     pub(crate) due: Option<UnixMillis>,
+}
+
+impl UserCountNotice {
+    /// The pace of a room that begins now.
+    pub(crate) fn new(now: UnixMillis) -> Self {
+        Self { told_at: now, due: None }
+    }
 }
 
 impl Room {
     /// After `id` was inserted as a new user: tells the others, or freezes the list.
     pub(crate) fn announce_login(&mut self, now: UnixMillis, user: &UserId, id: SessionId) {
-        if self.announced.is_some() {
-            self.user_count_changed(now, Some(id));
-            return;
-        }
-        if self.sessions.len() > self.config.user_notices_max {
+        if self.announced.is_none() && self.sessions.len() > self.config.user_notices_max {
             self.announced = Some(
                 (self.sessions.values())
                     .filter(|session| session.id != id)
                     .map(|session| (session.user.clone(), session.name.clone()))
                     .collect(),
             );
-            self.user_count_changed(now, Some(id));
-            return;
         }
-        let name = self.sessions[&id].name.clone();
-        self.tell_of_users(ListUpdate::Add, vec![UserEntry { user: user.clone(), name }]);
+        if self.announced.is_none() {
+            let name = self.sessions[&id].name.clone();
+            self.tell_of_users(ListUpdate::Add, vec![UserEntry { user: user.clone(), name }]);
+        }
+        self.user_count_changed(now);
     }
 
     /// After a user was removed: tells the others, or thaws the list.
@@ -50,41 +57,30 @@ impl Room {
             None => self.tell_of_users(ListUpdate::Delete, vec![UserEntry { user, name }]),
             Some(announced) if self.sessions.len() > self.config.user_notices_max => {
                 self.announced = Some(announced);
-                self.user_count_changed(now, None);
             }
-            Some(announced) => {
-                self.tell_difference(announced);
-                self.tell_user_count(now, None);
-            }
+            Some(announced) => self.tell_difference(announced),
         }
+        self.user_count_changed(now);
     }
 
-    /// Tells the count if its time has come.
+    /// Tells the count if its time has come: to everyone who does not know it from a snapshot.
     pub(crate) fn user_count_timeout(&mut self, now: UnixMillis) {
-        self.user_count_due(now, None);
-    }
-
-    /// Tells the count, or sees to it that it is told when the interval is over. `newcomer` has it
-    /// in its snapshot.
-    fn user_count_changed(&mut self, now: UnixMillis, newcomer: Option<SessionId>) {
-        let told_at = self.user_count_notice.told_at;
-        let due = told_at.map_or(now, |at| at.after(self.config.user_count_interval));
-        self.user_count_notice.due = Some(due);
-        self.user_count_due(now, newcomer);
-    }
-
-    fn user_count_due(&mut self, now: UnixMillis, newcomer: Option<SessionId>) {
-        if self.user_count_notice.due.is_some_and(|due| due <= now) {
-            self.tell_user_count(now, newcomer);
+        if self.user_count_notice.due.is_none_or(|due| due > now) {
+            return;
+        }
+        self.user_count_notice = UserCountNotice::new(now);
+        let count = self.sessions.len();
+        self.tell_all(Notice::UserCount { count }, |session| session.user_count_told != count);
+        for session in self.sessions.values_mut() {
+            session.user_count_told = count;
         }
     }
 
-    fn tell_user_count(&mut self, now: UnixMillis, newcomer: Option<SessionId>) {
-        self.user_count_notice = UserCountNotice { told_at: Some(now), due: None };
-        let notice = Notice::UserCount { count: self.sessions.len() };
-        self.tell_all(notice, |session| {
-            session.user_update == UserUpdate::Subscribed && newcomer != Some(session.id)
-        });
+    /// Tells the count, or sees to it that it is told when the interval is over.
+    fn user_count_changed(&mut self, now: UnixMillis) {
+        let interval = self.config.user_count_interval;
+        self.user_count_notice.due = Some(self.user_count_notice.told_at.after(interval));
+        self.user_count_timeout(now);
     }
 
     /// The users that every subscribed client is to believe in, itself left out.

@@ -31,6 +31,12 @@ pub(crate) const ROOM_ID_EMPTY: u32 = 1_002_011;
 pub(crate) const ROOM_ID_CHARACTERS: u32 = 1_002_012;
 /// A room id is over 127 bytes.
 pub(crate) const ROOM_ID_TOO_LONG: u32 = 1_002_013;
+/// The key of a room's extra info is over 10 bytes.
+pub(crate) const ROOM_EXTRA_INFO_KEY_TOO_LONG: u32 = 1_002_015;
+/// The value of a room's extra info is over 128 bytes.
+pub(crate) const ROOM_EXTRA_INFO_VALUE_TOO_LONG: u32 = 1_002_016;
+/// The room's extra info has another key.
+pub(crate) const ROOM_EXTRA_INFO_SECOND_KEY: u32 = 1_002_017;
 /// The room holds as many users as it may.
 pub(crate) const ROOM_FULL: u32 = 1_002_034;
 /// The same user logged in again and took the session's place.
@@ -51,6 +57,12 @@ pub(crate) const STREAM_UNKNOWN: u32 = 1_004_002;
 pub(crate) const PLAY_INTERRUPTED: u32 = 1_004_020;
 /// A played stream was ended by the backend.
 pub(crate) const PLAY_STOPPED: u32 = 1_004_025;
+/// A message has no text.
+pub(crate) const MESSAGE_EMPTY: u32 = 1_009_001;
+/// A message is over 1,024 bytes.
+pub(crate) const MESSAGE_TOO_LONG: u32 = 1_009_002;
+/// One user broadcasts too often.
+pub(crate) const BROADCAST_TOO_OFTEN: u32 = 1_009_015;
 /// A message has a wrong shape, an unknown type or an unknown version.
 pub(crate) const BAD_PARAMETER: u32 = 1_100_001;
 /// The server had no time for it; try again.

@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
@@ -17,6 +18,9 @@ use crate::messages::{self, Caller, Handled, OpenSession};
 use crate::rate::RateBucket;
 use crate::refusal::Refusal;
 use crate::wire::{Arrival, Read, Wire};
+
+/// The `sequence` of a notice that has none.
+const NOT_NUMBERED: u64 = 0;
 
 /// One WebSocket.
 pub(crate) struct Connection {
@@ -189,15 +193,11 @@ impl Connection {
     fn on_outgoing(&mut self, outgoing: Option<Outgoing>) -> Result<(), Closing> {
         let closing = match outgoing {
             Some(Outgoing::Notice { sequence, notice }) => {
-                if let Notice::Kickout { reason, .. } = &*notice {
-                    self.kickout = Some(*reason);
-                }
-                let Some(session) = &self.session else { return Ok(()) };
-                let state = &self.caller.state;
-                let room = &session.reference.room;
-                if let Some(text) = state.notices().text(sequence, room, &notice) {
-                    self.wire.push(text);
-                }
+                self.push_notice(sequence, &notice);
+                return Ok(());
+            }
+            Some(Outgoing::Offer { notice }) => {
+                self.push_notice(NOT_NUMBERED, &notice);
                 return Ok(());
             }
             Some(Outgoing::Close { reason }) => closing(reason, self.kickout),
@@ -273,6 +273,17 @@ impl Connection {
             return Ok(());
         }
         Err(Closing::new(close_code::PROTOCOL_ERROR, "messages come too often"))
+    }
+
+    fn push_notice(&mut self, sequence: u64, notice: &Arc<Notice>) {
+        if let Notice::Kickout { reason, .. } = &**notice {
+            self.kickout = Some(*reason);
+        }
+        let Some(session) = &self.session else { return };
+        let room = &session.reference.room;
+        if let Some(text) = self.caller.state.notices().text(sequence, room, notice) {
+            self.wire.push(text);
+        }
     }
 
     fn push_reply(&mut self, reply: &Reply) {

@@ -1,6 +1,7 @@
 //! The messages of a client: one file per family, where wire and domain meet. Each parses, asks the
 //! node, and turns every error into a client code in one exhaustive match.
 
+mod extra_info;
 mod heartbeat;
 mod hex;
 mod login;
@@ -9,6 +10,7 @@ mod notice;
 mod play;
 mod publish;
 mod resume;
+mod say;
 mod snapshot;
 mod token;
 
@@ -108,6 +110,17 @@ pub(crate) async fn handle(
         ClientMessage::Unpublish(message) => publish::stop(caller, session, message).await,
         ClientMessage::Play(message) => play::handle(caller, session, message).await,
         ClientMessage::Unplay(message) => play::stop(caller, session, message).await,
+        ClientMessage::SendBroadcastMessage(message) => {
+            say::broadcast(caller, session, message).await
+        }
+        ClientMessage::SendBarrageMessage(message) => say::barrage(caller, session, message).await,
+        ClientMessage::SendCustomCommand(message) => say::command(caller, session, message).await,
+        ClientMessage::SetRoomExtraInfo(message) => {
+            extra_info::set_of_room(caller, session, message).await
+        }
+        ClientMessage::SetStreamExtraInfo(message) => {
+            extra_info::set_of_stream(caller, session, message).await
+        }
     }
 }
 
@@ -122,6 +135,11 @@ pub(crate) fn request_id(message: &ClientMessage) -> u64 {
         ClientMessage::Publish(message) => message.request_id,
         ClientMessage::Unpublish(message) | ClientMessage::Unplay(message) => message.request_id,
         ClientMessage::Play(message) => message.request_id,
+        ClientMessage::SendBroadcastMessage(message)
+        | ClientMessage::SendBarrageMessage(message) => message.request_id,
+        ClientMessage::SendCustomCommand(message) => message.request_id,
+        ClientMessage::SetRoomExtraInfo(message) => message.request_id,
+        ClientMessage::SetStreamExtraInfo(message) => message.request_id,
     }
 }
 
@@ -135,6 +153,11 @@ fn room_id(message: &ClientMessage) -> &str {
         ClientMessage::Publish(message) => &message.room_id,
         ClientMessage::Unpublish(message) | ClientMessage::Unplay(message) => &message.room_id,
         ClientMessage::Play(message) => &message.room_id,
+        ClientMessage::SendBroadcastMessage(message)
+        | ClientMessage::SendBarrageMessage(message) => &message.room_id,
+        ClientMessage::SendCustomCommand(message) => &message.room_id,
+        ClientMessage::SetRoomExtraInfo(message) => &message.room_id,
+        ClientMessage::SetStreamExtraInfo(message) => &message.room_id,
     }
 }
 

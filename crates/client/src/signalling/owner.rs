@@ -109,7 +109,9 @@ impl Owner {
                 }
             }
             Ok(ServerMessage::Notice(numbered)) => {
-                self.last_sequence = numbered.sequence;
+                if numbered.sequence > 0 {
+                    self.last_sequence = numbered.sequence;
+                }
                 self.emit(Event::Notice(numbered));
             }
             // A message of a newer server; the protocol says to pass over what one does not know.
@@ -132,9 +134,16 @@ impl Owner {
                     self.last_sequence = snapshot.sequence;
                     self.emit(Event::Snapshot(snapshot.clone()));
                 }
+                if resumed.messages_lost > 0 {
+                    self.emit(Event::MessagesLost(resumed.messages_lost));
+                }
+                for message in &resumed.messages {
+                    self.emit(Event::Missed(message.clone()));
+                }
                 resumed.request_id
             }
             Reply::Answer(answer) => answer.request_id,
+            Reply::CommandSent(sent) => sent.request_id,
             Reply::Done { request_id } => *request_id,
         };
         if let Some(waiting) = self.waiting.remove(&request_id) {

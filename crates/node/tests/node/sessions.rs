@@ -154,7 +154,7 @@ async fn a_lost_connection_resumes_with_what_it_missed() {
         Some(ResumeFailed::Room(ResumeError::WrongSecret(id)))
     );
     let mut resumed = node.handle.resume(APP, &room("lobby"), resume(secret)).await.unwrap();
-    assert_eq!(resumed.snapshot, None);
+    assert_eq!(resumed.catch_up, None);
     let Some(Outgoing::Notice { sequence: 1, notice }) = outgoing(&mut resumed.inbox).await else {
         panic!("the missed notice comes");
     };

@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use odeum_room::{
-    ConnectionId, ListUpdate, Notice, PlayState, PublishState, ResumeSecret, Snapshot,
+    CatchUp, ConnectionId, ListUpdate, Notice, PlayState, PublishState, ResumeSecret, Snapshot,
     StreamListUpdate, StreamNumberId, Superseded,
 };
 use odeum_types::{RoomId, SessionId, StreamId, UserId};
+
+use crate::world::{barrage_of, number_of};
 
 /// One device of a user.
 pub(crate) struct Device {
@@ -40,6 +42,8 @@ pub(crate) struct ClientSession {
 #[derive(Clone)]
 pub(crate) enum Delivery {
     Notice(u64, Arc<Notice>),
+    /// A notice without a number.
+    Offer(Arc<Notice>),
     /// The good reply to a command.
     Done(Change),
     /// The server has closed it.
@@ -53,6 +57,17 @@ pub(crate) enum Change {
     StoppedPublishing(StreamId),
     Playing(StreamId),
     StoppedPlaying(StreamId),
+    /// Key and value.
+    RoomExtraInfo((String, String)),
+}
+
+/// What a client has got of messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Received {
+    /// One, by its number in the world.
+    Message(u64),
+    /// The server says that it has lost some.
+    Lost { least: u64, most: u64 },
 }
 
 /// What a delivery was.
@@ -71,7 +86,17 @@ pub(crate) struct View {
     pub(crate) sequence: u64,
     pub(crate) stream_sequence: u64,
     pub(crate) users: BTreeSet<UserId>,
-    pub(crate) streams: BTreeMap<StreamId, (UserId, StreamNumberId)>,
+    /// User, number and extra info of each stream.
+    pub(crate) streams: BTreeMap<StreamId, (UserId, StreamNumberId, Arc<str>)>,
+    pub(crate) user_count: usize,
+    /// Key and value of the room's extra info.
+    pub(crate) extra_info: Option<(String, String)>,
+    /// Whether the reply to setting it was lost.
+    pub(crate) extra_info_is_uncertain: bool,
+    /// Messages and commands, in order.
+    pub(crate) received: Vec<Received>,
+    /// The number of the last barrage message.
+    pub(crate) last_barrage: u64,
     pub(crate) own: BTreeSet<StreamId>,
     pub(crate) playing: BTreeSet<StreamId>,
     /// Streams of commands whose reply was lost: whether they are published or played is not
@@ -85,22 +110,22 @@ impl ClientSession {
         self.connection = None;
         let lost = self.inbox.len();
         for delivery in self.inbox.drain(..) {
-            if let Delivery::Done(change) = delivery {
-                self.view.uncertain.insert(change.stream().clone());
+            match delivery {
+                Delivery::Done(Change::RoomExtraInfo(_)) => {
+                    self.view.extra_info_is_uncertain = true;
+                }
+                Delivery::Done(
+                    Change::Publishing(stream)
+                    | Change::StoppedPublishing(stream)
+                    | Change::Playing(stream)
+                    | Change::StoppedPlaying(stream),
+                ) => {
+                    self.view.uncertain.insert(stream);
+                }
+                Delivery::Notice(..) | Delivery::Offer(_) | Delivery::Closed => {}
             }
         }
         lost
-    }
-}
-
-impl Change {
-    fn stream(&self) -> &StreamId {
-        match self {
-            Self::Publishing(stream)
-            | Self::StoppedPublishing(stream)
-            | Self::Playing(stream)
-            | Self::StoppedPlaying(stream) => stream,
-        }
     }
 }
 
@@ -111,12 +136,45 @@ impl View {
             stream_sequence: snapshot.stream_sequence,
             users: snapshot.users.iter().flatten().map(|entry| entry.user.clone()).collect(),
             streams: (snapshot.streams.iter())
-                .map(|entry| (entry.stream.clone(), (entry.user.clone(), entry.number)))
+                .map(|entry| {
+                    let extra_info = Arc::clone(&entry.extra_info);
+                    (entry.stream.clone(), (entry.user.clone(), entry.number, extra_info))
+                })
                 .collect(),
+            user_count: snapshot.user_count,
+            extra_info: (snapshot.extra_info.as_ref())
+                .map(|info| (info.key.as_str().to_owned(), info.value.as_str().to_owned())),
+            extra_info_is_uncertain: false,
+            received: Vec::new(),
+            last_barrage: 0,
             own: snapshot.own_streams.iter().map(|own| own.stream.clone()).collect(),
             playing: snapshot.playing.iter().map(|play| play.stream.clone()).collect(),
             uncertain: BTreeSet::new(),
         }
+    }
+
+    /// Takes what a resumption gives in place of missed notices. `behind` is how many fewer the
+    /// client claimed than it had.
+    pub(crate) fn catch_up(&mut self, catch_up: &CatchUp, behind: u64) {
+        let mut next = Self::new(&catch_up.snapshot);
+        next.last_barrage = self.last_barrage;
+        next.received = std::mem::take(&mut self.received);
+        if catch_up.messages_lost > 0 {
+            // What it had already may be among the lost.
+            let least = u64::from(behind == 0);
+            next.received.push(Received::Lost { least, most: catch_up.messages_lost });
+        }
+        let mut last = 0;
+        for message in &catch_up.messages {
+            assert!(message.sequence > last, "messages out of order: {catch_up:?}");
+            assert!(message.sequence <= next.sequence, "a message of the future: {catch_up:?}");
+            last = message.sequence;
+            if message.sequence > self.sequence {
+                let number = number_of(&message.notice).expect("only messages are caught up");
+                next.received.push(Received::Message(number));
+            }
+        }
+        *self = next;
     }
 
     /// Takes in what arrived; panics on what a correct server never sends.
@@ -125,6 +183,12 @@ impl View {
             Delivery::Closed => Arrived::Closed,
             Delivery::Done(change) => {
                 self.change(change);
+                Arrived::News
+            }
+            Delivery::Offer(notice) => {
+                let number = barrage_of(notice).number;
+                assert!(number > self.last_barrage, "barrage {number} came twice");
+                self.last_barrage = number;
                 Arrived::News
             }
             Delivery::Notice(sequence, _) if *sequence <= self.sequence => Arrived::Repeated,
@@ -141,6 +205,9 @@ impl View {
         assert_eq!(self.sequence, room.sequence, "sequence of {whose}");
         assert_eq!(self.users, room.users, "users as {whose} sees them");
         assert_eq!(self.streams, room.streams, "streams as {whose} sees them");
+        if !self.extra_info_is_uncertain {
+            assert_eq!(self.extra_info, room.extra_info, "extra info as {whose} sees it");
+        }
         assert!(self.stream_sequence <= room.stream_sequence, "stream sequence of {whose}");
         let certain = |streams: &BTreeSet<StreamId>| -> BTreeSet<StreamId> {
             streams.difference(&self.uncertain).cloned().collect()
@@ -155,6 +222,10 @@ impl View {
             Change::StoppedPublishing(stream) => self.own.remove(&stream),
             Change::Playing(stream) => self.playing.insert(stream),
             Change::StoppedPlaying(stream) => self.playing.remove(&stream),
+            Change::RoomExtraInfo(pair) => {
+                self.extra_info_is_uncertain = false;
+                self.extra_info.replace(pair).is_some()
+            }
         };
     }
 
@@ -174,7 +245,8 @@ impl View {
                 assert!(*stream_sequence >= told, "stream sequence {stream_sequence} < {told}");
                 self.stream_sequence = *stream_sequence;
                 for entry in streams {
-                    let place = (entry.user.clone(), entry.number);
+                    let extra_info = Arc::clone(&entry.extra_info);
+                    let place = (entry.user.clone(), entry.number, extra_info);
                     match update {
                         StreamListUpdate::Add => {
                             let old = self.streams.insert(entry.stream.clone(), place);
@@ -195,8 +267,26 @@ impl View {
             }
             Notice::PublisherState { state: PublishState::Publishing, .. }
             | Notice::PlayerState { state: PlayState::Playing, .. }
-            | Notice::UserCount { .. }
             | Notice::TokenWillExpire { .. } => {}
+            Notice::UserCount { count } => {
+                assert_ne!(*count, self.user_count, "a count told twice");
+                self.user_count = *count;
+            }
+            Notice::BroadcastMessage { .. } | Notice::CustomCommand { .. } => {
+                self.received.extend(number_of(notice).map(Received::Message));
+            }
+            Notice::BarrageMessage { .. } => panic!("barrage has no number: {notice:?}"),
+            Notice::RoomExtraInfo(info) => {
+                let pair = (info.key.as_str().to_owned(), info.value.as_str().to_owned());
+                self.extra_info = Some(pair);
+                self.extra_info_is_uncertain = false;
+            }
+            Notice::StreamExtraInfo(entry) => {
+                let place = (entry.user.clone(), entry.number, Arc::clone(&entry.extra_info));
+                let old = self.streams.insert(entry.stream.clone(), place);
+                let same = old.map(|(user, number, _)| (user, number));
+                assert_eq!(same, Some((entry.user.clone(), entry.number)), "{entry:?}");
+            }
             Notice::Kickout { .. } => return Arrived::Kickout,
         }
         Arrived::News

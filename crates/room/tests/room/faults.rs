@@ -50,5 +50,16 @@ faults! {
     /// Plays asked for meanwhile.
     plays_of_interrupted,
     deletions,
+    /// Messages that a client lost for good and was told of.
+    messages_lost,
+    /// Messages told beside a snapshot.
+    messages_caught_up,
+    /// Messages of clients that came too often.
+    messages_refused,
+    /// Barrage to a client that had no connection.
+    barrages_lost,
+    targets_offline,
+    second_keys,
+    stream_extra_infos,
     timeouts,
 }

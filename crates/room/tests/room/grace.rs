@@ -68,6 +68,7 @@ fn a_replacement_inside_the_grace_is_unseen_and_can_be_played() {
             > connected bob cam
                 bob.1 #4: player cam Playing
             > at 60
+                ann.1 #4: users count 2
         "#]],
     );
 }
@@ -282,6 +283,7 @@ fn a_relogin_elsewhere_inside_the_grace_is_a_leave() {
                 @other event room_create by ann
                 @other event room_login ann First user_seq 1
             > at 60
+                bob.1 #6: users count 1
         "#]],
     );
 }
@@ -329,6 +331,7 @@ fn a_logout_inside_the_grace_is_a_logout() {
                 release ann.1
                 bob.1 #5: users DELETE ann
             > at 60
+                bob.1 #6: users count 1
         "#]],
     );
 }
@@ -378,6 +381,7 @@ fn a_kick_inside_the_grace_is_a_kick() {
                 release ann.1
                 bob.1 #5: users DELETE ann
             > at 60
+                bob.1 #6: users count 1
         "#]],
     );
 }
@@ -426,6 +430,7 @@ fn delete_stream_inside_the_grace_deletes_the_stream() {
             > delete cam
                 refused: the room has no stream cam
             > at 60
+                ann.1 #4: users count 2
         "#]],
     );
 }
@@ -578,6 +583,7 @@ fn a_replacement_that_does_not_connect_is_a_loss_at_once() {
                 bob.1 #4: streams DELETE MediaLost cam(ann) stream_seq 2
                 ann.1 #3: publisher cam Ended(MediaLost)
             > at 60
+                ann.1 #4: users count 2
         "#]],
     );
 }
@@ -657,6 +663,7 @@ fn in_mode_notify_a_deleted_stream_has_no_grace() {
                 release stream cam
                 ann.1 #3: publisher cam Ended(MediaLost)
             > at 60
+                ann.1 #4: users count 2
         "#]],
     );
 }

@@ -6,13 +6,15 @@
 //!   `properties` drive it.
 //! - `node`: the owner of rooms without IO, shared by everything here.
 //! - `script`: one line per step, one snapshot per behaviour; `session`, `stream`, `grace`,
-//!   `backend`, `time` use it.
+//!   `backend`, `time`, `messages`, `extra_info` use it.
 
 mod backend;
 mod client;
+mod extra_info;
 mod faults;
 mod grace;
 mod history;
+mod messages;
 mod node;
 mod operation;
 mod properties;

@@ -83,6 +83,27 @@ pub(crate) enum Operation {
     MediaClosed {
         index: usize,
     },
+    /// A client says something.
+    Send {
+        device: usize,
+        kind: Kind,
+    },
+    /// The backend says something in a user's name.
+    BackendSends {
+        room: usize,
+        user: usize,
+        kind: Kind,
+    },
+    SetRoomExtraInfo {
+        device: usize,
+        key: usize,
+        value: usize,
+    },
+    SetStreamExtraInfo {
+        device: usize,
+        stream: usize,
+        value: usize,
+    },
     AddStream {
         room: usize,
         stream: usize,
@@ -108,6 +129,17 @@ pub(crate) enum Operation {
     },
 }
 
+/// What is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Broadcast,
+    Barrage,
+    Command {
+        /// A bit for each user and one for somebody who never is anywhere; zero is everyone.
+        targets: u8,
+    },
+}
+
 /// Whether a reply arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
@@ -120,7 +152,7 @@ impl Operation {
     pub(crate) fn from_numbers([kind, a, b, c]: [u8; 4]) -> Self {
         let (a, b, c) = (usize::from(a), usize::from(b), usize::from(c));
         let (device, room, stream) = (a % DEVICES, a % ROOMS, b % STREAMS);
-        match kind % 100 {
+        match kind % 120 {
             0..4 => Self::Reserve { device, room: b % ROOMS },
             4..7 => Self::Evict { device },
             7..11 => {
@@ -151,7 +183,24 @@ impl Operation {
             92 if b % 8 == 0 => Self::Close { room, callback: c % 2 == 0 },
             92 if b % 8 == 1 => Self::Shutdown { room },
             93 if b % 2 == 0 => Self::Advance { seconds: 60 },
+            100..108 => Self::Send { device, kind: Kind::from_numbers(b, c) },
+            108..114 => {
+                Self::BackendSends { room, user: b % USERS, kind: Kind::from_numbers(b / USERS, c) }
+            }
+            114..117 => Self::SetRoomExtraInfo { device, key: b % 8 / 7, value: c % 16 },
+            117..120 => Self::SetStreamExtraInfo { device, stream, value: c % 16 },
             _ => Self::Advance { seconds: 1 + (b % 12) as u64 },
+        }
+    }
+}
+
+impl Kind {
+    fn from_numbers(kind: usize, targets: usize) -> Self {
+        match kind % 4 {
+            0 => Self::Broadcast,
+            1 => Self::Barrage,
+            2 => Self::Command { targets: 0 },
+            _ => Self::Command { targets: (targets % (2 << USERS)) as u8 },
         }
     }
 }

@@ -29,6 +29,7 @@ fn invariants_hold(mode: DeleteStreamMode) {
         let config = RoomConfig {
             delete_stream: mode,
             replay_messages_max: 4,
+            missed_messages_max: 3,
             user_notices_max: 3,
             ..RoomConfig::default()
         };

@@ -22,6 +22,7 @@ use crate::node::Node;
 use crate::text::{event_text, notice_text, snapshot_text};
 
 mod client;
+mod message;
 
 /// Runs `script` with the default configuration and compares.
 pub(crate) fn check(script: &str, expect: Expect) {
@@ -214,7 +215,7 @@ impl Player {
             ["shutdown"] => {
                 self.node.with(room, |room, _| room.server_closing(now));
             }
-            _ => panic!("no such step: {words:?}"),
+            _ => self.message(room, words),
         }
     }
 
@@ -314,6 +315,11 @@ impl Player {
                     self.assert_connection(*session, *connection);
                     let label = &self.labels.get(session).cloned().unwrap_or_default();
                     format!("{label} #{sequence}: {}", notice_text(notice))
+                }
+                Output::Offer { session, connection, notice } => {
+                    self.assert_connection(*session, *connection);
+                    let label = &self.labels.get(session).cloned().unwrap_or_default();
+                    format!("{label} offer: {}", notice_text(notice))
                 }
                 Output::Disconnect { connection, reason, .. } => {
                     format!("disconnect {} {reason:?}", self.connections[connection])

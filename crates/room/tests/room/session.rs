@@ -649,9 +649,6 @@ fn user_notices_stop_beyond_the_bound_and_the_difference_is_told_below_it() {
             > login dan
                 snapshot #0 of 4 users [ann bob cat] streams [] own [] playing []
                 event room_login dan First user_seq 4
-                ann.1 #3: users count 4
-                bob.1 #2: users count 4
-                cat.1 #1: users count 4
             > login eve
                 snapshot #0 of 5 users [ann bob cat] streams [] own [] playing []
                 event room_login eve First user_seq 5
@@ -663,35 +660,29 @@ fn user_notices_stop_beyond_the_bound_and_the_difference_is_told_below_it() {
             > logout ann
                 event room_logout ann LoggedOut user_seq 7
                 release ann.1
-                cat.1 #2: users DELETE ann bob
+                cat.1 #1: users DELETE ann bob
                 dan.1 #1: users DELETE ann bob
                 eve.1 #1: users DELETE ann bob
                 dan.1 #2: users ADD eve
                 eve.1 #2: users ADD dan
-                cat.1 #3: users ADD dan eve
-                cat.1 #4: users count 3
-                dan.1 #3: users count 3
-                eve.1 #3: users count 3
+                cat.1 #2: users ADD dan eve
             > login ann
                 snapshot #0 of 4 users [cat dan eve] streams [] own [] playing []
                 event room_login ann First user_seq 8
             > logout cat
                 event room_logout cat LoggedOut user_seq 9
                 release cat.1
-                dan.1 #4: users DELETE cat
-                eve.1 #4: users DELETE cat
+                dan.1 #3: users DELETE cat
+                eve.1 #3: users DELETE cat
                 ann.2 #1: users DELETE cat
-                dan.1 #5: users ADD ann
-                eve.1 #5: users ADD ann
-                dan.1 #6: users count 3
-                eve.1 #6: users count 3
-                ann.2 #2: users count 3
+                dan.1 #4: users ADD ann
+                eve.1 #4: users ADD ann
         "#]],
     );
 }
 
 #[test]
-fn beyond_the_bound_only_the_count_goes_out_and_not_too_often() {
+fn the_count_goes_to_everyone_and_not_too_often_and_beyond_the_bound_alone() {
     let config = RoomConfig { user_notices_max: 2, ..RoomConfig::default() };
     check_with(
         config,
@@ -701,15 +692,19 @@ fn beyond_the_bound_only_the_count_goes_out_and_not_too_often() {
          login cat quiet
          at 20
          login dan
-         at 39
-         at 40
+         at 29
+         at 30
          at 80
          heartbeat ann 0
          heartbeat bob 0
          at 90
          logout dan
          at 95
-         logout cat",
+         logout cat
+         login cat quiet
+         logout cat
+         at 119
+         at 120",
         expect![[r#"
             > login ann
                 snapshot #0 of 1 users [] streams [] own [] playing []
@@ -723,17 +718,15 @@ fn beyond_the_bound_only_the_count_goes_out_and_not_too_often() {
             > login cat quiet
                 snapshot #0 of 3 users [-] streams [] own [] playing []
                 event room_login cat First user_seq 3
-                ann.1 #2: users count 3
-                bob.1 #1: users count 3
             > at 20
             > login dan
                 snapshot #0 of 4 users [ann bob] streams [] own [] playing []
                 event room_login dan First user_seq 4
-            > at 39
-            > at 40
-                ann.1 #3: users count 4
-                bob.1 #2: users count 4
-                dan.1 #1: users count 4
+            > at 29
+            > at 30
+                ann.1 #2: users count 4
+                bob.1 #1: users count 4
+                cat.1 #1: users count 4
             > at 80
             > heartbeat ann 0
             > heartbeat bob 0
@@ -741,14 +734,23 @@ fn beyond_the_bound_only_the_count_goes_out_and_not_too_often() {
             > logout dan
                 event room_logout dan LoggedOut user_seq 5
                 release dan.1
-                ann.1 #4: users count 3
-                bob.1 #3: users count 3
+                ann.1 #3: users count 3
+                bob.1 #2: users count 3
+                cat.1 #2: users count 3
             > at 95
             > logout cat
                 event room_logout cat LoggedOut user_seq 6
                 release cat.1
-                ann.1 #5: users count 2
-                bob.1 #4: users count 2
+            > login cat quiet
+                snapshot #0 of 3 users [-] streams [] own [] playing []
+                event room_login cat First user_seq 7
+            > logout cat
+                event room_logout cat LoggedOut user_seq 8
+                release cat.2
+            > at 119
+            > at 120
+                ann.1 #4: users count 2
+                bob.1 #3: users count 2
         "#]],
     );
 }

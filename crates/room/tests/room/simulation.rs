@@ -55,6 +55,8 @@ fn config(random: &mut Random) -> RoomConfig {
         users_max: [3, 100][random.below(2)],
         replay_messages_max: 1 + random.below(8),
         replay_bytes_max: [600, 100_000][random.below(2)],
+        missed_messages_max: [2, 5, 4_096][random.below(3)],
+        missed_message_bytes_max: [400, 100_000][random.below(2)],
         streams_per_user_max: 2,
         plays_per_user_max: 2,
         added_streams_max: 2,

@@ -1,6 +1,9 @@
 //! How scripts print what rooms put out: short, and all that matters.
 
-use odeum_room::{Event, EventKind, ListUpdate, Notice, Snapshot, StreamEntry, StreamListUpdate};
+use odeum_room::{
+    Event, EventKind, ListUpdate, Notice, RoomExtraInfo, Snapshot, StreamEntry, StreamListUpdate,
+    UserEntry,
+};
 use odeum_types::UnixMillis;
 
 /// An event's facts; `begin` is when the script began.
@@ -50,6 +53,19 @@ pub(crate) fn notice_text(notice: &Notice) -> String {
         }
         Notice::PublisherState { stream, state } => format!("publisher {stream} {state:?}"),
         Notice::PlayerState { stream, state } => format!("player {stream} {state:?}"),
+        Notice::BroadcastMessage { id, from, text, .. } => {
+            format!("broadcast {} of {}: {}", id.0, user_text(from), text.as_str())
+        }
+        Notice::BarrageMessage { id, from, text } => {
+            format!("barrage {id} of {}: {}", user_text(from), text.as_str())
+        }
+        Notice::CustomCommand { from, text } => {
+            format!("command of {}: {}", user_text(from), text.as_str())
+        }
+        Notice::RoomExtraInfo(info) => format!("room extra info {}", extra_info_text(info)),
+        Notice::StreamExtraInfo(entry) => {
+            format!("stream extra info {}", entries_text(std::slice::from_ref(entry)))
+        }
         Notice::Kickout { reason, custom_reason } => {
             format!("kickout {reason:?} {custom_reason:?}")
         }
@@ -57,6 +73,14 @@ pub(crate) fn notice_text(notice: &Notice) -> String {
             format!("token will expire in {}", remaining.as_secs())
         }
     }
+}
+
+fn user_text(entry: &UserEntry) -> String {
+    format!("{}({})", entry.user, entry.name)
+}
+
+fn extra_info_text(info: &RoomExtraInfo) -> String {
+    format!("{}={} by {}", info.key.as_str(), info.value.as_str(), info.updated_by.user)
 }
 
 fn entries_text(streams: &[StreamEntry]) -> String {
@@ -83,12 +107,15 @@ pub(crate) fn snapshot_text(snapshot: &Snapshot) -> String {
         snapshot.own_streams.iter().map(|own| format!("{} {:?}", own.stream, own.state)).collect();
     let playing: Vec<String> =
         snapshot.playing.iter().map(|play| format!("{} {:?}", play.stream, play.state)).collect();
+    let info = snapshot.extra_info.as_ref();
+    let info = info.map(|info| format!(" extra info {}", extra_info_text(info)));
     format!(
-        "snapshot #{} of {} users [{users}] streams [{}] own [{}] playing [{}]",
+        "snapshot #{} of {} users [{users}] streams [{}] own [{}] playing [{}]{}",
         snapshot.sequence,
         snapshot.user_count,
         entries_text(&snapshot.streams),
         own.join(", "),
-        playing.join(", ")
+        playing.join(", "),
+        info.unwrap_or_default()
     )
 }

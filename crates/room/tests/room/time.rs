@@ -37,12 +37,13 @@ fn a_silent_session_is_timed_out_after_100_seconds() {
                 event stream_create cam of ann New number 1 stream_seq 1 Some(Vp8)
                 ann.1 #2: publisher cam Publishing
             > at 60
+                ann.1 #3: users count 2
             > heartbeat bob 0
             > at 99
             > streams
                 1 cam of ann at 0
             > at 100
-                ann.1 #3: kickout HeartbeatTimeout ""
+                ann.1 #4: kickout HeartbeatTimeout ""
                 disconnect ann.1/1 SessionEnded
                 close peer ann.1>cam
                 event stream_close cam of ann HeartbeatTimeout number 1 stream_seq 2 since 0
@@ -51,11 +52,12 @@ fn a_silent_session_is_timed_out_after_100_seconds() {
                 event room_logout ann HeartbeatTimeout user_seq 3
                 release ann.1
                 bob.1 #3: users DELETE ann
+                bob.1 #4: users count 1
             > at 159
             > users ascending 9
                 bob
             > at 160
-                bob.1 #4: kickout HeartbeatTimeout ""
+                bob.1 #5: kickout HeartbeatTimeout ""
                 disconnect bob.1/1 SessionEnded
                 event room_logout bob HeartbeatTimeout user_seq 4
                 release bob.1
@@ -97,15 +99,17 @@ fn a_dropped_socket_that_resumes_in_time_was_never_away() {
             > at 149
             > resume ann from 2
                 resumed
+                ann.1 #3: users count 2
             > at 150
                 bob.1 #2: kickout HeartbeatTimeout ""
                 disconnect bob.1/1 SessionEnded
                 event room_logout bob HeartbeatTimeout user_seq 3
                 release bob.1
-                ann.1 #3: users DELETE bob
+                ann.1 #4: users DELETE bob
+                ann.1 #5: users count 1
             > at 248
             > at 249
-                ann.1 #4: kickout HeartbeatTimeout ""
+                ann.1 #6: kickout HeartbeatTimeout ""
                 disconnect ann.1/2 SessionEnded
                 close peer ann.1>cam
                 event stream_close cam of ann HeartbeatTimeout number 1 stream_seq 2 since 50
@@ -143,6 +147,7 @@ fn a_dropped_socket_that_does_not_resume_is_a_silent_session() {
                 event room_logout ann HeartbeatTimeout user_seq 3
                 release ann.1
                 bob.1 #1: users DELETE ann
+                bob.1 #2: users count 1
             > resume ann from 0
                 refused: the user has no session ann.1 in the room
         "#]],
@@ -283,8 +288,9 @@ fn an_expired_token_removes_its_user_where_the_app_asks_for_it() {
                 ann.1 #2: publisher cam Publishing
             > at 49
                 ann.1 #3: token will expire in 30
+                ann.1 #4: users count 2
             > at 50
-                ann.1 #4: kickout TokenExpired ""
+                ann.1 #5: kickout TokenExpired ""
                 disconnect ann.1/1 SessionEnded
                 close peer ann.1>cam
                 event stream_close cam of ann Kicked number 1 stream_seq 2 since 0
@@ -295,7 +301,8 @@ fn an_expired_token_removes_its_user_where_the_app_asks_for_it() {
                 bob.1 #3: users DELETE ann
             > at 90
                 bob.1 #4: token will expire in 30
-                bob.1 #5: kickout TokenExpired ""
+                bob.1 #5: users count 1
+                bob.1 #6: kickout TokenExpired ""
                 disconnect bob.1/1 SessionEnded
                 event room_logout bob TokenExpired user_seq 4
                 release bob.1

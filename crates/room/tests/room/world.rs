@@ -19,6 +19,9 @@ use crate::operation::{DEVICES, Operation};
 
 mod clients;
 mod invariants;
+mod messages;
+
+pub(crate) use messages::{barrage_of, number_of};
 
 pub(crate) const ROOMS: usize = 3;
 pub(crate) const USERS: usize = 5;
@@ -38,6 +41,10 @@ pub(crate) struct World {
     histories: BTreeMap<RoomSessionId, History>,
     /// The lists as they were before the operation.
     lists: BTreeMap<RoomId, (RoomSessionId, u64, BTreeSet<StreamNumberId>)>,
+    /// Messages that anybody tried to send.
+    message_count: u64,
+    /// The messages that each session must get, in order.
+    expected: BTreeMap<SessionId, Vec<u64>>,
     pub(crate) faults: Faults,
 }
 
@@ -57,6 +64,8 @@ impl World {
             added: BTreeSet::new(),
             histories: BTreeMap::new(),
             lists: BTreeMap::new(),
+            message_count: 0,
+            expected: BTreeMap::new(),
             faults: Faults::default(),
         }
     }
@@ -111,6 +120,10 @@ impl World {
                 let after = self.node.rooms.values().map(Room::user_count).sum::<usize>();
                 self.faults.timeouts += (before - after) as u64;
             }
+            Operation::BackendSends { room, user, kind } => self.backend_sends(room, user, kind),
+            Operation::Send { .. }
+            | Operation::SetRoomExtraInfo { .. }
+            | Operation::SetStreamExtraInfo { .. } => self.client_sends(operation),
             Operation::Logout { .. }
             | Operation::Heartbeat { .. }
             | Operation::Publish { .. }
@@ -205,10 +218,19 @@ impl World {
         for (room, output) in self.node.take_outputs() {
             match output {
                 Output::Send { session, connection, sequence, notice } => {
-                    self.send(session, connection, Delivery::Notice(sequence, notice));
+                    if !self.send(session, connection, Delivery::Notice(sequence, notice)) {
+                        self.faults.deliveries_lost += 1;
+                    }
+                }
+                Output::Offer { session, connection, notice } => {
+                    if !self.send(session, connection, Delivery::Offer(notice)) {
+                        self.faults.barrages_lost += 1;
+                    }
                 }
                 Output::Disconnect { session, connection, .. } => {
-                    self.send(session, connection, Delivery::Closed);
+                    if !self.send(session, connection, Delivery::Closed) {
+                        self.faults.deliveries_lost += 1;
+                    }
                 }
                 Output::Media(MediaCommand::ClosePeer(peer)) => {
                     let known = self.live_peers.remove(&peer);
@@ -223,13 +245,17 @@ impl World {
         }
     }
 
-    fn send(&mut self, session: SessionId, connection: ConnectionId, delivery: Delivery) {
+    /// Puts a delivery on its way; false when its connection is gone.
+    fn send(&mut self, session: SessionId, connection: ConnectionId, delivery: Delivery) -> bool {
         let mut sessions = self.devices.iter_mut().filter_map(|device| device.session.as_mut());
         let receiver =
             sessions.find(|own| own.session == session && own.connection == Some(connection));
         match receiver {
-            Some(receiver) => receiver.inbox.push_back(delivery),
-            None => self.faults.deliveries_lost += 1,
+            Some(receiver) => {
+                receiver.inbox.push_back(delivery);
+                true
+            }
+            None => false,
         }
     }
 

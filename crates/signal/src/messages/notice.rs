@@ -7,12 +7,12 @@ use axum::extract::ws::Utf8Bytes;
 use odeum_auth::client_code;
 use odeum_proto::signal as wire;
 use odeum_room::{
-    KickoutReason, ListUpdate, Notice, PlayEndReason, PlayState, PublishEndReason, PublishState,
-    StreamDeleteReason, StreamListUpdate,
+    KickoutReason, ListUpdate, Notice, NumberedNotice, PlayEndReason, PlayState, PublishEndReason,
+    PublishState, StreamDeleteReason, StreamListUpdate,
 };
 use odeum_types::RoomId;
 
-use super::snapshot::{wire_stream, wire_user};
+use super::snapshot::{wire_room_extra_info, wire_stream, wire_user};
 use crate::code;
 use crate::limits::RENDERED_NOTICES;
 
@@ -66,6 +66,28 @@ fn wire_notice(notice: &Notice) -> Option<wire::Notice> {
                 error_code,
                 reason: reason.to_owned(),
             }
+        }
+        Notice::BroadcastMessage { id, from, text, sent_at } => wire::Notice::BroadcastMessage {
+            message_id: id.0,
+            from_user: wire_user(from),
+            message: text.as_str().to_owned(),
+            send_time_ms: sent_at.0,
+        },
+        Notice::BarrageMessage { id, from, text } => wire::Notice::BarrageMessage {
+            message_id: id.to_string(),
+            from_user: wire_user(from),
+            message: text.as_str().to_owned(),
+            send_time_ms: id.sent_at.0,
+        },
+        Notice::CustomCommand { from, text } => wire::Notice::CustomCommand {
+            from_user: wire_user(from),
+            command: text.as_str().to_owned(),
+        },
+        Notice::RoomExtraInfo(extra_info) => {
+            wire::Notice::RoomExtraInfoUpdate { room_extra_info: wire_room_extra_info(extra_info) }
+        }
+        Notice::StreamExtraInfo(entry) => {
+            wire::Notice::StreamExtraInfoUpdate { stream: wire_stream(entry) }
         }
         Notice::Kickout { reason, custom_reason } => wire::Notice::Kickout {
             code: kickout_code(*reason)?,
@@ -184,10 +206,19 @@ impl RenderedNotices {
     }
 }
 
+/// A notice with its number, for a list of several.
+pub(crate) fn numbered(room: &RoomId, notice: &NumberedNotice) -> Option<wire::Numbered> {
+    Some(wire::Numbered {
+        sequence: notice.sequence,
+        room_id: room.as_str().to_owned(),
+        notice: wire_notice(&notice.notice)?,
+    })
+}
+
 /// The JSON of a numbered notice after its number, or nothing.
-fn tail(room: &RoomId, notice: &Notice) -> Arc<str> {
-    let Some(notice) = wire_notice(notice) else { return "".into() };
-    let numbered = wire::Numbered { sequence: 0, room_id: room.as_str().to_owned(), notice };
+fn tail(room: &RoomId, notice: &Arc<Notice>) -> Arc<str> {
+    let notice = NumberedNotice { sequence: 0, notice: Arc::clone(notice) };
+    let Some(numbered) = numbered(room, &notice) else { return "".into() };
     let text = serde_json::to_string(&numbered).expect("a notice has only JSON types");
     text.strip_prefix("{\"sequence\":0,").expect("sequence is the first field").into()
 }
@@ -196,7 +227,8 @@ fn tail(room: &RoomId, notice: &Notice) -> Arc<str> {
 mod tests {
     use std::time::Duration;
 
-    use odeum_types::StreamId;
+    use odeum_room::{BarrageId, MessageCategory, MessageText, UserEntry};
+    use odeum_types::{StreamId, UnixMillis, UserId, UserName};
 
     use super::*;
 
@@ -239,7 +271,29 @@ mod tests {
     }
 
     #[test]
-    fn a_room_that_is_too_large_for_user_updates_tells_its_count() {
+    fn a_barrage_message_has_number_zero_and_a_name_of_category_time_and_count() {
+        let notice = Notice::BarrageMessage {
+            id: BarrageId {
+                category: MessageCategory::System,
+                sent_at: UnixMillis(1_611_647_493_487),
+                number: 29,
+            },
+            from: UserEntry {
+                user: UserId::parse("ann").expect("a valid user id"),
+                name: UserName::parse("Ann").expect("a valid user name"),
+            },
+            text: MessageText::parse("hi").expect("a valid text"),
+        };
+        assert_eq!(
+            text(0, notice).as_deref(),
+            Some(
+                r#"{"sequence":0,"room_id":"lobby","type":"barrage_message","message_id":"1_1611647493487_29","from_user":{"user_id":"ann","user_name":"Ann"},"message":"hi","send_time_ms":1611647493487}"#
+            )
+        );
+    }
+
+    #[test]
+    fn the_count_of_users_is_a_notice_of_its_own() {
         assert_eq!(
             text(2, Notice::UserCount { count: 501 }).as_deref(),
             Some(r#"{"sequence":2,"room_id":"lobby","type":"user_count","count":501}"#)

@@ -6,12 +6,9 @@ use odeum_proto::signal::{self as wire, Reply};
 use odeum_room::{PublishError, StopPublishingError};
 use odeum_types::StreamId;
 
-use super::{Caller, Handled, OpenSession, command_refusal};
+use super::{Caller, Handled, OpenSession, command_refusal, extra_info};
 use crate::code;
 use crate::refusal::{Refusal, STREAM_ID};
-
-/// Longest extra info of a stream, bytes (ruling 24).
-const EXTRA_INFO_BYTES_MAX: usize = 1_024;
 
 /// Prepares a transport for a stream that the client offers to send. The stream comes into the
 /// room's list when the transport is connected.
@@ -21,12 +18,7 @@ pub(crate) async fn handle(
     message: wire::Publish,
 ) -> Result<Handled, Refusal> {
     let stream = StreamId::parse(&message.stream_id).map_err(|error| STREAM_ID.refuse(error))?;
-    if message.extra_info.len() > EXTRA_INFO_BYTES_MAX {
-        return Err(Refusal::new(
-            code::EXTRA_INFO_TOO_LONG,
-            format!("extra_info is longer than {EXTRA_INFO_BYTES_MAX} bytes"),
-        ));
-    }
+    extra_info::check(&message.extra_info)?;
     let token = &session.token;
     if token.expires_at <= caller.state.now() || !token.rights.may_publish(&stream) {
         return Err(Refusal::new(

@@ -8,6 +8,7 @@ use odeum_proto::signal::{self as wire, Reply};
 use odeum_room::{ResumeError, ResumeSecret};
 use odeum_types::{AppId, RoomId, SessionId, UserId};
 
+use super::notice::numbered;
 use super::snapshot::wire_snapshot;
 use super::{Caller, Handled, OpenSession, check_version, command_refusal, hex, token};
 use crate::code;
@@ -56,14 +57,21 @@ pub(crate) async fn handle(caller: Caller, message: wire::Resume) -> Result<Hand
             }
             refuse(failed)
         })?;
-    let reply = Reply::Resumed(wire::Resumed {
+    let mut reply = wire::Resumed {
         request_id: message.request_id,
         room_id: message.room_id,
         resume_secret: hex::write(resumed.resume_secret.expose()),
-        snapshot: resumed.snapshot.as_ref().map(wire_snapshot),
-    });
+        snapshot: None,
+        messages: Vec::new(),
+        messages_lost: 0,
+    };
+    if let Some(catch_up) = &resumed.catch_up {
+        reply.snapshot = Some(wire_snapshot(&catch_up.snapshot));
+        reply.messages = catch_up.messages.iter().filter_map(|own| numbered(&room, own)).collect();
+        reply.messages_lost = catch_up.messages_lost;
+    }
     Ok(Handled::Opened {
-        reply,
+        reply: Reply::Resumed(reply),
         session: OpenSession::new(user, resumed.session, token),
         inbox: resumed.inbox,
     })

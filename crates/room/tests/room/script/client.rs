@@ -7,7 +7,7 @@ use odeum_types::{PeerId, RoomId};
 
 use super::{Handle, Player, stream_id, user_id};
 use crate::node::{LoggedIn, LoginFailed, LoginOptions};
-use crate::text::snapshot_text;
+use crate::text::{notice_text, snapshot_text};
 
 impl Player {
     pub(super) fn login(&mut self, room: &RoomId, user: &str, options: &[&str]) {
@@ -84,9 +84,17 @@ impl Player {
                 handle.secrets.push(new_secret);
                 self.connections.insert(connection, format!("{label}/{}", handle.connection_count));
                 self.sessions.insert(label, handle);
-                match resumed.snapshot {
-                    Some(snapshot) => self.say(&snapshot_text(&snapshot)),
-                    None => self.say("resumed"),
+                let Some(catch_up) = resumed.catch_up else {
+                    self.say("resumed");
+                    return;
+                };
+                self.say(&snapshot_text(&catch_up.snapshot));
+                for message in &catch_up.messages {
+                    let text = notice_text(&message.notice);
+                    self.say(&format!("missed #{}: {text}", message.sequence));
+                }
+                if catch_up.messages_lost > 0 {
+                    self.say(&format!("lost {}", catch_up.messages_lost));
                 }
             }
         }

@@ -117,10 +117,13 @@ impl World {
             Some(Ok(resumed)) => {
                 session.connection = Some(connection);
                 session.secret = new_secret;
-                match resumed.snapshot {
-                    Some(snapshot) => {
+                match resumed.catch_up {
+                    Some(catch_up) => {
                         self.faults.snapshots += 1;
-                        session.view = View::new(&snapshot);
+                        self.faults.messages_lost += catch_up.messages_lost;
+                        self.faults.messages_caught_up += catch_up.messages.len() as u64;
+                        let claimed = session.view.sequence.saturating_sub(behind);
+                        session.view.catch_up(&catch_up, session.view.sequence - claimed);
                     }
                     None => self.faults.replays += 1,
                 }

@@ -27,6 +27,12 @@ impl World {
             let snapshot = room.snapshot(session.session).expect("not kicked out");
             let truth = View::new(&snapshot);
             view.assert_equals(&truth, &device.user);
+            self.check_messages(session.session, &view.received);
+            if view.user_count != truth.user_count {
+                let due = room.poll_timeout().expect("a room with users has timeouts");
+                let latest = self.node.now.after(room.config().user_count_interval);
+                assert!(due <= latest, "the count of users is never told");
+            }
             let listed: BTreeSet<StreamId> = (room.streams().into_iter())
                 .filter(|listed| listed.user != device.user)
                 .map(|listed| listed.stream)
