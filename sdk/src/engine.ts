@@ -1,5 +1,6 @@
 // The SDK's front door: one engine, logged in to at most one room, with its publications and plays.
 
+import type { Unnumbered } from "./connection.ts";
 import { listDevices, type ZegoDeviceInfo, type ZegoDeviceInfos } from "./devices.ts";
 import { ErrorCode, toZegoError, ZegoError } from "./errors.ts";
 import {
@@ -11,6 +12,13 @@ import {
 } from "./events.ts";
 import { loginFault, streamFault } from "./identifier.ts";
 import { Log, type ZegoLogConfig } from "./log.ts";
+import {
+  commandOutcome,
+  messageFault,
+  roomExtraInfoFault,
+  streamExtraInfoFault,
+  tellMessage,
+} from "./messages.ts";
 import { Player, type ZegoWebPlayOption } from "./player.ts";
 import { Publisher, type ZegoWebPublishOption } from "./publisher.ts";
 import { checkRequirements, type CheckType, type ZegoCapabilityDetection } from "./requirements.ts";
@@ -28,7 +36,7 @@ import {
 import { readToken } from "./token.ts";
 import { version } from "./version.ts";
 import { ZegoStreamView } from "./view.ts";
-import type { Notice, Snapshot } from "./wire.ts";
+import type { Notice, Reply, Snapshot } from "./wire.ts";
 
 /** How to log in. */
 export interface ZegoRoomConfig {
@@ -197,6 +205,50 @@ export class ZegoExpressEngine {
     return true;
   }
 
+  /** Attaches a value to the room under its one key, for all others to see while it lasts. */
+  setRoomExtraInfo(roomID: string, key: string, value: string): Promise<ZegoServerResponse> {
+    return this.#respond(async () => {
+      const request = { type: "set_room_extra_info", room_id: roomID, key, value } as const;
+      const fault = roomExtraInfoFault(key, value);
+      await this.#ask(roomID, fault, ErrorCode.ROOM_NOT_LOGGED_IN, request);
+    });
+  }
+
+  // Messages
+
+  /** Says something to all others in the room, 1 to 1,024 bytes, at most twice a second. */
+  sendBroadcastMessage(roomID: string, message: string): Promise<ZegoServerResponse> {
+    return this.#say(roomID, message, { type: "send_broadcast_message", room_id: roomID, message });
+  }
+
+  /** Says something to all others in the room that may be lost, 1 to 1,024 bytes. */
+  sendBarrageMessage(roomID: string, message: string): Promise<ZegoServerResponse> {
+    return this.#say(roomID, message, { type: "send_barrage_message", room_id: roomID, message });
+  }
+
+  /**
+   * Sends a command of 1 to 1,024 bytes to some others in the room, or to all when the list is
+   * empty. extendedData names users who are not there as
+   * `{"fail_users":[{"uid":"…","code":50003}]}`; when none is there the call fails with 1009010.
+   */
+  sendCustomCommand(
+    roomID: string,
+    command: string,
+    toUserIDList: string[] = [],
+  ): Promise<ZegoServerResponse> {
+    if (!Array.isArray(toUserIDList))
+      return this.#respond(() =>
+        Promise.reject(new ZegoError(ErrorCode.BAD_PARAMETER, "toUserIDList is not a list")),
+      );
+    return this.#say(
+      roomID,
+      command,
+      { type: "send_custom_command", room_id: roomID, command, to_user_ids: toUserIDList },
+      (reply) =>
+        reply.type === "command_sent" ? commandOutcome(toUserIDList, reply.offline_user_ids) : "",
+    );
+  }
+
   // Local streams
 
   /** Captures a stream of one's own. Without options: camera and microphone. */
@@ -273,6 +325,23 @@ export class ZegoExpressEngine {
     const publisher = this.#publishers.get(streamID);
     publisher?.stop();
     return publisher !== undefined;
+  }
+
+  /** Attaches a text, at most 1,024 bytes, to a stream that this client publishes. */
+  setStreamExtraInfo(streamID: string, extraInfo: string): Promise<ZegoServerResponse> {
+    return this.#respond(async () => {
+      const publisher = this.#publishers.get(streamID);
+      const fault =
+        streamExtraInfoFault(extraInfo) ??
+        (publisher ? undefined : new ZegoError(ErrorCode.NOT_PUBLISHING, "publish it first"));
+      const room_id = this.#room?.signalling.roomID ?? "";
+      const request = { room_id, stream_id: streamID, extra_info: extraInfo } as const;
+      await this.#ask(room_id, fault, ErrorCode.NOT_IN_ROOM, {
+        type: "set_stream_extra_info",
+        ...request,
+      });
+      if (publisher) publisher.extraInfo = extraInfo;
+    });
   }
 
   /** Sends no picture, or sends it again. The camera stays open, whatever `retain` says. */
@@ -397,7 +466,8 @@ export class ZegoExpressEngine {
       if (notice.state === "PLAYING") player?.transport.connected();
       else player?.ended(notice.error_code, notice.reason);
     } else if (notice.type === "token_will_expire") this.#emitter.emit("tokenWillExpire", roomID);
-    else this.#tellView(roomID, view.takeNotice(notice));
+    else if (!tellMessage(this.#emitter, roomID, notice))
+      this.#tellView(roomID, view.takeNotice(notice));
   }
 
   #leave(signalling: Signalling, errorCode: number, farewell?: Promise<unknown>): void {
@@ -429,6 +499,10 @@ export class ZegoExpressEngine {
         this.#emitter.emit("roomUserUpdate", roomID, event.updateType, event.users);
       else if (event.kind === "count")
         this.#emitter.emit("roomOnlineUserCountUpdate", roomID, event.count);
+      else if (event.kind === "roomExtraInfo")
+        this.#emitter.emit("roomExtraInfoUpdate", roomID, event.list);
+      else if (event.kind === "streamExtraInfo")
+        this.#emitter.emit("streamExtraInfoUpdate", roomID, event.list);
       else
         this.#emitter.emit(
           "roomStreamUpdate",
@@ -475,10 +549,37 @@ export class ZegoExpressEngine {
     return streamFault(streamID);
   }
 
-  async #respond(action: () => Promise<void>): Promise<ZegoServerResponse> {
+  #say(
+    roomID: string,
+    text: string,
+    request: Unnumbered,
+    outcome: (reply: Reply) => string = () => "",
+  ): Promise<ZegoServerResponse> {
+    return this.#respond(async () => {
+      const fault = messageFault(text);
+      return outcome(await this.#ask(roomID, fault, ErrorCode.MESSAGE_WRONG_ROOM, request));
+    });
+  }
+
+  /** Sends a request to the room that this client is in. */
+  #ask(
+    roomID: string,
+    fault: ZegoError | undefined,
+    elsewhereCode: number,
+    request: Unnumbered,
+  ): Promise<Reply> {
+    const signalling = this.#room?.signalling;
+    if (signalling === undefined) throw new ZegoError(ErrorCode.NOT_IN_ROOM, "log in first");
+    if (signalling.roomID !== roomID)
+      throw new ZegoError(elsewhereCode, `logged in to ${signalling.roomID}`);
+    if (fault !== undefined) throw fault;
+    return signalling.request(request);
+  }
+
+  /** Turns an action and the extendedData that it returns into what the contract's calls return. */
+  async #respond(action: () => Promise<string | void>): Promise<ZegoServerResponse> {
     try {
-      await action();
-      return { errorCode: ErrorCode.OK, extendedData: "" };
+      return { errorCode: ErrorCode.OK, extendedData: (await action()) ?? "" };
     } catch (error) {
       const { errorCode, extendedData } = toZegoError(error, ErrorCode.PUBLISH_SETUP);
       return { errorCode, extendedData };

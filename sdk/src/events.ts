@@ -21,6 +21,42 @@ export interface ZegoStreamList {
   urlsHttpsHLS: string;
 }
 
+/** A broadcast message. */
+export interface ZegoBroadcastMessageInfo {
+  fromUser: ZegoUser;
+  message: string;
+  /** Unix milliseconds. */
+  sendTime: number;
+  /** Unique in the room's life. */
+  messageID: number;
+}
+
+/** A barrage message. */
+export interface ZegoBarrageMessageInfo {
+  fromUser: ZegoUser;
+  message: string;
+  /** Unix milliseconds. */
+  sendTime: number;
+  /** Unique in the room's life. */
+  messageID: string;
+}
+
+/** What somebody has attached to the room. */
+export interface ZegoRoomExtraInfo {
+  key: string;
+  value: string;
+  updateUser: ZegoUser;
+  /** Unix milliseconds. */
+  updateTime: number;
+}
+
+/** What somebody has attached to a stream. */
+export interface ZegoStreamExtraInfo {
+  streamID: string;
+  user: ZegoUser;
+  extraInfo: string;
+}
+
 /** Came or went. */
 export type UpdateType = "ADD" | "DELETE";
 
@@ -73,10 +109,7 @@ export interface ZegoEvent {
   ) => void;
   /** Others came or went; only after a login with `userUpdate: true`. */
   roomUserUpdate: (roomID: string, updateType: UpdateType, userList: ZegoUser[]) => void;
-  /**
-   * How many users the room has, oneself included: in a room that is too large for
-   * roomUserUpdate, at most every 30 s, after a login with `userUpdate: true`.
-   */
+  /** How many users the room has, oneself included: after the login, then at most every 30 s. */
   roomOnlineUserCountUpdate: (roomID: string, count: number) => void;
   /**
    * Streams of others came or went. For `DELETE` extendedData is JSON:
@@ -88,6 +121,16 @@ export interface ZegoEvent {
     streamList: ZegoStreamList[],
     extendedData: string,
   ) => void;
+  /** The room's extra info: after the login if it has one, then when somebody else sets it. */
+  roomExtraInfoUpdate: (roomID: string, roomExtraInfoList: ZegoRoomExtraInfo[]) => void;
+  /** Somebody else set the extra info of a stream. */
+  streamExtraInfoUpdate: (roomID: string, streamList: ZegoStreamExtraInfo[]) => void;
+  /** Somebody said something to all; told once, also over a lost connection. */
+  IMRecvBroadcastMessage: (roomID: string, chatData: ZegoBroadcastMessageInfo[]) => void;
+  /** Somebody said something to all that may be lost. */
+  IMRecvBarrageMessage: (roomID: string, messageInfo: ZegoBarrageMessageInfo[]) => void;
+  /** Somebody sent a command; told once, also over a lost connection. */
+  IMRecvCustomCommand: (roomID: string, fromUser: ZegoUser, command: string) => void;
   /** The state of an own publication. */
   publisherStateUpdate: (result: ZegoPublisherState) => void;
   /** The state of an own play. */

@@ -7,7 +7,8 @@ const userIdBytesMax = 63;
 const userNameBytesMax = 255;
 const streamIdBytesMax = 256;
 
-const bytesOf = (text: string): number => new TextEncoder().encode(text).length;
+/** Bytes of a text in UTF-8. */
+export const bytesOf = (text: string): number => new TextEncoder().encode(text).length;
 
 /** What is wrong with a login's names; undefined when nothing is. */
 export function loginFault(

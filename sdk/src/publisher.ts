@@ -41,6 +41,8 @@ export class Publisher {
   readonly #transport: Transport;
   /** The senders of the connection now. */
   #senders: RTCRtpSender[] = [];
+  /** Told with every attempt, so that a stream that is published anew has it. */
+  extraInfo: string;
   /** What the last statistics counted. */
   #totals: PublishTotals | undefined;
 
@@ -54,6 +56,7 @@ export class Publisher {
   ) {
     this.streamID = streamID;
     this.media = media;
+    this.extraInfo = option.extraInfo ?? "";
     this.#signalling = signalling;
     this.#transport = new Transport({
       prepare: (peer) => this.#prepare(peer, option, bitrates),
@@ -62,8 +65,7 @@ export class Publisher {
         await signalling.opened();
         return mustWait;
       },
-      exchange: (offer) =>
-        this.#exchange(option.enableDTX ? withDtx(offer) : offer, option.extraInfo ?? ""),
+      exchange: (offer) => this.#exchange(option.enableDTX ? withDtx(offer) : offer),
       answered: () => undefined,
       mayPass: () => false,
       setupCode: ErrorCode.PUBLISH_SETUP,
@@ -161,13 +163,13 @@ export class Publisher {
     await sender.setParameters(parameters);
   }
 
-  async #exchange(sdp: string, extra_info: string): Promise<string> {
+  async #exchange(sdp: string): Promise<string> {
     const { roomID } = this.#signalling;
     const reply = await this.#signalling.request({
       type: "publish",
       room_id: roomID,
       stream_id: this.streamID,
-      extra_info,
+      extra_info: this.extraInfo,
       sdp,
     });
     if (reply.type !== "answer")

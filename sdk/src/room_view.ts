@@ -1,12 +1,27 @@
 // What this client knows of its room, and the events by which an app follows it: pure, no browser.
 
-import type { UpdateType, ZegoStreamList, ZegoUser } from "./events.ts";
-import type { Notice, Snapshot, Stream, StreamDeleteReason, User } from "./wire.ts";
+import type {
+  UpdateType,
+  ZegoRoomExtraInfo,
+  ZegoStreamExtraInfo,
+  ZegoStreamList,
+  ZegoUser,
+} from "./events.ts";
+import type {
+  Notice,
+  RoomExtraInfo,
+  Snapshot,
+  Stream,
+  StreamDeleteReason,
+  User,
+} from "./wire.ts";
 
 /** One event for the app. */
 export type ViewEvent =
   | { kind: "users"; updateType: UpdateType; users: ZegoUser[] }
   | { kind: "count"; count: number }
+  | { kind: "roomExtraInfo"; list: ZegoRoomExtraInfo[] }
+  | { kind: "streamExtraInfo"; list: ZegoStreamExtraInfo[] }
   | { kind: "streams"; updateType: UpdateType; streams: ZegoStreamList[]; extendedData: string };
 
 /** The other users and their streams, as the notices told. */
@@ -15,6 +30,10 @@ export class RoomView {
   readonly #users = new Map<string, User>();
   /** Streams of others by id. */
   readonly #streams = new Map<string, Stream>();
+  /** Users in the room as was told last; 0 before the login. */
+  #userCount = 0;
+  /** When the room's extra info was set that was told last, and to what. */
+  #extraInfo = "";
 
   /** Takes a snapshot and returns how it differs from what was known. */
   takeSnapshot(snapshot: Snapshot): ViewEvent[] {
@@ -36,9 +55,14 @@ export class RoomView {
       ...this.takeNotice({ type: "user_update", update: "DELETE", users: goneUsers }),
       ...this.takeNotice({ type: "user_update", update: "ADD", users: snapshot.users }),
     ];
-    // A list of some users only: the room is too large for updates, and its count comes instead.
-    if (snapshot.users.length > 0 && snapshot.user_count > snapshot.users.length + 1)
-      events.push({ kind: "count", count: snapshot.user_count });
+    if (snapshot.user_count !== this.#userCount)
+      events.push(...this.takeNotice({ type: "user_count", count: snapshot.user_count }));
+    if (snapshot.room_extra_info) events.push(...this.#takeExtraInfo(snapshot.room_extra_info));
+    for (const stream of snapshot.streams) {
+      const known = this.#streams.get(stream.stream_id);
+      if (known !== undefined && known.extra_info !== stream.extra_info)
+        events.push(...this.takeNotice({ type: "stream_extra_info_update", stream }));
+    }
     return events.concat(
       this.takeNotice({
         type: "stream_update",
@@ -53,7 +77,18 @@ export class RoomView {
    * Takes a notice and returns what of it is new. Other notices than updates change nothing here.
    */
   takeNotice(notice: Notice): ViewEvent[] {
-    if (notice.type === "user_count") return [{ kind: "count", count: notice.count }];
+    if (notice.type === "user_count") {
+      this.#userCount = notice.count;
+      return [{ kind: "count", count: notice.count }];
+    }
+    if (notice.type === "room_extra_info_update")
+      return this.#takeExtraInfo(notice.room_extra_info);
+    if (notice.type === "stream_extra_info_update") {
+      const { stream } = notice;
+      this.#streams.set(stream.stream_id, stream);
+      const { streamID, user, extraInfo } = toZegoStream(stream);
+      return [{ kind: "streamExtraInfo", list: [{ streamID, user, extraInfo }] }];
+    }
     if (notice.type === "user_update") return this.#takeUsers(notice.update, notice.users);
     if (notice.type === "stream_update") {
       return this.#takeStreams(notice.update, notice.streams, notice.reasons ?? []);
@@ -64,6 +99,15 @@ export class RoomView {
   /** Whether the room has this stream of somebody else. */
   hasStream(streamID: string): boolean {
     return this.#streams.has(streamID);
+  }
+
+  #takeExtraInfo(info: RoomExtraInfo): ViewEvent[] {
+    const { key, value, update_time_ms: updateTime } = info;
+    const told = `${updateTime} ${key}=${value}`;
+    if (told === this.#extraInfo) return [];
+    this.#extraInfo = told;
+    const updateUser = toZegoUser(info.update_user);
+    return [{ kind: "roomExtraInfo", list: [{ key, value, updateUser, updateTime }] }];
   }
 
   #takeUsers(update: UpdateType, users: User[]): ViewEvent[] {
@@ -104,7 +148,8 @@ function deleteReasons(streams: Stream[], reasons: StreamDeleteReason[]): string
   });
 }
 
-function toZegoUser(user: User): ZegoUser {
+/** A user as the contract spells it. */
+export function toZegoUser(user: User): ZegoUser {
   return { userID: user.user_id, userName: user.user_name };
 }
 

@@ -13,6 +13,7 @@ import {
   type Notice,
   type Numbered,
   type Reply,
+  type Resumed,
   type Snapshot,
 } from "./wire.ts";
 
@@ -254,16 +255,24 @@ export class Signalling {
       if (connection !== this.#connection)
         throw new ZegoError(ErrorCode.SOCKET_CLOSED, "the WebSocket was closed");
       session.resumeSecret = reply.resume_secret;
-      if (reply.snapshot !== undefined) this.#lastSequence = reply.snapshot.sequence;
-      this.#open("RECONNECTED");
-      if (reply.snapshot !== undefined) this.#handlers.onSnapshot(reply.snapshot, "resume");
+      this.#resumed(reply);
     } catch (error) {
       this.#drop(connection);
       throw error;
     }
   }
 
-  #open(reason: "LOGINED" | "RECONNECTED"): void {
+  #resumed({ snapshot, messages = [], messages_lost = 0 }: Resumed): void {
+    const missed = messages.filter((message) => message.sequence > this.#lastSequence);
+    if (snapshot !== undefined) this.#lastSequence = snapshot.sequence;
+    if (messages_lost > 0) this.#log.warn(`at most ${messages_lost} messages are lost`);
+    this.#open("RECONNECTED", messages_lost > 0 ? JSON.stringify({ messages_lost }) : "");
+    if (snapshot === undefined) return;
+    this.#handlers.onSnapshot(snapshot, "resume");
+    for (const message of missed) if (!this.#isOver()) this.#handlers.onNotice(message);
+  }
+
+  #open(reason: "LOGINED" | "RECONNECTED", extendedData = ""): void {
     this.#phase = "open";
     clearInterval(this.#heartbeat);
     this.#heartbeat = setInterval(
@@ -272,7 +281,7 @@ export class Signalling {
     );
     const waiting = this.#waiting;
     this.#waiting = [];
-    this.#handlers.onState(reason, ErrorCode.OK, "");
+    this.#handlers.onState(reason, ErrorCode.OK, extendedData);
     for (const { resolve } of waiting) resolve();
   }
 
@@ -292,6 +301,10 @@ export class Signalling {
   }
 
   #takeNotice(numbered: Numbered): void {
+    if (numbered.sequence === 0) {
+      this.#handlers.onNotice(numbered); // Not numbered: it may be lost.
+      return;
+    }
     if (numbered.sequence <= this.#lastSequence) return; // Replayed, and seen before.
     if (numbered.sequence > this.#lastSequence + 1) {
       this.#log.warn(`notice ${numbered.sequence} came after ${this.#lastSequence}: resuming`);

@@ -21,6 +21,18 @@ export interface Stream {
   extra_info: string;
 }
 
+/** A room's extra info. */
+export interface RoomExtraInfo {
+  /** 1 to 10 bytes. */
+  key: string;
+  /** 0 to 128 bytes. */
+  value: string;
+  /** Who set it last. */
+  update_user: User;
+  /** When, Unix milliseconds. */
+  update_time_ms: number;
+}
+
 /** Everything a client may send. */
 export type ClientMessage =
   /** Opens a session: the first message on a WebSocket unless it is `resume`. Reply: `logged_in`. */
@@ -40,7 +52,17 @@ export type ClientMessage =
   /** Plays a stream: an SDP offer with media to receive. Reply: `answer`. */
   | ({ type: "play" } & Play)
   /** Stops playing a stream. Reply: `done`. */
-  | ({ type: "unplay" } & StreamRequest);
+  | ({ type: "unplay" } & StreamRequest)
+  /** Says something to all others, reliably. Reply: `done`. */
+  | ({ type: "send_broadcast_message" } & SendMessage)
+  /** Says something to all others that may be lost. Reply: `done`. */
+  | ({ type: "send_barrage_message" } & SendMessage)
+  /** Sends a command to some others or all, reliably. Reply: `command_sent`. */
+  | ({ type: "send_custom_command" } & SendCustomCommand)
+  /** Sets the room's extra info. Reply: `done`. */
+  | ({ type: "set_room_extra_info" } & SetRoomExtraInfo)
+  /** Sets the extra info of a stream that the session publishes. Reply: `done`. */
+  | ({ type: "set_stream_extra_info" } & SetStreamExtraInfo);
 
 /** Every `type` of ClientMessage. */
 export const clientMessageTypes = [
@@ -53,6 +75,11 @@ export const clientMessageTypes = [
   "unpublish",
   "play",
   "unplay",
+  "send_broadcast_message",
+  "send_barrage_message",
+  "send_custom_command",
+  "set_room_extra_info",
+  "set_stream_extra_info",
 ] as const;
 
 /** Opens a session. */
@@ -163,6 +190,52 @@ export interface StreamRequest {
   stream_id: string;
 }
 
+/** Says something to all others. */
+export interface SendMessage {
+  /** Chosen by the client, given back in the reply. */
+  request_id: number;
+  /** The room. */
+  room_id: string;
+  /** 1 to 1,024 bytes. */
+  message: string;
+}
+
+/** Sends a command. */
+export interface SendCustomCommand {
+  /** Chosen by the client, given back in the reply. */
+  request_id: number;
+  /** The room. */
+  room_id: string;
+  /** 1 to 1,024 bytes. */
+  command: string;
+  /** To whom; empty or left out is everyone. */
+  to_user_ids?: string[];
+}
+
+/** Sets the room's extra info. */
+export interface SetRoomExtraInfo {
+  /** Chosen by the client, given back in the reply. */
+  request_id: number;
+  /** The room. */
+  room_id: string;
+  /** 1 to 10 bytes; the room's first key stays its only one. */
+  key: string;
+  /** 0 to 128 bytes. */
+  value: string;
+}
+
+/** Sets the extra info of a stream. */
+export interface SetStreamExtraInfo {
+  /** Chosen by the client, given back in the reply. */
+  request_id: number;
+  /** The room. */
+  room_id: string;
+  /** A stream that this session publishes. */
+  stream_id: string;
+  /** Free text for the others, at most 1,024 bytes. */
+  extra_info: string;
+}
+
 /** Everything the server may send. */
 export type ServerMessage = Reply | ErrorMessage | Numbered;
 
@@ -174,6 +247,8 @@ export type Reply =
   | ({ type: "resumed" } & Resumed)
   /** To `publish` and `play`. */
   | ({ type: "answer" } & Answer)
+  /** To `send_custom_command`. */
+  | ({ type: "command_sent" } & CommandSent)
   /** To everything else. */
   | {
       type: "done";
@@ -186,6 +261,7 @@ export const replyTypes = [
   "logged_in",
   "resumed",
   "answer",
+  "command_sent",
   "done",
 ] as const;
 
@@ -220,6 +296,16 @@ export interface Resumed {
    * them. The next notice's `sequence` is `snapshot.sequence + 1`.
    */
   snapshot?: Snapshot;
+  /**
+   * Given beside `snapshot`: the `broadcast_message` and `custom_command` notices that were
+   * missed, in order. Each has the number that it had, up to `snapshot.sequence`.
+   */
+  messages?: Numbered[];
+  /**
+   * Given beside `snapshot`: how many older ones are lost because more were missed than the
+   * server keeps; some of them may have arrived before the WebSocket was lost.
+   */
+  messages_lost?: number;
 }
 
 /** What a session may see of its room at one moment. */
@@ -230,9 +316,11 @@ export interface Snapshot {
   users: User[];
   /**
    * Users in the room, oneself included. More than `users` and oneself: the room is too large
-   * for `user_update`, and `user_count` is sent in its place.
+   * for `user_update`.
    */
   user_count: number;
+  /** The room's extra info; none when nobody has set it. */
+  room_extra_info?: RoomExtraInfo;
   /** The streams of others. */
   streams: Stream[];
   /** The version of the stream list: it grows by one with every change. */
@@ -255,6 +343,14 @@ export interface Answer {
   sdp: string;
 }
 
+/** A command is on its way. */
+export interface CommandSent {
+  /** The request's. */
+  request_id: number;
+  /** Users of `to_user_ids` who are not in the room. */
+  offline_user_ids: string[];
+}
+
 /** A refusal. */
 export interface ErrorMessage {
   /** Always `error`. */
@@ -272,7 +368,10 @@ export type ErrorTag = "error";
 
 /** A notice with its place in the session's sequence. */
 export type Numbered = {
-  /** Counts up from 1 in the session, without a gap. */
+  /**
+   * Counts up from 1 in the session, without a gap; 0 for a `barrage_message`, which is not
+   * counted: it may be lost.
+   */
   sequence: number;
   /** The room. */
   room_id: string;
@@ -288,10 +387,7 @@ export type Notice =
       /** Who. */
       users: User[];
     }
-  /**
-   * How many users the room has; only to sessions that asked for user updates, and in place of
-   * `user_update` while the room has more users than those are told of.
-   */
+  /** How many users the room has, when that has changed; not more often than every 30 s. */
   | {
       type: "user_count";
       /** Users, oneself included. */
@@ -333,6 +429,50 @@ export type Notice =
       /** Why, a word such as `stream_deleted`; empty when there is nothing to say. */
       reason: string;
     }
+  /** Somebody said something to all. */
+  | {
+      type: "broadcast_message";
+      /** Its number, unique in the room's life. */
+      message_id: number;
+      /** Who. */
+      from_user: User;
+      /** What. */
+      message: string;
+      /** When, Unix milliseconds. */
+      send_time_ms: number;
+    }
+  /** Somebody said something to all that may be lost. Its `sequence` is 0. */
+  | {
+      type: "barrage_message";
+      /** Its name, unique in the room's life. */
+      message_id: string;
+      /** Who. */
+      from_user: User;
+      /** What. */
+      message: string;
+      /** When, Unix milliseconds. */
+      send_time_ms: number;
+    }
+  /** Somebody sent a command to this session or to all. */
+  | {
+      type: "custom_command";
+      /** Who. */
+      from_user: User;
+      /** What. */
+      command: string;
+    }
+  /** Somebody else set the room's extra info. */
+  | {
+      type: "room_extra_info_update";
+      /** What it is now. */
+      room_extra_info: RoomExtraInfo;
+    }
+  /** Somebody set the extra info of a stream. */
+  | {
+      type: "stream_extra_info_update";
+      /** The stream as it is now. */
+      stream: Stream;
+    }
   /**
    * The session is over: removed by the backend or by another login. The WebSocket is closed
    * after it.
@@ -358,6 +498,11 @@ export const noticeTypes = [
   "stream_update",
   "publisher_state",
   "player_state",
+  "broadcast_message",
+  "barrage_message",
+  "custom_command",
+  "room_extra_info_update",
+  "stream_extra_info_update",
   "kickout",
   "token_will_expire",
 ] as const;

@@ -1,6 +1,6 @@
 // A WebSocket and a server on its other side, in one process, for the tests of signalling.
 
-import type { ClientMessage, Notice, Snapshot } from "../src/wire.ts";
+import type { ClientMessage, Notice, Numbered, Snapshot } from "../src/wire.ts";
 
 /** What the browser's WebSocket is to the SDK. */
 export class FakeSocket {
@@ -68,6 +68,11 @@ export class FakeServer {
   snapshot: Snapshot = emptySnapshot;
   /** What a resumption gets, unless undefined. */
   resumeSnapshot: Snapshot | undefined;
+  /** Missed messages beside it, and how many are lost. */
+  missed: Numbered[] = [];
+  messagesLost = 0;
+  /** Users who are not there for a command. */
+  offline: string[] = [];
   /** Sent after a resumption was answered. */
   replay: { sequence: number; notice: Notice }[] = [];
   #secrets = 0;
@@ -121,6 +126,7 @@ export class FakeServer {
         room_id: "r",
         resume_secret: this.#secret(),
         snapshot,
+        ...(snapshot ? { messages: this.missed, messages_lost: this.messagesLost } : {}),
       });
       for (const { sequence, notice } of this.replay)
         socket.deliver({ sequence, room_id: "r", ...notice });
@@ -132,6 +138,8 @@ export class FakeServer {
         stream_id: message.stream_id,
         sdp: "v=0",
       });
+    } else if (message.type === "send_custom_command") {
+      socket.deliver({ type: "command_sent", request_id, offline_user_ids: this.offline });
     } else socket.deliver({ type: "done", request_id });
   }
 

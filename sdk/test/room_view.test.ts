@@ -30,13 +30,27 @@ const streamUpdate = (update: "ADD" | "DELETE", streams: Stream[], code?: number
 /** Events in short: kind, type, ids. */
 const short = (events: ReturnType<RoomView["takeNotice"]>): string[] =>
   events.map((event) => {
-    if (event.kind === "count") return `count ${event.count}`;
-    return event.kind === "users"
-      ? `users ${event.updateType} ${event.users.map((each) => each.userID).join()}`
-      : `streams ${event.updateType} ${event.streams.map((each) => each.streamID).join()}`;
+    switch (event.kind) {
+      case "count":
+        return `count ${event.count}`;
+      case "roomExtraInfo":
+        return `info ${event.list.map(({ key, value }) => `${key}=${value}`).join()}`;
+      case "streamExtraInfo":
+        return `info ${event.list.map((each) => `${each.streamID}=${each.extraInfo}`).join()}`;
+      case "users":
+        return `users ${event.updateType} ${event.users.map((each) => each.userID).join()}`;
+      case "streams":
+        return `streams ${event.updateType} ${event.streams.map((each) => each.streamID).join()}`;
+    }
   });
+const roomExtraInfo = (value: string, update_time_ms: number) => ({
+  key: "topic",
+  value,
+  update_user: user("a"),
+  update_time_ms,
+});
 
-test("a room that is too large for user updates tells its count", () => {
+test("the count of users is told with the room, and again when it has changed", () => {
   const view = new RoomView();
   const large = { ...snapshot(["a", "b"], [stream("s", "a")]), user_count: 600 };
   assert.deepEqual(short(view.takeSnapshot(large)), [
@@ -45,21 +59,64 @@ test("a room that is too large for user updates tells its count", () => {
     "streams ADD s",
   ]);
   assert.deepEqual(short(view.takeNotice({ type: "user_count", count: 601 })), ["count 601"]);
-  const unasked = { ...snapshot([], []), user_count: 600 };
-  assert.deepEqual(short(new RoomView().takeSnapshot(unasked)), []);
+  assert.deepEqual(short(view.takeSnapshot({ ...large, user_count: 601 })), []);
+  assert.deepEqual(short(view.takeSnapshot({ ...large, user_count: 3 })), ["count 3"]);
+});
+
+test("the room's extra info is told with the room, and again when it was set again", () => {
+  const view = new RoomView();
+  const first = { ...snapshot([], []), room_extra_info: roomExtraInfo("cats", 5) };
+  assert.deepEqual(short(view.takeSnapshot(first)), ["count 1", "info topic=cats"]);
+  assert.deepEqual(short(view.takeSnapshot(first)), []);
+  const again = { ...first, room_extra_info: roomExtraInfo("cats", 6) };
+  assert.deepEqual(short(view.takeSnapshot(again)), ["info topic=cats"]);
+  const notice: Notice = {
+    type: "room_extra_info_update",
+    room_extra_info: roomExtraInfo("dogs", 7),
+  };
+  assert.deepEqual(view.takeNotice(notice), [
+    {
+      kind: "roomExtraInfo",
+      list: [
+        {
+          key: "topic",
+          value: "dogs",
+          updateUser: { userID: "a", userName: "A" },
+          updateTime: 7,
+        },
+      ],
+    },
+  ]);
+});
+
+test("a stream's extra info is told when it changes, also while this client was away", () => {
+  const view = new RoomView();
+  view.takeSnapshot(snapshot([], [stream("s", "a"), stream("t", "b")]));
+  const changed = (extra_info: string): Stream => ({ ...stream("s", "a"), extra_info });
+  const notice: Notice = { type: "stream_extra_info_update", stream: changed("one") };
+  assert.deepEqual(view.takeNotice(notice), [
+    {
+      kind: "streamExtraInfo",
+      list: [{ streamID: "s", user: { userID: "a", userName: "A" }, extraInfo: "one" }],
+    },
+  ]);
+  const missed = snapshot([], [changed("two"), stream("t", "b")]);
+  assert.deepEqual(short(view.takeSnapshot(missed)), ["info s=two"]);
+  assert.deepEqual(short(view.takeSnapshot(missed)), []);
 });
 
 test("the first snapshot adds users, then their streams", () => {
   const view = new RoomView();
   assert.deepEqual(short(view.takeSnapshot(snapshot(["a", "b"], [stream("s", "a")]))), [
     "users ADD a,b",
+    "count 3",
     "streams ADD s",
   ]);
   assert.ok(view.hasStream("s"));
 });
 
-test("an empty snapshot says nothing", () => {
-  assert.deepEqual(new RoomView().takeSnapshot(snapshot([], [])), []);
+test("a snapshot without others tells how many users there are, and no more", () => {
+  assert.deepEqual(short(new RoomView().takeSnapshot(snapshot([], []))), ["count 1"]);
 });
 
 test("a stream comes in the contract's form", () => {

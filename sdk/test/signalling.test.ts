@@ -229,6 +229,61 @@ test("after five minutes it gives up", async (context) => {
   assert.ok(server.sockets.length > 30, "it kept trying");
 });
 
+const said = (message: string): Notice => ({
+  type: "broadcast_message",
+  message_id: 1,
+  from_user: { user_id: "x", user_name: "" },
+  message,
+  send_time_ms: 5,
+});
+
+test("messages beside a snapshot are told after it, each once", async (context) => {
+  const { server, signalling, told } = rig(context);
+  await signalling.login();
+  server.notify(1, said("seen"));
+  await until("the message", () => told.includes("broadcast_message"));
+  server.resumeSnapshot = { ...emptySnapshot, sequence: 9 };
+  server.missed = [1, 4, 7].map((sequence) => ({ sequence, room_id: "r", ...said("m") }));
+  server.last.cut();
+  await until("the resumption", () => told.includes("snapshot resume 9"));
+  assert.deepEqual(told.slice(4), [
+    "RECONNECTING 1000017",
+    "RECONNECTED",
+    "snapshot resume 9",
+    "broadcast_message",
+    "broadcast_message",
+  ]);
+  server.notify(10, userCame);
+  await until("the next notice", () => told.includes("user_update"));
+});
+
+test("messages that are lost for good are told with the reconnection", async (context) => {
+  const { server, signalling, told } = rig(context);
+  await signalling.login();
+  server.resumeSnapshot = { ...emptySnapshot, sequence: 9 };
+  server.messagesLost = 3;
+  server.last.cut();
+  await until("the resumption", () => told.includes("snapshot resume 9"));
+  assert.ok(told.includes('RECONNECTED {"messages_lost":3}'), told.join());
+});
+
+test("a notice without a number is told and counts for nothing", async (context) => {
+  const { server, signalling, told } = rig(context);
+  await signalling.login();
+  server.notify(1, userCame);
+  server.notify(0, { ...said("x"), type: "barrage_message", message_id: "2_5_1" } as Notice);
+  server.notify(0, { ...said("x"), type: "barrage_message", message_id: "2_5_2" } as Notice);
+  server.notify(2, userCame);
+  await until("the last", () => told.length === 7);
+  assert.deepEqual(told.slice(3), [
+    "user_update",
+    "barrage_message",
+    "barrage_message",
+    "user_update",
+  ]);
+  assert.equal(server.sockets.length, 1);
+});
+
 test("being kicked is the end, with the backend's reason", async (context) => {
   const { server, signalling, told } = rig(context);
   await signalling.login();

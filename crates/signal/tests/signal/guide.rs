@@ -6,7 +6,7 @@ use odeum_proto::signal::{ClientMessage, ServerMessage, close_code};
 const GUIDE: &str = include_str!("../../../../docs/guides/write-a-client.md");
 
 /// Every `type` of the protocol.
-const TYPES: [&str; 21] = [
+const TYPES: [&str; 32] = [
     "login",
     "resume",
     "logout",
@@ -16,9 +16,15 @@ const TYPES: [&str; 21] = [
     "unpublish",
     "play",
     "unplay",
+    "send_broadcast_message",
+    "send_barrage_message",
+    "send_custom_command",
+    "set_room_extra_info",
+    "set_stream_extra_info",
     "logged_in",
     "resumed",
     "answer",
+    "command_sent",
     "done",
     "error",
     "user_update",
@@ -26,6 +32,11 @@ const TYPES: [&str; 21] = [
     "stream_update",
     "publisher_state",
     "player_state",
+    "broadcast_message",
+    "barrage_message",
+    "custom_command",
+    "room_extra_info_update",
+    "stream_extra_info_update",
     "kickout",
     "token_will_expire",
 ];

@@ -52,9 +52,8 @@ impl Server {
         change(&mut config, &mut limits);
         let (node, mut events) = NodeHandle::start(config).expect("the loopback has free ports");
         tokio::spawn(async move {
-            while let Some(batch) = events.recv().await {
-                // A command may have stopped waiting for its events.
-                let _gave_up = batch.acknowledge.send(());
+            while let Some(mut entry) = events.recv().await {
+                entry.acknowledge(Ok(()));
             }
         });
         let ahead_seconds = Arc::new(AtomicU64::new(0));
