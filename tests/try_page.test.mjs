@@ -113,6 +113,40 @@ describe("the try-it page", () => {
     await ada.page.setViewportSize({ width: 1280, height: 860 });
   });
 
+  test("what one says the other sees among the events", async () => {
+    const say = async (kind, values = []) => {
+      await ada.page.getByRole("radio", { name: kind, exact: true }).check();
+      const fields = ada.page.locator("#words input");
+      for (const [index, value] of values.entries()) await fields.nth(index).fill(value);
+      await ada.page.getByRole("button", { name: "Send", exact: true }).click();
+      await ada.page.locator("#outcome").getByText("sent").waitFor();
+    };
+    const seen = (event, detail) =>
+      grace.page
+        .locator("#log li")
+        .filter({ hasText: event })
+        .filter({ hasText: detail })
+        .first()
+        .waitFor();
+    await say("Broadcast", ["good evening"]);
+    await seen("IMRecvBroadcastMessage", "Ada: good evening");
+    await say("Barrage", ["bravo!"]);
+    await seen("IMRecvBarrageMessage", "Ada: bravo!");
+    await say("Command", ["look here"]);
+    await seen("IMRecvCustomCommand", "Ada: look here");
+    await say("Room info", ["topic", "theatre"]);
+    await seen("roomExtraInfoUpdate", "topic = theatre · set by Ada");
+    await say("Stream info", ["on stage"]);
+    await seen("streamExtraInfoUpdate", "on stage");
+  });
+
+  test("a command to somebody who is not there is refused", async () => {
+    await ada.page.getByRole("radio", { name: "Command", exact: true }).check();
+    await ada.page.locator("#words input").nth(1).fill("nobody");
+    await ada.page.getByRole("button", { name: "Send", exact: true }).click();
+    await ada.page.locator("#outcome").getByText("refused (1009010)").waitFor();
+  });
+
   test("a stream that the server adds shows up without media", async () => {
     await ada.page.getByRole("radio", { name: "AddStream" }).check();
     assert.equal((await send(ada)).Code, 0);

@@ -97,7 +97,9 @@ async function join(roomID, name, source) {
     objectFit: "cover",
   });
   publish();
-  chooseAction("DeleteStream");
+  choose(backend, "DeleteStream");
+  choose(sayings, "Broadcast");
+  $("outcome").textContent = "";
   suggest();
 }
 
@@ -269,6 +271,28 @@ function listen(engine) {
     }
     suggest();
   });
+  engine.on("roomOnlineUserCountUpdate", (_roomID, count) =>
+    log("user", "roomOnlineUserCountUpdate", `${count} here`),
+  );
+  engine.on("IMRecvBroadcastMessage", (_roomID, messages) => {
+    for (const { fromUser, message, messageID } of messages)
+      log("message", "IMRecvBroadcastMessage", `${userText(fromUser)}: ${message} · ${messageID}`);
+  });
+  engine.on("IMRecvBarrageMessage", (_roomID, messages) => {
+    for (const { fromUser, message, messageID } of messages)
+      log("message", "IMRecvBarrageMessage", `${userText(fromUser)}: ${message} · ${messageID}`);
+  });
+  engine.on("IMRecvCustomCommand", (_roomID, fromUser, command) =>
+    log("message", "IMRecvCustomCommand", `${userText(fromUser)}: ${command}`),
+  );
+  engine.on("roomExtraInfoUpdate", (_roomID, list) => {
+    for (const { key, value, updateUser } of list)
+      log("room", "roomExtraInfoUpdate", `${key} = ${value} · set by ${userText(updateUser)}`);
+  });
+  engine.on("streamExtraInfoUpdate", (_roomID, streams) => {
+    for (const { streamID, extraInfo } of streams)
+      log("stream", "streamExtraInfoUpdate", `${streamID}: ${extraInfo}`);
+  });
   engine.on("publisherStateUpdate", ({ streamID, state, errorCode, extendedData }) => {
     log("publish", `publisherStateUpdate ${state}`, stateText(streamID, errorCode, extendedData));
     if (!room) return;
@@ -348,7 +372,7 @@ function showTile(streamID, user, isOwn) {
   button.textContent = "Delete …";
   button.ariaLabel = `Prepare DeleteStream for ${streamID}`;
   button.addEventListener("click", () => {
-    chooseAction("DeleteStream", { StreamId: streamID });
+    choose(backend, "DeleteStream", { StreamId: streamID });
     $("send").focus();
   });
   if (isOwn) $("tiles").prepend(tile);
@@ -414,11 +438,11 @@ function log(kind, event, detail) {
 
 $("clear").addEventListener("click", () => $("log").replaceChildren());
 
-// The backend
+// The two panels: what the backend calls, and what oneself says
 
 /**
  * Fields of each action: a list to choose from, what stands in it at first, whether it may be
- * empty.
+ * empty, whether it is several values.
  */
 const actions = {
   DeleteStream: [
@@ -440,21 +464,48 @@ const actions = {
   CloseRoom: [["CustomReason", { value: () => "good night", optional: true }]],
 };
 
+/** Fields of each kind, and the call of the SDK that sends them. */
+const kinds = {
+  Broadcast: [["message", { value: () => "hello, everyone" }]],
+  Barrage: [["message", { value: () => "bravo!" }]],
+  Command: [
+    ["command", { value: () => "look here" }],
+    ["to (nobody named: all)", { list: "users", value: () => "", optional: true, many: true }],
+  ],
+  "Room info": [
+    ["key", { value: () => "topic" }],
+    ["value", { value: () => "theatre", optional: true }],
+  ],
+  "Stream info": [["extraInfo", { value: () => "on stage", optional: true }]],
+};
+const calls = {
+  Broadcast: ["sendBroadcastMessage", ({ roomID }, [message]) => [roomID, message]],
+  Barrage: ["sendBarrageMessage", ({ roomID }, [message]) => [roomID, message]],
+  Command: ["sendCustomCommand", ({ roomID }, [command, to]) => [roomID, command, to ?? []]],
+  "Room info": ["setRoomExtraInfo", ({ roomID }, [key, value = ""]) => [roomID, key, value]],
+  "Stream info": ["setStreamExtraInfo", ({ streamID }, [info = ""]) => [streamID, info]],
+};
+
+const backend = { choices: actions, name: "action", list: $("actions"), fields: $("fields") };
+const sayings = { choices: kinds, name: "kind", list: $("kinds"), fields: $("words") };
+
 const firstOther = () => document.querySelector('.tile[data-own="false"]');
 
-for (const action of Object.keys(actions)) {
-  const label = document.createElement("label");
-  label.innerHTML = '<input type="radio" name="action" /><span></span>';
-  label.firstChild.value = label.lastChild.textContent = action;
-  label.firstChild.addEventListener("change", () => chooseAction(action));
-  $("actions").append(label);
+for (const panel of [backend, sayings]) {
+  for (const choice of Object.keys(panel.choices)) {
+    const label = document.createElement("label");
+    label.innerHTML = '<input type="radio" /><span></span>';
+    label.firstChild.name = panel.name;
+    label.firstChild.value = label.lastChild.textContent = choice;
+    label.firstChild.addEventListener("change", () => choose(panel, choice));
+    panel.list.append(label);
+  }
 }
 
-function chooseAction(action, values = {}) {
-  for (const input of document.querySelectorAll("[name=action]"))
-    input.checked = input.value === action;
-  $("fields").replaceChildren(
-    ...actions[action].map(([name, { list, value, optional }]) => {
+function choose(panel, choice, values = {}) {
+  for (const input of panel.list.querySelectorAll("input")) input.checked = input.value === choice;
+  panel.fields.replaceChildren(
+    ...panel.choices[choice].map(([name, { list, value, optional }]) => {
       const label = Object.assign(document.createElement("label"), { textContent: name });
       const input = Object.assign(document.createElement("input"), {
         name,
@@ -483,7 +534,7 @@ function suggest() {
   const option = (value) => Object.assign(document.createElement("option"), { value });
   const streams = [...document.querySelectorAll(".tile")].map((tile) => tile.dataset.stream);
   $("streams").replaceChildren(...streams.map(option));
-  for (const input of $("fields").querySelectorAll("input")) {
+  for (const input of document.querySelectorAll(".fields input")) {
     if (input.follow) input.value = input.follow();
   }
   $("users").replaceChildren(...[room.userID, ...room.users.keys()].map(option));
@@ -491,13 +542,8 @@ function suggest() {
 
 $("call-form").addEventListener("submit", async (event) => {
   event.preventDefault();
-  const form = new FormData($("call-form"));
-  const action = form.get("action");
-  const parameters = { RoomId: room.roomID };
-  for (const [name, { many }] of actions[action]) {
-    const value = form.get(name).trim();
-    if (value !== "") parameters[name] = many ? value.split(/[\s,]+/) : value;
-  }
+  const { choice: action, values } = filledIn(backend, $("call-form"));
+  const parameters = { RoomId: room.roomID, ...values };
   $("send").disabled = true;
   try {
     showExchange(action, await call(action, parameters));
@@ -506,6 +552,30 @@ $("call-form").addEventListener("submit", async (event) => {
   } finally {
     $("send").disabled = false;
   }
+});
+
+/** What is chosen and what its fields hold; a field that is empty has no value. */
+function filledIn(panel, element) {
+  const form = new FormData(element);
+  const choice = form.get(panel.name);
+  const values = {};
+  for (const [name, { many }] of panel.choices[choice]) {
+    const value = form.get(name).trim();
+    if (value !== "") values[name] = many ? value.split(/[\s,]+/) : value;
+  }
+  return { choice, values };
+}
+
+$("say-form").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const { choice, values } = filledIn(sayings, $("say-form"));
+  const [method, parametersOf] = calls[choice];
+  const inOrder = kinds[choice].map(([name]) => values[name]);
+  const { errorCode, extendedData } = await room.engine[method](...parametersOf(room, inOrder));
+  const outcome = errorCode === 0 ? "sent" : `refused (${errorCode})`;
+  const told = [outcome, extendedData].filter(Boolean).join(" · ");
+  $("outcome").textContent = told;
+  log("message", method, [...inOrder.filter(Boolean), told].join(" · "));
 });
 
 async function call(action, parameters) {

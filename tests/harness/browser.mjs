@@ -65,6 +65,12 @@ function makeEngine([app, url]) {
     "publishQualityUpdate",
     "playQualityUpdate",
     "tokenWillExpire",
+    "roomOnlineUserCountUpdate",
+    "roomExtraInfoUpdate",
+    "streamExtraInfoUpdate",
+    "IMRecvBroadcastMessage",
+    "IMRecvBarrageMessage",
+    "IMRecvCustomCommand",
   ];
   for (const name of names) engine.on(name, (...values) => events.push({ name, values }));
   window.test = { engine, events, media: {}, views: {}, local: undefined };
