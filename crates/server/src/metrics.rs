@@ -131,11 +131,11 @@ impl Page {
         for (name, help, value) in [
             ("odeum_logins_total", "Logins that succeeded", control.logins),
             ("odeum_notices_total", "Notices queued for clients", control.notices),
-            ("odeum_clients_cut_total", "Clients cut: too slow", control.counter(
+            (
                 "odeum_barrages_thinned_total",
                 "Barrage messages kept from clients that read slowly",
                 control.barrages_thinned,
-            );
+            ),
             ("odeum_clients_cut_total", "Clients cut: too slow", control.clients_cut),
             ("odeum_room_panics_total", "Rooms dropped by a panic", control.room_panics),
             (
