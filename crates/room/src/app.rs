@@ -1,6 +1,7 @@
 //! What is unique in one AppId: a user has one session, a stream's id lies in one room (ruling 16).
 //!
-//! The owner locks an `App` for single calls only; it holds nothing but two maps.
+//! The owner locks an `App` for single calls only; it holds nothing but maps: who has what, and the
+//! app's [`Rules`].
 //!
 //! **A login**, so that two rooms may race for one user:
 //! 1. [`App::reserve_user`] with a new session id. It names the session that the user has now, if
@@ -17,14 +18,27 @@
 use odeum_types::{RoomId, RoomSessionId, SessionId, StreamId, UserId};
 use rustc_hash::FxHashMap;
 
+use crate::rules::Rules;
+
 /// The claims of one AppId. Memory grows with users logged in and streams known, both of which are
 /// limited by the rooms.
 #[derive(Debug, Default)]
 pub struct App {
     /// One entry per user who is logged in or about to be.
     users: FxHashMap<UserId, UserClaim>,
-    /// The room life in which a stream id lies.
-    streams: FxHashMap<StreamId, RoomSessionId>,
+    /// Where a stream id lies.
+    streams: FxHashMap<StreamId, StreamHolder>,
+    /// What is forbidden to whom.
+    rules: Rules,
+}
+
+/// The one room in which a stream id lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamHolder {
+    /// The room.
+    pub room: RoomId,
+    /// This life of it.
+    pub room_session: RoomSessionId,
 }
 
 /// Who a user is: the session that holds the name, and the one that is about to.
@@ -155,13 +169,15 @@ impl App {
     pub fn reserve_stream(
         &mut self,
         stream: &StreamId,
-        room: RoomSessionId,
+        room: &RoomId,
+        room_session: RoomSessionId,
     ) -> Result<(), StreamTaken> {
         match self.streams.get(stream) {
-            Some(holder) if *holder != room => Err(StreamTaken(stream.clone())),
+            Some(holder) if holder.room_session != room_session => Err(StreamTaken(stream.clone())),
             Some(_) => Ok(()),
             None => {
-                self.streams.insert(stream.clone(), room);
+                let holder = StreamHolder { room: room.clone(), room_session };
+                self.streams.insert(stream.clone(), holder);
                 Ok(())
             }
         }
@@ -169,7 +185,7 @@ impl App {
 
     /// Gives `stream` back if `room` holds it.
     pub fn release_stream(&mut self, stream: &StreamId, room: RoomSessionId) {
-        if self.streams.get(stream) == Some(&room) {
+        if self.streams.get(stream).is_some_and(|holder| holder.room_session == room) {
             self.streams.remove(stream);
         }
     }
@@ -177,12 +193,27 @@ impl App {
     /// Gives every stream back that `room` holds: for a room that broke down and can no longer say
     /// which. Looks at all claims of the app.
     pub fn release_room_streams(&mut self, room: RoomSessionId) {
-        self.streams.retain(|_, holder| *holder != room);
+        self.streams.retain(|_, holder| holder.room_session != room);
+    }
+
+    /// Where `stream` lies, if anywhere.
+    pub fn stream_holder(&self, stream: &StreamId) -> Option<&StreamHolder> {
+        self.streams.get(stream)
     }
 
     /// The room life that holds `stream`, if any.
     pub fn stream_room(&self, stream: &StreamId) -> Option<RoomSessionId> {
-        self.streams.get(stream).copied()
+        Some(self.streams.get(stream)?.room_session)
+    }
+
+    /// What is forbidden to whom.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// For whoever changes the rules, one change at a time.
+    pub fn rules_mut(&mut self) -> &mut Rules {
+        &mut self.rules
     }
 
     /// Users with a claim or a reservation.
@@ -274,13 +305,16 @@ mod tests {
         let stream = StreamId::parse("cam").unwrap();
         let (one, other) = (RoomSessionId(1), RoomSessionId(2));
         let mut app = App::new();
-        assert_eq!(app.reserve_stream(&stream, one), Ok(()));
-        assert_eq!(app.reserve_stream(&stream, one), Ok(()));
-        assert_eq!(app.reserve_stream(&stream, other), Err(StreamTaken(stream.clone())));
+        assert_eq!(app.reserve_stream(&stream, &room("a"), one), Ok(()));
+        assert_eq!(app.reserve_stream(&stream, &room("a"), one), Ok(()));
+        assert_eq!(
+            app.reserve_stream(&stream, &room("b"), other),
+            Err(StreamTaken(stream.clone()))
+        );
         app.release_stream(&stream, other);
         assert_eq!(app.stream_room(&stream), Some(one));
         app.release_stream(&stream, one);
-        assert_eq!(app.reserve_stream(&stream, other), Ok(()));
+        assert_eq!(app.reserve_stream(&stream, &room("b"), other), Ok(()));
         assert_eq!(app.stream_count(), 1);
     }
 }

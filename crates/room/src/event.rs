@@ -210,6 +210,8 @@ pub enum StreamCloseReason {
     RoomClosed,
     /// 100: DeleteStream.
     Deleted,
+    /// 100: ForbidRTCStream; the contract has no number for it, and the server took it away.
+    Forbidden,
 }
 
 /// Why a room's life ended; `close_reason` of room_close (ruling 20).

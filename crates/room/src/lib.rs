@@ -65,6 +65,7 @@
 mod app;
 mod close;
 mod config;
+mod cut;
 mod event;
 mod extra_info;
 mod grace;
@@ -83,15 +84,17 @@ mod rate;
 mod resume;
 mod room;
 mod rule;
+mod rules;
 mod session;
 mod snapshot;
 mod stream;
 mod timer;
 mod users;
 
-pub use app::{App, CommitUserError, StreamTaken, Superseded};
+pub use app::{App, CommitUserError, StreamHolder, StreamTaken, Superseded};
 pub use close::RoomCloseNotice;
 pub use config::{DeleteStreamMode, RoomConfig};
+pub use cut::StreamCut;
 pub use event::{
     AuthLevel, Event, EventKind, LeaveReason, Recreate, Relogin, RoomCloseReason,
     StreamCloseReason, StreamFacts, Terminal, UserFacts,
@@ -120,6 +123,10 @@ pub use resume::{
 };
 pub use room::Room;
 pub use rule::{CutMedia, RuleChange, StreamRule, UserPrivileges, UserRule, UserRuleKey};
+pub use rules::{
+    FORBIDDEN_STREAMS_MAX, IP_RULES_MAX, OutOfSequence, RuleError, Rules, SEQUENCE_WINDOW,
+    STREAM_RULES_MAX, USER_RULES_MAX, UserRuleKind,
+};
 pub use snapshot::{
     OwnStream, PlayedStream, PublicationState, Snapshot, StreamEntry, TransportState, UserEntry,
 };

@@ -154,6 +154,8 @@ pub enum PublishState {
 pub enum PublishEndReason {
     /// 1003025, reason `stream_deleted`: DeleteStream.
     Deleted,
+    /// 1003025, reason `stream_forbidden`: ForbidRTCStream.
+    Forbidden,
     /// The media connection failed, or was lost for longer than the grace; the client may publish
     /// again.
     MediaLost,
@@ -173,6 +175,8 @@ pub enum PlayState {
 pub enum PlayEndReason {
     /// 1004025, reason `stream_deleted`: DeleteStream.
     Deleted,
+    /// 1004025, reason `stream_forbidden`: ForbidRTCStream.
+    Forbidden,
     /// The publisher stopped, left or was lost.
     PublisherGone,
     /// The publisher's transport ended or is being replaced; the stream stays, play it again.

@@ -6,6 +6,7 @@ use odeum_types::{PeerId, RoomSessionId, SessionId, StreamId, UserId};
 
 use crate::event::Event;
 use crate::notice::Notice;
+use crate::rule::CutMedia;
 
 /// One WebSocket. Given out by the node, unique in the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -79,4 +80,12 @@ pub enum DisconnectReason {
 pub enum MediaCommand {
     /// End this transport. Unknown to the media plane: already gone, nothing to do.
     ClosePeer(PeerId),
+    /// Forward everything of this publishing transport but this, from now on. Unknown to the media
+    /// plane: gone, nothing to do.
+    Cut {
+        /// The transport.
+        peer: PeerId,
+        /// What is cut; `None` gives everything back.
+        media: Option<CutMedia>,
+    },
 }

@@ -2,6 +2,7 @@
 
 use odeum_types::{PeerId, SessionId, StreamId, UnixMillis};
 
+use crate::app::App;
 use crate::room::{PeerRole, Room};
 use crate::session::Play;
 use crate::snapshot::TransportState;
@@ -20,6 +21,9 @@ pub enum PlayError {
     /// ([`crate::RoomConfig::media_grace`]); try again soon.
     #[error("the publisher of stream {0} is interrupted")]
     PublisherInterrupted(StreamId),
+    /// Client code 1004025: ForbidRTCStream.
+    #[error("stream {0} is forbidden")]
+    StreamForbidden(StreamId),
     /// The session plays as many streams as it may.
     #[error("the user plays its {plays_per_user_max} streams")]
     TooManyPlays {
@@ -49,6 +53,7 @@ impl Room {
     pub fn start_playing(
         &mut self,
         now: UnixMillis,
+        app: &App,
         session: SessionId,
         stream: &StreamId,
         peer: PeerId,
@@ -57,6 +62,9 @@ impl Room {
         let own = self.touch(now, session).ok_or(PlayError::NoSession(session))?;
         if !own.plays.contains_key(stream) && own.plays.len() >= plays_per_user_max {
             return Err(PlayError::TooManyPlays { plays_per_user_max });
+        }
+        if app.rules().is_forbidden(stream) {
+            return Err(PlayError::StreamForbidden(stream.clone()));
         }
         let found = self.streams.get_mut(stream);
         let found = found.ok_or_else(|| PlayError::NoStream(stream.clone()))?;

@@ -53,8 +53,8 @@ pub struct CatchUp {
     /// own number.
     pub messages: Vec<NumberedNotice>,
     /// How many older ones are lost, because more were missed than are kept
-    /// ([`crate::RoomConfig::missed_messages_max`]): zero if none is, else at least one and at most
-    /// this many, for the client may have had some before its connection was lost.
+    /// ([`crate::RoomConfig::missed_messages_max`]): zero if none is, else at least one and at
+    /// most this many, for the client may have had some before its connection was lost.
     pub messages_lost: u64,
 }
 

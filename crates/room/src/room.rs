@@ -1,7 +1,8 @@
 //! The room itself: its state, its construction, and what its owner asks of it between commands.
 //!
-//! Commands live beside their subject: messages.rs, extra_info.rs, login.rs, resume.rs, leave.rs, publish.rs, play.rs,
-//! stream.rs, media.rs, grace.rs, kick.rs, close.rs; queries in list.rs and snapshot.rs.
+//! Commands live beside their subject: messages.rs, extra_info.rs, login.rs, resume.rs, leave.rs,
+//! publish.rs, play.rs, stream.rs, media.rs, grace.rs, kick.rs, close.rs; queries in list.rs and
+//! snapshot.rs.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -11,6 +12,7 @@ use odeum_types::{
 use rustc_hash::FxHashMap;
 
 use crate::config::RoomConfig;
+use crate::cut::Cuts;
 use crate::event::{Event, EventKind};
 use crate::extra_info::RoomExtraInfo;
 use crate::grace::Graces;
@@ -72,6 +74,8 @@ pub struct Room {
     pub(crate) stream_sequence: u64,
     /// When which interrupted publication ends.
     pub(crate) graces: Graces,
+    /// When which publication gets back what was cut.
+    pub(crate) cuts: Cuts,
     /// What each transport is for.
     pub(crate) peers: FxHashMap<PeerId, PeerRole>,
     /// When which session has to be looked at.
@@ -134,6 +138,7 @@ impl Room {
             stream_number: StreamNumberId(0),
             stream_sequence: 0,
             graces: Graces::default(),
+            cuts: Cuts::default(),
             peers: FxHashMap::default(),
             timers: Timers::default(),
             outputs: VecDeque::new(),

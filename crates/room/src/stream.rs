@@ -7,6 +7,7 @@ use odeum_types::{PeerId, SessionId, StreamId, UnixMillis, UserId, UserName};
 
 use crate::app::App;
 use crate::config::DeleteStreamMode;
+use crate::cut::StreamCut;
 use crate::event::{EventKind, StreamCloseReason, StreamFacts};
 use crate::notice::{
     Notice, PlayEndReason, PlayState, PublishEndReason, PublishState, StreamDeleteReason,
@@ -67,6 +68,8 @@ pub(crate) struct Publication {
     pub(crate) session: SessionId,
     /// How its media comes.
     pub(crate) transport: PublisherTransport,
+    /// What of it is cut.
+    pub(crate) cut: Option<StreamCut>,
 }
 
 /// The transport of a publication.
@@ -157,7 +160,7 @@ impl Room {
         if self.added.len() >= added_streams_max {
             return Err(AddStreamError::TooManyStreams { added_streams_max });
         }
-        app.reserve_stream(&add.stream, self.room_session)
+        app.reserve_stream(&add.stream, &self.id, self.room_session)
             .map_err(|taken| AddStreamError::StreamTaken(taken.0))?;
         let place = self.next_place(now);
         self.added.insert((add.user.clone(), place.number), add.stream.clone());
@@ -224,6 +227,7 @@ impl Room {
         let publication = stream.publication.take()?;
         let listing = stream.listing;
         self.graces.forget(publication.transport, id);
+        self.cuts.replace(id, publication.cut, None);
         if let Some(peer) = publication.transport.peer() {
             self.close_peer(peer);
         }

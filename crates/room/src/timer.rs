@@ -37,11 +37,13 @@ impl Room {
             return None;
         }
         let session = self.timers.heap.peek().map(|Reverse((at, _))| *at);
-        session.into_iter().chain(self.user_count_notice.due).chain(self.graces.next()).min()
+        let room = [self.user_count_notice.due, self.graces.next(), self.cuts.next()];
+        session.into_iter().chain(room.into_iter().flatten()).min()
     }
 
     /// Times out silent sessions, warns of tokens about to expire, tells the count of users when it
-    /// is time and, if configured, removes users whose token expired. Publications that were
+    /// is time, gives back what stream rules have cut until now and, if configured, removes users
+    /// whose token expired. Publications that were
     /// interrupted for too long end last: what a session's end explains is no loss of media.
     pub fn handle_timeout(&mut self, now: UnixMillis) {
         while let Some(Reverse((at, id))) = self.timers.heap.peek().copied() {
@@ -65,6 +67,7 @@ impl Room {
             self.schedule(id);
         }
         self.end_graces(now);
+        self.end_cuts(now);
         self.user_count_timeout(now);
     }
 

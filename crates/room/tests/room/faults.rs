@@ -61,5 +61,11 @@ faults! {
     targets_offline,
     second_keys,
     stream_extra_infos,
+    streams_cut,
+    cuts_ended,
+    publications_begun_cut,
+    streams_forbidden,
+    /// By a rule about the stream or the user.
+    publications_refused,
     timeouts,
 }

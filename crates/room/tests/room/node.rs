@@ -2,16 +2,20 @@
 //! at.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use odeum_room::{
-    App, AuthLevel, CommitUserError, ConnectionId, EvictReason, LeaveError, Login, LoginError,
-    Output, ResumeSecret, Room, RoomConfig, Snapshot, StartPublishing, Superseded, Terminal,
-    UserUpdate,
+    App, AuthLevel, CommitUserError, ConnectionId, CutMedia, EvictReason, LeaveError, Login,
+    LoginError, Output, PublishError, ResumeSecret, Room, RoomConfig, Snapshot, StartPublishing,
+    Superseded, Terminal, UserUpdate,
 };
 use odeum_types::{
     AppId, PeerId, RoomId, RoomSessionId, SessionId, StreamId, UnixMillis, UserId, UserName,
 };
+
+/// Where every client comes from.
+pub(crate) const SOURCE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// One app with its rooms.
 pub(crate) struct Node {
@@ -159,13 +163,14 @@ impl Node {
         session: SessionId,
         stream: &StreamId,
         extra_info: &str,
-    ) -> Option<Result<PeerId, odeum_room::PublishError>> {
+    ) -> Option<Result<(PeerId, Option<CutMedia>), PublishError>> {
         let peer = PeerId(self.next_id());
         let now = self.now;
         let extra_info = Arc::from(extra_info);
-        let start = StartPublishing { session, stream: stream.clone(), peer, extra_info };
+        let start =
+            StartPublishing { session, stream: stream.clone(), peer, source: SOURCE, extra_info };
         let result = self.with(room, |room, app| room.start_publishing(now, app, start))?;
-        Some(result.map(|()| peer))
+        Some(result.map(|cut| (peer, cut)))
     }
 
     /// Runs one command in a room, carries out its outputs, and drops the room once it is over.

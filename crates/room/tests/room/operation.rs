@@ -1,7 +1,9 @@
 //! Everything that can happen to the world, made from four numbers, so that a seed and proptest
 //! both can.
 
-use crate::world::{ROOMS, STREAMS, USERS};
+use odeum_room::CutMedia;
+
+use crate::world::{ROOMS, Rule, STREAMS, USERS};
 
 /// Two devices for each user, so that users race with themselves.
 pub(crate) const DEVICES: usize = 2 * USERS;
@@ -113,6 +115,14 @@ pub(crate) enum Operation {
         room: usize,
         stream: usize,
     },
+    /// The app's rules change.
+    ChangeRule {
+        room: usize,
+        stream: usize,
+        user: usize,
+        seconds: u64,
+        rule: Rule,
+    },
     Kick {
         room: usize,
         user: usize,
@@ -152,7 +162,7 @@ impl Operation {
     pub(crate) fn from_numbers([kind, a, b, c]: [u8; 4]) -> Self {
         let (a, b, c) = (usize::from(a), usize::from(b), usize::from(c));
         let (device, room, stream) = (a % DEVICES, a % ROOMS, b % STREAMS);
-        match kind % 120 {
+        match kind % 126 {
             0..4 => Self::Reserve { device, room: b % ROOMS },
             4..7 => Self::Evict { device },
             7..11 => {
@@ -189,8 +199,25 @@ impl Operation {
             }
             114..117 => Self::SetRoomExtraInfo { device, key: b % 8 / 7, value: c % 16 },
             117..120 => Self::SetStreamExtraInfo { device, stream, value: c % 16 },
+            120..126 => {
+                let (user, seconds) = (c % USERS, 1 + (c % 32) as u64);
+                Self::ChangeRule { room, stream, user, seconds, rule: rule_from(b / STREAMS) }
+            }
             _ => Self::Advance { seconds: 1 + (b % 12) as u64 },
         }
+    }
+}
+
+fn rule_from(number: usize) -> Rule {
+    match number % 10 {
+        0 => Rule::Cut(CutMedia::Audio),
+        1 => Rule::Cut(CutMedia::Video),
+        2 => Rule::Cut(CutMedia::Both),
+        3 => Rule::GiveBack,
+        4 => Rule::Forbid,
+        5..8 => Rule::Resume,
+        8 => Rule::Ban,
+        _ => Rule::Pardon,
     }
 }
 

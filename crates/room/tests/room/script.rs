@@ -23,6 +23,7 @@ use crate::text::{event_text, notice_text, snapshot_text};
 
 mod client;
 mod message;
+mod rules;
 
 /// Runs `script` with the default configuration and compares.
 pub(crate) fn check(script: &str, expect: Expect) {
@@ -215,6 +216,7 @@ impl Player {
             ["shutdown"] => {
                 self.node.with(room, |room, _| room.server_closing(now));
             }
+            ["rule", ref rule @ ..] => self.rule(room, rule),
             _ => self.message(room, words),
         }
     }
@@ -326,6 +328,9 @@ impl Player {
                 }
                 Output::Media(MediaCommand::ClosePeer(peer)) => {
                     format!("close peer {}", self.peers[peer])
+                }
+                Output::Media(MediaCommand::Cut { peer, media }) => {
+                    format!("cut {media:?} of {}", self.peers[peer])
                 }
                 Output::ReleaseUser { session, .. } => format!("release {}", self.labels[session]),
                 Output::ReleaseStream { stream, .. } => format!("release stream {stream}"),

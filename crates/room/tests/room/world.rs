@@ -20,8 +20,12 @@ use crate::operation::{DEVICES, Operation};
 mod clients;
 mod invariants;
 mod messages;
+mod rules;
 
 pub(crate) use messages::{barrage_of, number_of};
+
+use rules::Publishing;
+pub(crate) use rules::Rule;
 
 pub(crate) const ROOMS: usize = 3;
 pub(crate) const USERS: usize = 5;
@@ -32,6 +36,8 @@ pub(crate) struct World {
     devices: Vec<Device>,
     /// Transports of the media plane, and where.
     live_peers: BTreeMap<PeerId, RoomId>,
+    /// Of these, the ones that publish.
+    publishing: BTreeMap<PeerId, Publishing>,
     /// Transports that ended.
     stale_peers: Vec<(PeerId, RoomId)>,
     /// Broken sockets of which the server has not heard.
@@ -59,6 +65,7 @@ impl World {
             node: Node::new(config),
             devices: devices.collect(),
             live_peers: BTreeMap::new(),
+            publishing: BTreeMap::new(),
             stale_peers: Vec::new(),
             unnoticed: Vec::new(),
             added: BTreeSet::new(),
@@ -119,6 +126,9 @@ impl World {
                 self.node.advance_to(now.after(Duration::from_secs(seconds)));
                 let after = self.node.rooms.values().map(Room::user_count).sum::<usize>();
                 self.faults.timeouts += (before - after) as u64;
+            }
+            Operation::ChangeRule { room, stream, user, seconds, rule } => {
+                self.change_rule(room, stream, user, seconds, rule);
             }
             Operation::BackendSends { room, user, kind } => self.backend_sends(room, user, kind),
             Operation::Send { .. }
@@ -232,6 +242,7 @@ impl World {
                         self.faults.deliveries_lost += 1;
                     }
                 }
+                Output::Media(MediaCommand::Cut { peer, media }) => self.cut(peer, media),
                 Output::Media(MediaCommand::ClosePeer(peer)) => {
                     let known = self.live_peers.remove(&peer);
                     assert!(known.is_some(), "a dead transport is closed again");
@@ -263,6 +274,7 @@ impl World {
         self.check_views();
         self.check_claims();
         self.check_lists();
+        self.check_rules();
     }
 }
 

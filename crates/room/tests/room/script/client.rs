@@ -105,7 +105,12 @@ impl Player {
         match self.node.publish(&handle.room, handle.session, &stream_id(stream), extra_info) {
             None => self.say("refused: no room"),
             Some(Err(error)) => self.say(&format!("refused: {error}")),
-            Some(Ok(peer)) => self.keep_peer(who, stream, peer),
+            Some(Ok((peer, cut))) => {
+                if let Some(cut) = cut {
+                    self.say(&format!("begins with {cut:?} cut"));
+                }
+                self.keep_peer(who, stream, peer);
+            }
         }
     }
 
@@ -113,9 +118,9 @@ impl Player {
         let (handle, now) = (self.handle(who), self.node.now);
         let peer = PeerId(self.node.next_id());
         let id = stream_id(stream);
-        let result = self
-            .node
-            .with(&handle.room, |room, _| room.start_playing(now, handle.session, &id, peer));
+        let result = self.node.with(&handle.room, |room, app| {
+            room.start_playing(now, app, handle.session, &id, peer)
+        });
         match result {
             None => self.say("refused: no room"),
             Some(Err(error)) => self.say(&format!("refused: {error}")),

@@ -227,12 +227,17 @@ impl World {
         stream: StreamId,
     ) -> Option<Change> {
         match self.node.publish(room, session, &stream, "")? {
-            Ok(peer) => {
+            Ok((peer, cut)) => {
                 self.live_peers.insert(peer, room.clone());
+                self.publishes(peer, room, &stream, cut);
                 Some(Change::Publishing(stream))
             }
             Err(PublishError::StreamTaken(_)) => {
                 self.faults.streams_taken += 1;
+                None
+            }
+            Err(PublishError::UserForbidden(_) | PublishError::StreamForbidden(_)) => {
+                self.faults.publications_refused += 1;
                 None
             }
             Err(PublishError::NoSession(_) | PublishError::TooManyStreams { .. }) => None,
@@ -246,8 +251,9 @@ impl World {
         stream: StreamId,
     ) -> Option<Change> {
         let (peer, now) = (PeerId(self.node.next_id()), self.node.now);
-        let result =
-            self.node.with(room, |room, _| room.start_playing(now, session, &stream, peer))?;
+        let result = self
+            .node
+            .with(room, |room, app| room.start_playing(now, app, session, &stream, peer))?;
         let interrupted = matches!(result, Err(PlayError::PublisherInterrupted(_)));
         self.faults.plays_of_interrupted += u64::from(interrupted);
         let publisher = result.ok()?;
