@@ -21,6 +21,15 @@ pub enum SfuEvent {
     },
 }
 
+/// Which tracks of a publisher do not go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CutTracks {
+    /// Its audio.
+    pub audio: bool,
+    /// Its video.
+    pub video: bool,
+}
+
 /// The codecs that were negotiated with a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct MediaFacts {
@@ -71,6 +80,8 @@ pub struct Statistics {
     pub srtp_replayed: u64,
     /// RTP taken from publishers.
     pub rtp_received: u64,
+    /// Of these, what did not go on because its track is cut.
+    pub rtp_cut: u64,
     /// RTP whose payload type or SSRC fits no track, or that is not RTP inside.
     pub rtp_unknown: u64,
     /// RTP sent to subscribers, retransmissions not counted.

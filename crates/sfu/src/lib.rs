@@ -55,6 +55,7 @@ mod entropy;
 mod event;
 mod fan_out;
 mod forwarder;
+mod gate;
 mod ice;
 mod peer;
 mod publisher;
@@ -68,7 +69,7 @@ mod track;
 pub use admission::{Answer, OfferError};
 pub use arena::Transmit;
 pub use config::SfuConfig;
-pub use event::{CloseReason, MediaFacts, SfuEvent, Statistics};
+pub use event::{CloseReason, CutTracks, MediaFacts, SfuEvent, Statistics};
 
 use arena::Arena;
 use config::ADDRESS_SILENCE;
@@ -175,6 +176,22 @@ impl Sfu {
         if let Some(&key) = self.by_id.get(&peer) {
             self.drop_peer(key, CloseReason::Commanded);
         }
+    }
+
+    /// Lets nothing more of these tracks of a publisher go on, and everything of the others, from
+    /// the next packet on. Its viewers see no gap; video goes on again with a key frame, which is
+    /// asked for. Of a peer that is gone or does not publish: nothing happens.
+    pub fn cut(&mut self, now: Instant, peer: PeerId, cut: CutTracks) {
+        self.now = now;
+        let Some(&key) = self.by_id.get(&peer) else { return };
+        self.contained(key, |sfu| {
+            let Some(peer) = sfu.peers.get_mut(key) else { return Ok(()) };
+            let Role::Publisher(publisher) = &mut peer.role else { return Ok(()) };
+            if publisher.set_cut(cut) {
+                sfu.ask_for_key_frame(now, key, publisher::Asked::ByJoining);
+            }
+            Ok(())
+        });
     }
 
     /// The next thing to send. Poll until `None` after every batch and every timeout; only then are

@@ -9,7 +9,7 @@ use odeum_rtp::{FeedbackLeft, RtpPacket, TransportRecorder, TransportRecorderCon
 
 use crate::PeerKey;
 use crate::config::{KEY_FRAME_ATTEMPTS_MAX, PACKET_BYTES_MAX, RECEIVER_REPORT_INTERVAL};
-use crate::event::Statistics;
+use crate::event::{CutTracks, Statistics};
 use crate::subscriber::{CNAME, SendPath};
 use crate::track::{Received, Track, TrackKind};
 
@@ -127,6 +127,10 @@ impl Publisher {
                 statistics.rtp_unknown += 1;
                 Arrival::Ignored
             }
+            Received::Cut => {
+                statistics.rtp_cut += 1;
+                Arrival::Ignored
+            }
             Received::Nothing => Arrival::Ignored,
         }
     }
@@ -159,6 +163,16 @@ impl Publisher {
         }
     }
 
+    /// Lets nothing more of these tracks go on, and everything of the others. Returns whether video
+    /// goes on again, for which a key frame is needed.
+    pub(crate) fn set_cut(&mut self, cut: CutTracks) -> bool {
+        let mut resumes = |kind: TrackKind, is_cut| {
+            self.tracks[kind as usize].as_mut().is_some_and(|track| track.set_cut(is_cut))
+        };
+        resumes(TrackKind::Audio, cut.audio);
+        resumes(TrackKind::Video, cut.video)
+    }
+
     /// Whether every track has said goodbye and has sent nothing since. That alone does not end the
     /// peer: browsers say it for tracks that are only paused.
     pub(crate) fn has_said_goodbye(&self) -> bool {
@@ -186,7 +200,8 @@ impl Publisher {
         interval: Duration,
         path: &mut SendPath<'_>,
     ) {
-        let Some(ssrc) = self.track(TrackKind::Video).and_then(Track::ssrc) else { return };
+        let video = self.track(TrackKind::Video).filter(|track| !track.is_cut());
+        let Some(ssrc) = video.and_then(Track::ssrc) else { return };
         if !self.key_frames.take_due(now, interval) {
             return;
         }

@@ -12,6 +12,7 @@ use odeum_rtp::{
 
 use crate::config::{FAN_OUT_PACKETS_MAX, PENDING_PACKETS_MAX};
 use crate::forwarder::{FrameStart, PacketFacts};
+use crate::gate::Gate;
 use crate::ring::{ForwardedExtensions, Ring, StoredPacket};
 use crate::subscriber::{SendPath, SourceClock};
 
@@ -82,6 +83,8 @@ pub(crate) enum Received {
     Full,
     /// Of another SSRC than the track's.
     Foreign,
+    /// It does not go on: the track is cut.
+    Cut,
     /// Padding, a duplicate, or older than the ring.
     Nothing,
 }
@@ -94,7 +97,10 @@ pub(crate) struct Track {
     ssrc: Option<u32>,
     /// Makes sequence numbers that do not wrap.
     unwrapper: SequenceUnwrapper,
-    /// The newest of them.
+    /// Which of them go on, and under which numbers: those of the ring, the forwarders and all
+    /// below.
+    gate: Gate,
+    /// The newest of those.
     newest: u64,
     /// Payloads.
     ring: Ring,
@@ -122,6 +128,7 @@ impl Track {
         Self {
             ssrc: terms.ssrc,
             unwrapper: SequenceUnwrapper::default(),
+            gate: Gate::default(),
             newest: 0,
             ring: Ring::new(size.packets, size.bytes),
             ring_packets: size.packets as u64,
@@ -176,15 +183,8 @@ impl Track {
         payload: &[u8],
     ) -> Received {
         let sequence = self.unwrapper.unwrap(sequence);
-        self.newest = self.newest.max(sequence);
         let outcome = self.nacks.as_mut().map(|nacks| nacks.receive(now, sequence));
         self.is_broken |= outcome == Some(NackOutcome::GapTooLong);
-        let is_too_old = self.newest - sequence >= self.ring_packets;
-        // Padding fills a sequence number: NACK must not ask for it, and a viewer must not be told
-        // of a gap, so it goes on as an empty packet does.
-        if is_too_old || self.ring.has_had(sequence) {
-            return Received::Nothing;
-        }
         let frame = match self.terms.format {
             CodecFormat::Opus => FrameStart::Decodable,
             CodecFormat::Vp8 | CodecFormat::H264(_) => {
@@ -194,6 +194,14 @@ impl Track {
                 }
             }
         };
+        let Some(sequence) = self.gate.number(sequence, frame) else { return Received::Cut };
+        self.newest = self.newest.max(sequence);
+        let is_too_old = self.newest - sequence >= self.ring_packets;
+        // Padding fills a sequence number: NACK must not ask for it, and a viewer must not be told
+        // of a gap, so it goes on as an empty packet does.
+        if is_too_old || self.ring.has_had(sequence) {
+            return Received::Nothing;
+        }
         let stored = StoredPacket {
             facts: PacketFacts { sequence, timestamp: packet.header().timestamp, frame },
             marker: packet.header().marker,
@@ -230,6 +238,22 @@ impl Track {
             }
         }
         forwarded
+    }
+
+    /// Lets nothing more of the track go on, or lets it go on again; returns whether it was cut and
+    /// is not any more.
+    pub(crate) fn set_cut(&mut self, is_cut: bool) -> bool {
+        match is_cut {
+            true => {
+                self.gate.cut();
+                false
+            }
+            false => self.gate.resume(),
+        }
+    }
+
+    pub(crate) fn is_cut(&self) -> bool {
+        self.gate.is_cut()
     }
 
     pub(crate) fn handle_sender_report(&mut self, now: Instant, info: &SenderInfo) {

@@ -2,6 +2,7 @@
 //! a socket.
 
 mod client;
+mod cut;
 mod forwarding;
 mod key_frames;
 mod life;
