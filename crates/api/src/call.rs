@@ -51,6 +51,11 @@ impl Call {
         body::<NoData>(self.request_id, gateway::OK, SUCCESS, None)
     }
 
+    /// A code that is not 0, with the action's payload all the same.
+    pub(crate) fn refused_with<D: Serialize>(&self, refusal: &Refusal, data: D) -> Answer {
+        body(self.request_id, refusal.code, &refusal.message, Some(data))
+    }
+
     /// Success, with the action's payload.
     pub(crate) fn found<D: Serialize>(&self, data: D) -> Answer {
         body(self.request_id, gateway::OK, SUCCESS, Some(data))

@@ -15,13 +15,18 @@
 //! ```no_run
 //! use std::sync::Arc;
 //!
-//! use odeum_api::{ApiState, router};
+//! use odeum_api::{ApiState, StreamHistory, router};
 //! use odeum_auth::Apps;
 //! use odeum_node::NodeHandle;
 //!
 //! async fn serve(node: NodeHandle, apps: Apps) -> std::io::Result<()> {
 //!     let clock = node.clone();
-//!     let state = ApiState::new(node, apps, Arc::new(move || clock.now()));
+//!     let state = ApiState::new(
+//!         node,
+//!         apps,
+//!         Arc::new(move || clock.now()),
+//!         StreamHistory::none(),
+//!     );
 //!     let listener = tokio::net::TcpListener::bind("127.0.0.1:7880").await?;
 //!     axum::serve(listener, router(state)).await
 //! }
@@ -42,6 +47,9 @@ mod refusal;
 mod replay;
 mod request_id;
 mod statistics;
+mod stream_control;
+mod stream_history;
+mod user_rule;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -63,6 +71,7 @@ use refusal::Refusal;
 use replay::NonceStore;
 use request_id::RequestIds;
 pub use statistics::ApiStatistics;
+pub use stream_history::StreamHistory;
 
 /// The Server API at `/`. A `ConnectInfo<SocketAddr>` among a request's extensions tells failed
 /// authentications of different sources apart; without it they count as one source.
@@ -96,13 +105,21 @@ struct Shared {
     limiter: RateLimiter,
     /// Which failures were logged.
     failures: FailureLog,
+    /// Streams that have closed.
+    stream_history: StreamHistory,
     /// What happened so far.
     counters: statistics::Counters,
 }
 
 impl ApiState {
-    /// A Server API over the rooms of `node` for the apps of `apps`.
-    pub fn new(node: NodeHandle, apps: Apps, clock: Clock) -> Self {
+    /// A Server API over the rooms of `node` for the apps of `apps`; `stream_history` knows the
+    /// streams that have closed.
+    pub fn new(
+        node: NodeHandle,
+        apps: Apps,
+        clock: Clock,
+        stream_history: StreamHistory,
+    ) -> Self {
         Self(Arc::new(Shared {
             node,
             apps,
@@ -111,6 +128,7 @@ impl ApiState {
             nonces: Arc::default(),
             limiter: RateLimiter::default(),
             failures: FailureLog::default(),
+            stream_history,
             counters: statistics::Counters::default(),
         }))
     }
@@ -152,12 +170,23 @@ pub(crate) type Running = Pin<Box<dyn Future<Output = Result<Answer, Refusal>> +
 pub(crate) static ACTIONS: &[Action] = &[
     actions::add_stream::ACTION,
     actions::close_room::ACTION,
+    actions::del_forbid_stream_rule::ACTION,
+    actions::del_forbid_user_rule::ACTION,
     actions::delete_stream::ACTION,
+    actions::describe_forbid_stream_rules::ACTION,
+    actions::describe_forbid_user_rules::ACTION,
+    actions::describe_rtc_stream_state::ACTION,
     actions::describe_simple_stream_list::ACTION,
     actions::describe_user_list::ACTION,
     actions::describe_user_num::ACTION,
     actions::describe_users::ACTION,
+    actions::forbid_rtc_stream::ACTION,
+    actions::forbid_rtc_streams::ACTION,
     actions::kickout_user::ACTION,
+    actions::resume_rtc_stream::ACTION,
+    actions::resume_rtc_streams::ACTION,
+    actions::set_forbid_stream_rule::ACTION,
+    actions::set_forbid_user_rule::ACTION,
 ];
 
 /// The names of the actions that this version answers.
@@ -190,12 +219,6 @@ pub(crate) const NOT_IN_THIS_VERSION: &[&str] = &[
     "SendBarrageMessage",
     "SendBroadcastMessage",
     "SendCustomCommand",
-    "DelForbidUserRule",
-    "DescribeForbidUserRules",
-    "SetForbidUserRule",
-    "DelForbidStreamRule",
-    "DescribeForbidStreamRules",
-    "SetForbidStreamRule",
     "GetMixTaskInfo",
     "StartAutoMix",
     "StartCloudTranscode",
@@ -206,14 +229,9 @@ pub(crate) const NOT_IN_THIS_VERSION: &[&str] = &[
     "ClearCDNTransferRule",
     "CreatCDNTransferRule",
     "DeleteCDNTransferRule",
-    "DescribeRTCStreamState",
     "ForbidCDNLiveStream",
-    "ForbidRTCStream",
-    "ForbidRTCStreams",
     "QueryForbidCDNLiveStream",
     "ResumeCDNLiveStream",
-    "ResumeRTCStream",
-    "ResumeRTCStreams",
     "RTMPDispatchV2",
     "DeleteMedia",
     "DescribeMediaTask",

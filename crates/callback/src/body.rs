@@ -255,6 +255,6 @@ fn close_type(reason: StreamCloseReason) -> u32 {
         StreamCloseReason::Kicked => 3,
         StreamCloseReason::MediaLost | StreamCloseReason::ServerClosing => 4,
         StreamCloseReason::RoomClosed => 5,
-        StreamCloseReason::Deleted => 100,
+        StreamCloseReason::Deleted | StreamCloseReason::Forbidden => 100,
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use odeum_room::{App, DeleteStreamMode, RoomConfig};
-use odeum_types::AppId;
+use odeum_room::{App, DeleteStreamMode, RoomConfig, RuleChange};
+use odeum_types::{AppId, UnixMillis};
 use rustc_hash::FxHashMap;
 
 /// What an operator chooses per app; the rest of a room's configuration is the node's.
@@ -45,12 +45,20 @@ pub(crate) struct AppState {
     rooms: AtomicUsize,
     /// How its next rooms are configured; set as a whole by a reload.
     room_config: Mutex<RoomConfig>,
+    /// Held while a rule is checked, stored and put in force, so that rules come into force in the
+    /// order in which they were stored; a message to an owner would queue in the same way.
+    pub(crate) rule_turn: tokio::sync::Mutex<()>,
 }
 
 impl AppState {
-    fn new(room_config: RoomConfig) -> Self {
+    fn new(room_config: RoomConfig, now: UnixMillis, rules: Vec<RuleChange>) -> Self {
+        let claims = AppClaims::default();
+        for change in rules {
+            claims.lock().rules_mut().apply(now, change);
+        }
         Self {
-            claims: AppClaims::default(),
+            claims,
+            rule_turn: tokio::sync::Mutex::new(()),
             rooms: AtomicUsize::new(0),
             room_config: Mutex::new(room_config),
         }
@@ -86,21 +94,40 @@ pub(crate) struct AppRegistry {
     apps: RwLock<FxHashMap<AppId, Arc<AppState>>>,
     /// What every room has unless its app says otherwise.
     room_config: RoomConfig,
+    /// Rules that were stored before the start, of apps that are not served yet.
+    stored_rules: Mutex<FxHashMap<AppId, Vec<RuleChange>>>,
 }
 
 impl AppRegistry {
-    /// A registry of these apps.
-    pub(crate) fn new(room_config: RoomConfig, apps: Vec<AppSettings>) -> Self {
-        let registry = Self { apps: RwLock::default(), room_config };
-        registry.update(apps);
+    /// A registry of these apps,
+    /// with the rules that were stored before the start.
+    pub(crate) fn new(
+        room_config: RoomConfig,
+        now: UnixMillis,
+        apps: Vec<AppSettings>,
+        rules: Vec<(AppId, RuleChange)>,
+    ) -> Self {
+        let mut stored: FxHashMap<AppId, Vec<RuleChange>> = FxHashMap::default();
+        for (app, change) in rules {
+            stored.entry(app).or_default().push(change);
+        }
+        let stored_rules = Mutex::new(stored);
+        let registry = Self { apps: RwLock::default(), room_config, stored_rules };
+        registry.update(now, apps);
         registry
     }
 
     /// Takes a reload's apps: known ones keep their claims and rooms, and their next rooms are
     /// configured anew; a removed one takes no new login and its rooms end by themselves.
-    pub(crate) fn update(&self, apps: Vec<AppSettings>) {
+    pub(crate) fn update(&self, now: UnixMillis, apps: Vec<AppSettings>) {
         let mut known = self.apps.write().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|id, state| state.rooms() > 0 || apps.iter().any(|app| app.app == *id));
+        known.retain(|id, state| {
+            // Rules outlive a mistake in the file that the next reload mends.
+            state.rooms() > 0
+                || !state.claims.lock().rules().is_empty()
+                || apps.iter().any(|app| app.app == *id)
+        });
+        let mut stored = self.stored_rules.lock().unwrap_or_else(PoisonError::into_inner);
         for app in apps {
             let config = RoomConfig {
                 delete_stream: app.delete_stream,
@@ -112,7 +139,8 @@ impl AppRegistry {
                     *state.room_config.lock().unwrap_or_else(PoisonError::into_inner) = config;
                 }
                 None => {
-                    known.insert(app.app, Arc::new(AppState::new(config)));
+                    let rules = stored.remove(&app.app).unwrap_or_default();
+                    known.insert(app.app, Arc::new(AppState::new(config, now, rules)));
                 }
             }
         }
@@ -133,6 +161,8 @@ impl AppRegistry {
 mod tests {
     use super::*;
 
+    const NOW: UnixMillis = UnixMillis(1_795_400_000_000);
+
     fn settings(app: u32, delete_stream: DeleteStreamMode) -> AppSettings {
         AppSettings { app: AppId(app), delete_stream, kick_on_token_expiry: false }
     }
@@ -141,10 +171,12 @@ mod tests {
     fn a_reload_changes_the_next_rooms_and_keeps_the_claims() {
         let registry = AppRegistry::new(
             RoomConfig::default(),
+            NOW,
             vec![settings(1, DeleteStreamMode::Stop), settings(2, DeleteStreamMode::Stop)],
+            Vec::new(),
         );
         let before = registry.get(AppId(1)).unwrap();
-        registry.update(vec![settings(1, DeleteStreamMode::Notify)]);
+        registry.update(NOW, vec![settings(1, DeleteStreamMode::Notify)]);
         let after = registry.get(AppId(1)).unwrap();
         assert!(Arc::ptr_eq(&before, &after));
         assert_eq!(after.room_config().delete_stream, DeleteStreamMode::Notify);
@@ -153,7 +185,7 @@ mod tests {
 
     #[test]
     fn rooms_are_counted_up_to_the_limit() {
-        let app = AppState::new(RoomConfig::default());
+        let app = AppState::new(RoomConfig::default(), NOW, Vec::new());
         assert!(app.room_begins(2) && app.room_begins(2));
         assert!(!app.room_begins(2));
         app.room_ends();

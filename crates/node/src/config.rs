@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use odeum_room::RoomConfig;
+use odeum_room::{RoomConfig, RuleChange};
+use odeum_types::AppId;
 
 use crate::claims::AppSettings;
 use crate::limits::Limits;
@@ -20,6 +21,8 @@ pub struct NodeConfig {
     pub limits: Limits,
     /// The apps served; replaced by [`crate::NodeHandle::update_apps`].
     pub apps: Vec<AppSettings>,
+    /// Rules of apps that were made durable before; a change comes out of the journal.
+    pub rules: Vec<(AppId, RuleChange)>,
 }
 
 /// The media plane.
@@ -45,6 +48,7 @@ impl Default for NodeConfig {
             room: RoomConfig::default(),
             limits: Limits::default(),
             apps: Vec::new(),
+            rules: Vec::new(),
         }
     }
 }

@@ -39,6 +39,9 @@ pub enum LoginFailed {
     /// The app is not served here.
     #[error("app {0} is not served here")]
     NoApp(AppId),
+    /// A rule takes the right to log in from this user.
+    #[error("user {0} may not log in here")]
+    Forbidden(UserId),
     /// The app has all the rooms it may have.
     #[error("the app has its {rooms_per_app_max} rooms")]
     TooManyRooms {

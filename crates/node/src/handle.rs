@@ -166,7 +166,7 @@ impl NodeHandle {
     /// Takes a reload's apps: known apps keep their rooms, and rooms that begin from now on are
     /// configured anew.
     pub fn update_apps(&self, apps: Vec<AppSettings>) {
-        self.shared.apps.update(apps);
+        self.shared.apps.update(self.now(), apps);
     }
 
     /// The node's time.

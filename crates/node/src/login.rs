@@ -1,5 +1,6 @@
 //! Opening a session and going on with one: user claims, eviction from another room, then the room.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use odeum_room::{
@@ -38,6 +39,8 @@ pub struct LoginRequest {
     pub auth_level: AuthLevel,
     /// From what kind of client.
     pub terminal: Terminal,
+    /// Where it comes from; rules may be about it.
+    pub source: IpAddr,
 }
 
 /// An open session.
@@ -157,6 +160,14 @@ impl NodeHandle {
             session: self.shared.ids.session(),
             connection: self.shared.ids.connection(),
         };
+        if state.claims.lock().rules().refuses_login(
+            self.now(),
+            request.source,
+            room,
+            &request.user,
+        ) {
+            return Err(LoginFailed::Forbidden(request.user));
+        }
         let superseded = self.reserve(&state, &request.user, &session)?;
         let user = request.user.clone();
         let result = self.login_reserved(&state, &session, request, superseded).await;

@@ -13,7 +13,8 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 use std::{io, thread};
 
-use odeum_sfu::{Answer, OfferError, Sfu, SfuConfig, SfuEvent};
+use odeum_room::CutMedia;
+use odeum_sfu::{Answer, CutTracks, OfferError, Sfu, SfuConfig, SfuEvent};
 use odeum_types::PeerId;
 use rustc_hash::FxHashMap;
 use tokio::sync::oneshot;
@@ -34,6 +35,8 @@ enum MediaRequest {
     Create(CreatePeer),
     /// End a transport; unknown means already gone.
     Close(PeerId),
+    /// Cut what a transport publishes; unknown means already gone.
+    Cut(PeerId, CutTracks),
     /// Copy the counters out.
     Statistics(oneshot::Sender<MediaStatistics>),
     /// End the thread.
@@ -59,10 +62,18 @@ pub(crate) struct CreatePeer {
 
 /// What a new transport is for.
 pub(crate) enum CreateRole {
-    /// It publishes.
-    Publisher,
+    /// It publishes, and this of it is cut from the beginning.
+    Publisher(Option<CutMedia>),
     /// It plays what this transport publishes.
     Subscriber(PeerId),
+}
+
+/// What the media plane is to cut.
+fn cut_tracks(media: Option<CutMedia>) -> CutTracks {
+    CutTracks {
+        audio: media.is_some_and(CutMedia::audio),
+        video: media.is_some_and(CutMedia::video),
+    }
 }
 
 /// The queue to one worker.
@@ -99,6 +110,12 @@ impl MediaHandle {
     pub(crate) fn close(&self, peer: PeerId) {
         // A worker that is gone has no transports.
         self.send(MediaRequest::Close(peer)).unwrap_or(());
+    }
+
+    /// Cuts what a transport publishes, or gives it back.
+    pub(crate) fn cut(&self, peer: PeerId, media: Option<CutMedia>) {
+        // A worker that is gone has no transports.
+        self.send(MediaRequest::Cut(peer, cut_tracks(media))).unwrap_or(());
     }
 
     /// The counters; none when the worker is gone.
@@ -261,6 +278,10 @@ impl MediaWorker {
                     self.plane.sfu.close_peer(Instant::now(), peer);
                     self.plane.flush();
                 }
+                MediaRequest::Cut(peer, cut) => {
+                    self.plane.sfu.cut(Instant::now(), peer, cut);
+                    self.plane.flush();
+                }
                 MediaRequest::Statistics(reply) => {
                     let statistics = MediaStatistics {
                         sfu: *self.plane.sfu.statistics(),
@@ -287,7 +308,12 @@ impl MediaWorker {
         // Known before the sfu runs, so that a panic in it still reaches the room.
         self.plane.owners.insert(peer, owner);
         let result = match role {
-            CreateRole::Publisher => self.plane.sfu.create_publisher(now, peer, &offer),
+            CreateRole::Publisher(cut) => {
+                let created = self.plane.sfu.create_publisher(now, peer, &offer);
+                // Before its first packet.
+                self.plane.sfu.cut(now, peer, cut_tracks(cut));
+                created
+            }
             CreateRole::Subscriber(publisher) => {
                 self.plane.sfu.create_subscriber(now, peer, publisher, &offer)
             }
@@ -388,7 +414,7 @@ mod tests {
             role: PeerRole::Publisher,
             notices: mpsc::unbounded_channel().0,
         };
-        let role = CreateRole::Publisher;
+        let role = CreateRole::Publisher(None);
         (CreatePeer { peer: PeerId(1), role, owner, offer: "nonsense".into(), reply }, answer)
     }
 

@@ -1,6 +1,7 @@
 //! Publishing and playing: first the room, then the media plane, then the SDP answer. What the
 //! media plane reports afterwards goes to the room's worker by itself.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +19,8 @@ use crate::room_worker::RoomWorker;
 
 impl NodeHandle {
     /// Begins a publication with the client's SDP offer and returns the SDP answer. The stream
-    /// comes into the room's list when its media is connected. A caller that goes away leaves a
+    /// comes into the room's list when its media is connected. `source` is where the client comes
+    /// from. A caller that goes away leaves a
     /// publication that ends by the media plane's connect timeout.
     ///
     /// # Errors
@@ -27,6 +29,7 @@ impl NodeHandle {
     pub async fn publish(
         &self,
         session: &SessionRef,
+        source: IpAddr,
         stream: StreamId,
         offer: String,
         extra_info: Arc<str>,
@@ -37,15 +40,15 @@ impl NodeHandle {
         let room_key = key.clone();
         let peer = self.shared.ids.peer();
         let owner = self.owner(&key, session, &stream, PeerRole::Publisher);
-        let start = StartPublishing { session: session.session, stream, peer, extra_info };
+        let start = StartPublishing { session: session.session, stream, peer, source, extra_info };
         let (reply_offer, answer) = oneshot::channel();
         self.ask(&key.clone(), move |worker, reply| {
             let started = worker.command(&key, |now, room, claims| {
                 room.start_publishing(now, &mut claims.lock(), start)
             });
             let (result, events) = match started {
-                Ok((Ok(()), events)) => {
-                    let role = CreateRole::Publisher;
+                Ok((Ok(cut), events)) => {
+                    let role = CreateRole::Publisher(cut);
                     let create = CreatePeer { peer, role, owner, offer, reply: reply_offer };
                     (worker.create_peer(&key, create).map_err(PublishFailed::Command), events)
                 }
@@ -83,8 +86,9 @@ impl NodeHandle {
         let session = session.session;
         let (reply_offer, answer) = oneshot::channel();
         self.ask(&key.clone(), move |worker, reply| {
-            let started = worker
-                .command(&key, |now, room, _| room.start_playing(now, session, &stream, peer));
+            let started = worker.command(&key, |now, room, claims| {
+                room.start_playing(now, &claims.lock(), session, &stream, peer)
+            });
             let (result, events) = match started {
                 Ok((Ok(publisher), events)) => {
                     let role = CreateRole::Subscriber(publisher);

@@ -67,6 +67,7 @@ impl RoomWorker {
                 entry.peers.remove(&peer);
                 self.media(key).close(peer);
             }
+            Output::Media(MediaCommand::Cut { peer, media }) => self.media(key).cut(peer, media),
             Output::ReleaseUser { user, session } => {
                 entry.app.claims.lock().release_user(&user, session);
                 if let Some(route) = entry.sessions.remove(&session) {

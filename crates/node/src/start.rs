@@ -43,10 +43,10 @@ impl NodeHandle {
         let clock = Clock::start();
         let shared = Arc::new(Shared {
             ids: Identities::new(clock.now()),
-            clock,
             limits: config.limits,
             heartbeat_timeout: config.room.heartbeat_timeout,
-            apps: AppRegistry::new(config.room, config.apps),
+            apps: AppRegistry::new(config.room, clock.now(), config.apps, config.rules),
+            clock,
             rooms: mailboxes,
             sessions: (0..workers).map(|_| Arc::new(AtomicU64::new(0))).collect(),
             media,

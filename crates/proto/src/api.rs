@@ -119,6 +119,87 @@ pub struct UserStatus {
     pub user_role: u32,
 }
 
+/// `Data` of an action that has it and nothing in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NoFields {}
+
+/// `Data` of SetForbidUserRule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "PascalCase")]
+pub struct RuleExpiry {
+    /// When the rule ends, Unix seconds.
+    pub expire_time: u64,
+}
+
+/// `Data` of DescribeForbidUserRules.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "PascalCase")]
+pub struct ForbidUserRules {
+    /// The rules of the kind asked for.
+    pub rule_list: Vec<ForbidUserRule>,
+}
+
+/// A user rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "PascalCase")]
+pub struct ForbidUserRule {
+    /// 1 by IP, 2 by room, 3 by user, 4 by room and user.
+    pub rule_type: u32,
+    /// The address; empty for the other kinds.
+    #[serde(rename = "IP")]
+    pub ip: String,
+    /// The room; empty for kinds without one.
+    pub room_id: String,
+    /// The user; empty for kinds without one.
+    pub user_id: String,
+    /// 1 log in, 2 publish.
+    pub disabled_privilege_list: Vec<u32>,
+    /// When it ends, Unix seconds.
+    pub expire_time: u64,
+}
+
+/// `Data` of DescribeForbidStreamRules.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "PascalCase")]
+pub struct ForbidStreamRules {
+    /// The room asked for.
+    pub room_id: String,
+    /// One per stream asked for, in that order.
+    pub forbid_stream_rule_list: Vec<ForbidStreamRule>,
+}
+
+/// A stream rule; all zero for a stream without one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "PascalCase")]
+pub struct ForbidStreamRule {
+    /// The stream.
+    pub stream_id: String,
+    /// 1 when audio is cut.
+    pub disable_audio: u32,
+    /// 1 when video is cut.
+    pub disable_video: u32,
+    /// When it was set, Unix seconds.
+    pub create_time: u64,
+    /// When it ends, Unix seconds (ruling 22).
+    pub effective_time: u64,
+}
+
+impl ForbidStreamRule {
+    /// The row of a stream without a rule.
+    pub fn none(stream_id: String) -> Self {
+        Self { stream_id, disable_audio: 0, disable_video: 0, create_time: 0, effective_time: 0 }
+    }
+}
+
+/// `Data` of DescribeRTCStreamState; its keys are the contract's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StreamState {
+    /// When it came, Unix seconds.
+    pub create_time: String,
+    /// When it closed, Unix seconds; empty while it is live.
+    pub close_time: String,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

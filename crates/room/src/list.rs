@@ -6,7 +6,7 @@ use odeum_types::{SessionId, StreamId, UnixMillis, UserId, UserName};
 
 use crate::room::Room;
 use crate::snapshot::StreamEntry;
-use crate::stream::StreamNumberId;
+use crate::stream::{Listing, StreamNumberId};
 
 /// A place in the list of users ordered by login time. It stays valid while users come and go, the
 /// marked one included, and across lives of the room.
@@ -65,6 +65,14 @@ pub struct ListedStream {
 }
 
 impl Room {
+    /// Since when a stream is in the list with media; `None` for one that a backend only added.
+    pub fn published_since(&self, stream: &StreamId) -> Option<UnixMillis> {
+        match self.streams.get(stream)?.listing {
+            Listing::Published(place) => Some(place.since),
+            Listing::NotYet | Listing::Added(_) | Listing::Deleted => None,
+        }
+    }
+
     /// Up to `limit` users (at least one) after `marker`, from the list's begin without one.
     pub fn users(
         &self,

@@ -114,6 +114,11 @@ impl UserRuleKind {
 }
 
 impl Rules {
+    /// Whether nothing is forbidden to anybody.
+    pub fn is_empty(&self) -> bool {
+        self.users.is_empty() && self.streams.is_empty() && self.forbidden.is_empty()
+    }
+
     /// Whether `change` may be made. What may be made now can be made later as well, as long as no
     /// other change comes in between.
     ///

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use odeum_api::ApiState;
+use odeum_api::{ApiState, StreamHistory};
 use odeum_auth::Apps;
 use odeum_callback::Callbacks;
 use odeum_node::{AppSettings, NodeConfig, NodeHandle};
@@ -181,16 +181,22 @@ impl Server {
         let socket = bind("listen", config.listen).await?;
         let admin_socket = bind("admin.listen", config.admin.listen).await?;
         let (store, throw_away) = open_store(&config, &mode)?;
+        let rules = store.reader()?.rules().context("data_dir")?;
         let settings = callback_settings::settings(&config);
         let limits = callback_settings::limits(&config.callbacks);
         // Before rooms begin: it closes what the last process has left open.
         let callbacks = Callbacks::start(store, settings, limits, wall_clock)?;
-        let (node, journal) = NodeHandle::start(node_config(&config)).context("media.listen")?;
+        let (node, journal) = NodeHandle::start(NodeConfig { rules, ..node_config(&config) }).context("media.listen")?;
         tokio::spawn(event_log::run(journal, callbacks.clone()));
 
         let credentials = config.apps.iter().map(AppConfig::credentials);
         let apps = Apps::new(credentials.collect::<Result<Vec<_>, _>>()?);
-        let api = ApiState::new(node.clone(), apps.clone(), Arc::new(wall_clock));
+        let api = ApiState::new(
+            node.clone(),
+            apps.clone(),
+            Arc::new(wall_clock),
+            stream_history(callbacks.clone()),
+        );
         let signal = SignalState::new(node.clone(), apps.clone(), signal_limits(&config));
         let admin = admin::router(AdminState {
             node: node.clone(),
@@ -295,6 +301,22 @@ impl Server {
         }
         info!("closed");
     }
+}
+
+/// Streams that have closed, as the ledger knows them. A store that cannot be read knows none.
+fn stream_history(callbacks: Callbacks) -> StreamHistory {
+    StreamHistory::new(move |app, stream| {
+        let callbacks = callbacks.clone();
+        async move {
+            match callbacks.stream_times(app, stream).await {
+                Ok(times) => times.and_then(|(created, closed)| Some((created, closed?))),
+                Err(error) => {
+                    error!(%error, "the history of streams cannot be read");
+                    None
+                }
+            }
+        }
+    })
 }
 
 /// The store in `data_dir`; in `--dev` one that ends with the process.

@@ -43,6 +43,8 @@ pub(crate) const ROOM_FULL: u32 = 1_002_034;
 pub(crate) const LOGGED_IN_ELSEWHERE: u32 = 1_002_050;
 /// Removed by the backend: KickoutUser or CloseRoom.
 pub(crate) const KICKED: u32 = 1_002_055;
+/// A ban rule of the backend takes the right to log in from this user.
+pub(crate) const LOGIN_FORBIDDEN: u32 = 1_002_066;
 /// A second login over a WebSocket that has a session in that room.
 pub(crate) const LOGGED_IN_TWICE: u32 = 1_002_056;
 /// A publication was ended by the backend.

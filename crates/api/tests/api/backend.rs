@@ -137,6 +137,7 @@ impl Backend {
             token_expires_at: None,
             auth_level: AuthLevel::Token04,
             terminal: Terminal::Web,
+            source: [127, 0, 0, 1].into(),
         };
         self.node.login(APP, &RoomId::parse(room).unwrap(), request).await.unwrap()
     }

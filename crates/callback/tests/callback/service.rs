@@ -59,6 +59,7 @@ impl Server {
             token_expires_at: None,
             auth_level: AuthLevel::Token04,
             terminal: Terminal::Web,
+            source: [127, 0, 0, 1].into(),
         };
         self.node.login(APP, &room(room_id), request).await.unwrap()
     }

@@ -102,6 +102,7 @@ pub(crate) fn request(id: &str) -> LoginRequest {
         token_expires_at: None,
         auth_level: AuthLevel::Token04,
         terminal: Terminal::Web,
+        source: [127, 0, 0, 1].into(),
     }
 }
 

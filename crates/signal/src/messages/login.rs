@@ -48,6 +48,7 @@ pub(crate) async fn handle(caller: Caller, message: wire::Login) -> Result<Handl
                 token_expires_at: Some(caller.state.on_nodes_clock(token.expires_at)),
                 auth_level: auth_level(token.form),
                 terminal: caller.terminal,
+        source: caller.source,
             },
         )
         .await
@@ -107,6 +108,7 @@ fn refuse(failed: LoginFailed) -> Refusal {
         }
         LoginFailed::Room(error @ LoginError::RoomOver) => Refusal::new(code::TIMED_OUT, error),
         LoginFailed::Command(error) => command_refusal(error),
+        LoginFailed::Forbidden(_) => Refusal::new(code::LOGIN_FORBIDDEN, failed),
         LoginFailed::NoApp(_) => Refusal::new(code::APP_REFUSED, failed),
         LoginFailed::TooManyRooms { .. } | LoginFailed::TooManyUsers { .. } => {
             Refusal::new(code::INTERNAL, failed)

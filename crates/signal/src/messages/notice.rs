@@ -19,6 +19,9 @@ use crate::limits::RENDERED_NOTICES;
 /// Word that says DeleteStream ended it (ruling 11).
 const STREAM_DELETED: &str = "stream_deleted";
 
+/// Why a publication or play ended: ForbidRTCStream.
+const STREAM_FORBIDDEN: &str = "stream_forbidden";
+
 /// The wire shape of `notice`. `None` is said by the close alone: the session is over, and not by
 /// somebody's will.
 fn wire_notice(notice: &Notice) -> Option<wire::Notice> {
@@ -118,6 +121,9 @@ fn publisher_state(state: PublishState) -> (wire::PublisherState, u32, &'static 
         PublishState::Ended(PublishEndReason::Deleted) => {
             (over, code::PUBLISH_STOPPED, STREAM_DELETED)
         }
+        PublishState::Ended(PublishEndReason::Forbidden) => {
+            (over, code::PUBLISH_STOPPED, STREAM_FORBIDDEN)
+        }
         PublishState::Ended(PublishEndReason::MediaLost) => {
             (over, code::PUBLISH_CONNECTION, "media_lost")
         }
@@ -129,6 +135,7 @@ fn player_state(state: PlayState) -> (wire::PlayerState, u32, &'static str) {
     match state {
         PlayState::Playing => (wire::PlayerState::Playing, 0, ""),
         PlayState::Ended(PlayEndReason::Deleted) => (over, code::PLAY_STOPPED, STREAM_DELETED),
+        PlayState::Ended(PlayEndReason::Forbidden) => (over, code::PLAY_STOPPED, STREAM_FORBIDDEN),
         PlayState::Ended(PlayEndReason::PublisherGone) => {
             (over, code::STREAM_UNKNOWN, "publisher_gone")
         }

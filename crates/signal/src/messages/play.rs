@@ -54,6 +54,9 @@ fn refuse(failed: PlayFailed) -> Refusal {
         PlayFailed::Room(error @ PlayError::PublisherInterrupted(_)) => {
             Refusal::new(code::PLAY_INTERRUPTED, error)
         }
+        PlayFailed::Room(error @ PlayError::StreamForbidden(_)) => {
+            Refusal::new(code::PLAY_STOPPED, error)
+        }
         PlayFailed::Room(error @ PlayError::TooManyPlays { .. }) => {
             Refusal::new(code::PLAY_TOO_MANY, error)
         }

@@ -28,7 +28,7 @@ pub(crate) async fn handle(
     }
     let node = caller.state.node();
     let published =
-        node.publish(&session.reference, stream, message.sdp, message.extra_info.into()).await;
+        node.publish(&session.reference, caller.source, stream, message.sdp, message.extra_info.into()).await;
     Ok(Handled::Answered(Reply::Answer(wire::Answer {
         request_id: message.request_id,
         room_id: message.room_id,
@@ -59,6 +59,9 @@ fn refuse(failed: PublishFailed) -> Refusal {
         PublishFailed::Room(error @ PublishError::StreamTaken(_)) => {
             Refusal::new(code::STREAM_EXISTS, error)
         }
+        PublishFailed::Room(
+            error @ (PublishError::UserForbidden(_) | PublishError::StreamForbidden(_)),
+        ) => Refusal::new(code::PUBLISH_STOPPED, error),
         PublishFailed::Room(error @ PublishError::TooManyStreams { .. }) => {
             Refusal::new(code::PUBLISH_TOO_MANY, error)
         }
