@@ -158,7 +158,7 @@ export class ZegoExpressEngine {
         "logged in already",
       );
     }
-    const view = new RoomView();
+    const view = new RoomView(user.userID);
     const signalling: Signalling = new Signalling(
       {
         appID: this.#appID,

@@ -34,6 +34,12 @@ export class RoomView {
   #userCount = 0;
   /** When the room's extra info was set that was told last, and to what. */
   #extraInfo = "";
+  readonly #ownUserID: string;
+
+  /** @param ownUserID of whose doing nothing is told. */
+  constructor(ownUserID: string) {
+    this.#ownUserID = ownUserID;
+  }
 
   /** Takes a snapshot and returns how it differs from what was known. */
   takeSnapshot(snapshot: Snapshot): ViewEvent[] {
@@ -81,8 +87,10 @@ export class RoomView {
       this.#userCount = notice.count;
       return [{ kind: "count", count: notice.count }];
     }
-    if (notice.type === "room_extra_info_update")
-      return this.#takeExtraInfo(notice.room_extra_info);
+    if (notice.type === "room_extra_info_update") {
+      const events = this.#takeExtraInfo(notice.room_extra_info);
+      return notice.room_extra_info.update_user.user_id === this.#ownUserID ? [] : events;
+    }
     if (notice.type === "stream_extra_info_update") {
       const { stream } = notice;
       this.#streams.set(stream.stream_id, stream);

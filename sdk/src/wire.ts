@@ -461,7 +461,7 @@ export type Notice =
       /** What. */
       command: string;
     }
-  /** Somebody else set the room's extra info. */
+  /** Somebody, maybe oneself, set the room's extra info. */
   | {
       type: "room_extra_info_update";
       /** What it is now. */

@@ -51,7 +51,7 @@ const roomExtraInfo = (value: string, update_time_ms: number) => ({
 });
 
 test("the count of users is told with the room, and again when it has changed", () => {
-  const view = new RoomView();
+  const view = new RoomView("me");
   const large = { ...snapshot(["a", "b"], [stream("s", "a")]), user_count: 600 };
   assert.deepEqual(short(view.takeSnapshot(large)), [
     "users ADD a,b",
@@ -64,7 +64,7 @@ test("the count of users is told with the room, and again when it has changed", 
 });
 
 test("the room's extra info is told with the room, and again when it was set again", () => {
-  const view = new RoomView();
+  const view = new RoomView("me");
   const first = { ...snapshot([], []), room_extra_info: roomExtraInfo("cats", 5) };
   assert.deepEqual(short(view.takeSnapshot(first)), ["count 1", "info topic=cats"]);
   assert.deepEqual(short(view.takeSnapshot(first)), []);
@@ -74,6 +74,9 @@ test("the room's extra info is told with the room, and again when it was set aga
     type: "room_extra_info_update",
     room_extra_info: roomExtraInfo("dogs", 7),
   };
+  const own = { ...roomExtraInfo("mine", 6), update_user: user("me") };
+  assert.deepEqual(view.takeNotice({ type: "room_extra_info_update", room_extra_info: own }), []);
+  assert.deepEqual(short(view.takeSnapshot({ ...first, room_extra_info: own })), []);
   assert.deepEqual(view.takeNotice(notice), [
     {
       kind: "roomExtraInfo",
@@ -90,7 +93,7 @@ test("the room's extra info is told with the room, and again when it was set aga
 });
 
 test("a stream's extra info is told when it changes, also while this client was away", () => {
-  const view = new RoomView();
+  const view = new RoomView("me");
   view.takeSnapshot(snapshot([], [stream("s", "a"), stream("t", "b")]));
   const changed = (extra_info: string): Stream => ({ ...stream("s", "a"), extra_info });
   const notice: Notice = { type: "stream_extra_info_update", stream: changed("one") };
@@ -106,7 +109,7 @@ test("a stream's extra info is told when it changes, also while this client was 
 });
 
 test("the first snapshot adds users, then their streams", () => {
-  const view = new RoomView();
+  const view = new RoomView("me");
   assert.deepEqual(short(view.takeSnapshot(snapshot(["a", "b"], [stream("s", "a")]))), [
     "users ADD a,b",
     "count 3",
@@ -116,11 +119,11 @@ test("the first snapshot adds users, then their streams", () => {
 });
 
 test("a snapshot without others tells how many users there are, and no more", () => {
-  assert.deepEqual(short(new RoomView().takeSnapshot(snapshot([], []))), ["count 1"]);
+  assert.deepEqual(short(new RoomView("me").takeSnapshot(snapshot([], []))), ["count 1"]);
 });
 
 test("a stream comes in the contract's form", () => {
-  const [event] = new RoomView().takeNotice(streamUpdate("ADD", [stream("s", "a")]));
+  const [event] = new RoomView("me").takeNotice(streamUpdate("ADD", [stream("s", "a")]));
   assert.deepEqual(event, {
     kind: "streams",
     updateType: "ADD",
@@ -141,7 +144,7 @@ test("a stream comes in the contract's form", () => {
 });
 
 test("a deleted stream says why, as the contract spells it", () => {
-  const view = new RoomView();
+  const view = new RoomView("me");
   view.takeSnapshot(snapshot([], [stream("s", "a")]));
   const [event] = view.takeNotice(streamUpdate("DELETE", [stream("s", "a")], 6));
   assert.ok(event?.kind === "streams");
@@ -150,18 +153,20 @@ test("a deleted stream says why, as the contract spells it", () => {
 });
 
 test("what is known already is not told again", () => {
-  const view = new RoomView();
+  const view = new RoomView("me");
   view.takeSnapshot(snapshot(["a"], [stream("s", "a")]));
   assert.deepEqual(view.takeNotice(streamUpdate("ADD", [stream("s", "a")])), []);
-  assert.deepEqual(view.takeNotice({ type: "user_update", update: "ADD", users: [user("a")] }), []);
+  const known: Notice = { type: "user_update", update: "ADD", users: [user("a")] };
+  assert.deepEqual(view.takeNotice(known), []);
 });
 
 test("what is not known is not taken away", () => {
-  assert.deepEqual(new RoomView().takeNotice(streamUpdate("DELETE", [stream("s", "a")], 1)), []);
+  const view = new RoomView("me");
+  assert.deepEqual(view.takeNotice(streamUpdate("DELETE", [stream("s", "a")], 1)), []);
 });
 
 test("a later snapshot tells only the difference, what went before what came", () => {
-  const view = new RoomView();
+  const view = new RoomView("me");
   view.takeSnapshot(snapshot(["a", "b"], [stream("s", "a"), stream("t", "b")]));
   const events = view.takeSnapshot(snapshot(["b", "c"], [stream("t", "b"), stream("u", "c")]));
   assert.deepEqual(short(events), [
@@ -173,7 +178,7 @@ test("a later snapshot tells only the difference, what went before what came", (
 });
 
 test("a stream id that changed hands goes and comes", () => {
-  const view = new RoomView();
+  const view = new RoomView("me");
   view.takeSnapshot(snapshot([], [stream("s", "a")]));
   assert.deepEqual(short(view.takeSnapshot(snapshot([], [stream("s", "b")]))), [
     "streams DELETE s",
@@ -182,7 +187,7 @@ test("a stream id that changed hands goes and comes", () => {
 });
 
 test("a user who logs in anew loses the stream and keeps the place", () => {
-  const view = new RoomView();
+  const view = new RoomView("me");
   view.takeSnapshot(snapshot(["a"], [stream("s", "a")]));
   // Ruling 18: the stream goes with code 3, the user stays.
   assert.deepEqual(short(view.takeNotice(streamUpdate("DELETE", [stream("s", "a")], 3))), [

@@ -123,7 +123,7 @@ impl RoomView {
         self.user_count
     }
 
-    /// The room's extra info, unless oneself has set it last.
+    /// The room's extra info.
     pub fn extra_info(&self) -> Option<&RoomExtraInfo> {
         self.extra_info.as_ref()
     }

@@ -18,7 +18,7 @@ pub enum Outgoing {
         notice: Arc<Notice>,
     },
     /// A notice without a number, of those that may be lost.
-    Offer {
+    Unnumbered {
         /// What is told.
         notice: Arc<Notice>,
     },
@@ -94,7 +94,7 @@ pub(crate) enum PushError {
 
 /// What became of something that may be lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Offered {
+pub(crate) enum Pushed {
     /// It is queued.
     Queued,
     /// The queue is more than half full: left out, to leave the rest to what may not be lost.
@@ -136,7 +136,7 @@ impl Inbox {
             while self.receiver.try_recv().is_ok() {}
             return outgoing.map(|_| Outgoing::Close { reason: CloseReason::TooSlow });
         }
-        if let Some(Outgoing::Notice { notice, .. } | Outgoing::Offer { notice }) = &outgoing {
+        if let Some(Outgoing::Notice { notice, .. } | Outgoing::Unnumbered { notice }) = &outgoing {
             self.shared.messages.fetch_sub(1, Ordering::Relaxed);
             self.shared.bytes.fetch_sub(notice.bytes_estimate(), Ordering::Relaxed);
         }
@@ -175,16 +175,16 @@ impl InboxSender {
     }
 
     /// Queues a notice that may be lost, unless the queue is more than half full. Never cuts.
-    pub(crate) fn offer(&self, notice: Arc<Notice>) -> Result<Offered, PushError> {
+    pub(crate) fn push_unnumbered(&self, notice: Arc<Notice>) -> Result<Pushed, PushError> {
         let size = notice.bytes_estimate();
         let bytes = self.shared.bytes.load(Ordering::Relaxed).saturating_add(size);
         if self.shared.messages.load(Ordering::Relaxed) >= self.messages_max / 2
             || bytes > self.bytes_max / 2
         {
-            return Ok(Offered::Thinned);
+            return Ok(Pushed::Thinned);
         }
-        self.queue(size, Outgoing::Offer { notice })?;
-        Ok(Offered::Queued)
+        self.queue(size, Outgoing::Unnumbered { notice })?;
+        Ok(Pushed::Queued)
     }
 
     /// Queues the end, after all that waits. A reader that is gone needs none.
@@ -259,28 +259,28 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn offers_leave_half_of_the_queue_to_what_may_not_be_lost() {
+    async fn what_may_be_lost_leaves_half_of_the_queue_to_what_may_not() {
         let (sender, mut inbox) = inbox(4, 1_000_000);
-        assert_eq!(sender.offer(notice()), Ok(Offered::Queued));
+        assert_eq!(sender.push_unnumbered(notice()), Ok(Pushed::Queued));
         sender.push(1, notice()).unwrap();
-        assert_eq!(sender.offer(notice()), Ok(Offered::Thinned));
+        assert_eq!(sender.push_unnumbered(notice()), Ok(Pushed::Thinned));
         sender.push(2, notice()).unwrap();
         sender.push(3, notice()).unwrap();
-        assert_eq!(sender.offer(notice()), Ok(Offered::Thinned));
-        assert_eq!(inbox.recv().await, Some(Outgoing::Offer { notice: notice() }));
+        assert_eq!(sender.push_unnumbered(notice()), Ok(Pushed::Thinned));
+        assert_eq!(inbox.recv().await, Some(Outgoing::Unnumbered { notice: notice() }));
         for sequence in 1..=3 {
             let told = Outgoing::Notice { sequence, notice: notice() };
             assert_eq!(inbox.recv().await, Some(told));
         }
-        assert_eq!(sender.offer(notice()), Ok(Offered::Queued));
+        assert_eq!(sender.push_unnumbered(notice()), Ok(Pushed::Queued));
     }
 
     #[test]
-    fn offers_are_thinned_by_bytes_as_well() {
+    fn what_may_be_lost_is_thinned_by_bytes_as_well() {
         let size = notice().bytes_estimate();
         let (sender, _inbox) = inbox(1_000, 3 * size);
-        assert_eq!(sender.offer(notice()), Ok(Offered::Queued));
-        assert_eq!(sender.offer(notice()), Ok(Offered::Thinned));
+        assert_eq!(sender.push_unnumbered(notice()), Ok(Pushed::Queued));
+        assert_eq!(sender.push_unnumbered(notice()), Ok(Pushed::Thinned));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use odeum_room::{ConnectionId, DisconnectReason, Event, MediaCommand, Output};
 use odeum_types::SessionId;
 
-use crate::inbox::{CloseReason, Offered, PushError};
+use crate::inbox::{CloseReason, PushError, Pushed};
 use crate::journal::Acknowledged;
 use crate::mailbox::RoomKey;
 use crate::room_worker::RoomWorker;
@@ -50,11 +50,11 @@ impl RoomWorker {
                     self.connection_lost(key, session, connection, error, slow);
                 }
             }
-            Output::Offer { session, connection, notice } => {
+            Output::SendUnnumbered { session, connection, notice } => {
                 let Some(inbox) = entry.inboxes.get(&connection) else { return };
-                match inbox.offer(notice) {
-                    Ok(Offered::Queued) => count(&self.shared.counters.notices),
-                    Ok(Offered::Thinned) => count(&self.shared.counters.barrages_thinned),
+                match inbox.push_unnumbered(notice) {
+                    Ok(Pushed::Queued) => count(&self.shared.counters.notices),
+                    Ok(Pushed::Thinned) => count(&self.shared.counters.barrages_thinned),
                     Err(error) => self.connection_lost(key, session, connection, error, slow),
                 }
             }

@@ -494,7 +494,7 @@ pub enum Notice {
         /// What.
         command: String,
     },
-    /// Somebody else set the room's extra info.
+    /// Somebody, maybe oneself, set the room's extra info.
     RoomExtraInfoUpdate {
         /// What it is now.
         room_extra_info: RoomExtraInfo,

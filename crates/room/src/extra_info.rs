@@ -130,7 +130,8 @@ impl RoomExtraInfo {
 }
 
 impl Room {
-    /// Sets the room's extra info and tells the others.
+    /// Sets the room's extra info and tells everyone: a client whose reply was lost would else not
+    /// know whether its own value or one that came before is the last.
     ///
     /// # Errors
     /// [`SetRoomExtraInfoError`], each variant as it says.
@@ -153,7 +154,7 @@ impl Room {
         self.extra_info_rate.take(now);
         let extra_info = RoomExtraInfo { key, value, updated_by, updated_at: now };
         self.extra_info = Some(extra_info.clone());
-        self.tell_all(Notice::RoomExtraInfo(extra_info), |other| other.id != session);
+        self.tell_all(Notice::RoomExtraInfo(extra_info), |_| true);
         Ok(())
     }
 

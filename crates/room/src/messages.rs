@@ -346,7 +346,7 @@ impl Room {
         let id = BarrageId { category, sent_at: now, number };
         let sender = from.user.clone();
         let notice = Notice::BarrageMessage { id, from, text };
-        self.offer_all(notice, |session| session.user != sender);
+        self.tell_all_unnumbered(notice, |session| session.user != sender);
         id
     }
 

@@ -77,7 +77,7 @@ pub enum Notice {
         /// What.
         text: MessageText,
     },
-    /// Somebody else set the room's extra info (roomExtraInfoUpdate).
+    /// Somebody, maybe oneself, set the room's extra info (roomExtraInfoUpdate).
     RoomExtraInfo(RoomExtraInfo),
     /// Somebody set the extra info of a stream in the list (streamExtraInfoUpdate): the stream as
     /// it is now.

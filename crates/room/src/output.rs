@@ -28,7 +28,7 @@ pub enum Output {
     },
     /// A notice without a number: lost if the session has no connection or its client is behind
     /// with reading, and not sent again.
-    Offer {
+    SendUnnumbered {
         /// The session.
         session: SessionId,
         /// The session's connection.

@@ -1,8 +1,8 @@
 //! The room itself: its state, its construction, and what its owner asks of it between commands.
 //!
-//! Commands live beside their subject: messages.rs, extra_info.rs, login.rs, resume.rs, leave.rs,
-//! publish.rs, play.rs, stream.rs, media.rs, grace.rs, kick.rs, close.rs; queries in list.rs and
-//! snapshot.rs.
+//! Commands live beside their subject: login.rs, resume.rs, leave.rs, publish.rs, play.rs,
+//! stream.rs, media.rs, grace.rs, cut.rs, messages.rs, extra_info.rs, kick.rs, close.rs; queries in
+//! list.rs and snapshot.rs.
 
 use std::collections::{BTreeMap, VecDeque};
 

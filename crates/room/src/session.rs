@@ -154,13 +154,17 @@ impl Room {
         told
     }
 
-    /// Offers something that may be lost to every connected session that `who` picks.
-    pub(crate) fn offer_all(&mut self, notice: Notice, who: impl Fn(&Session) -> bool) {
+    /// Tells every connected session that `who` picks, without a number: it may be lost.
+    pub(crate) fn tell_all_unnumbered(&mut self, notice: Notice, who: impl Fn(&Session) -> bool) {
         let notice = Arc::new(notice);
         for session in self.sessions.values().filter(|session| who(session)) {
             let Some(connection) = session.connection else { continue };
             let notice = Arc::clone(&notice);
-            self.outputs.push_back(Output::Offer { session: session.id, connection, notice });
+            self.outputs.push_back(Output::SendUnnumbered {
+                session: session.id,
+                connection,
+                notice,
+            });
         }
     }
 

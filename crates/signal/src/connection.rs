@@ -196,7 +196,7 @@ impl Connection {
                 self.push_notice(sequence, &notice);
                 return Ok(());
             }
-            Some(Outgoing::Offer { notice }) => {
+            Some(Outgoing::Unnumbered { notice }) => {
                 self.push_notice(NOT_NUMBERED, &notice);
                 return Ok(());
             }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use odeum_node::{CloseReason, CommandError, LoginFailed, NodeHandle, Outgoing, Record};
+use odeum_room::{BackendSender, MessageCategory, MessageText};
 use odeum_types::AppId;
 
 use crate::support::*;
@@ -51,6 +52,32 @@ async fn a_client_that_does_not_read_is_cut_and_the_others_are_not() {
     );
     assert_eq!(node.handle.statistics().await.control.clients_cut, 1);
     assert_eq!(node.users("lobby").await, Some(10), "its session is still there, to be resumed");
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_gets_less_barrage_and_is_not_cut_for_it() {
+    let mut config = config();
+    config.limits.client_queue_messages_max = 8;
+    let node = start(config);
+    let mut slow = node.login("lobby", "slow").await;
+    for number in 1..=20 {
+        let sender = BackendSender { user: user("robot"), name: None };
+        let text = MessageText::parse(&format!("{number}")).unwrap();
+        let category = MessageCategory::Chat;
+        let handle = &node.handle;
+        handle.barrage_for_backend(APP, &room("lobby"), sender, category, text).await.unwrap();
+    }
+    let sender = BackendSender { user: user("robot"), name: None };
+    let text = MessageText::parse("reliable").unwrap();
+    node.handle.broadcast_for_backend(APP, &room("lobby"), sender, text).await.unwrap();
+    for _ in 0..4 {
+        let got = outgoing(&mut slow.inbox).await;
+        assert!(matches!(got, Some(Outgoing::Unnumbered { .. })), "{got:?}");
+    }
+    let got = outgoing(&mut slow.inbox).await;
+    assert!(matches!(got, Some(Outgoing::Notice { sequence: 1, .. })), "{got:?}");
+    let control = node.handle.statistics().await.control;
+    assert_eq!((control.barrages_thinned, control.clients_cut), (16, 0));
 }
 
 #[tokio::test]

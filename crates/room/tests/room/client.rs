@@ -43,7 +43,7 @@ pub(crate) struct ClientSession {
 pub(crate) enum Delivery {
     Notice(u64, Arc<Notice>),
     /// A notice without a number.
-    Offer(Arc<Notice>),
+    Unnumbered(Arc<Notice>),
     /// The good reply to a command.
     Done(Change),
     /// The server has closed it.
@@ -57,8 +57,6 @@ pub(crate) enum Change {
     StoppedPublishing(StreamId),
     Playing(StreamId),
     StoppedPlaying(StreamId),
-    /// Key and value.
-    RoomExtraInfo((String, String)),
 }
 
 /// What a client has got of messages.
@@ -91,8 +89,6 @@ pub(crate) struct View {
     pub(crate) user_count: usize,
     /// Key and value of the room's extra info.
     pub(crate) extra_info: Option<(String, String)>,
-    /// Whether the reply to setting it was lost.
-    pub(crate) extra_info_is_uncertain: bool,
     /// Messages and commands, in order.
     pub(crate) received: Vec<Received>,
     /// The number of the last barrage message.
@@ -111,9 +107,6 @@ impl ClientSession {
         let lost = self.inbox.len();
         for delivery in self.inbox.drain(..) {
             match delivery {
-                Delivery::Done(Change::RoomExtraInfo(_)) => {
-                    self.view.extra_info_is_uncertain = true;
-                }
                 Delivery::Done(
                     Change::Publishing(stream)
                     | Change::StoppedPublishing(stream)
@@ -122,7 +115,7 @@ impl ClientSession {
                 ) => {
                     self.view.uncertain.insert(stream);
                 }
-                Delivery::Notice(..) | Delivery::Offer(_) | Delivery::Closed => {}
+                Delivery::Notice(..) | Delivery::Unnumbered(_) | Delivery::Closed => {}
             }
         }
         lost
@@ -144,7 +137,6 @@ impl View {
             user_count: snapshot.user_count,
             extra_info: (snapshot.extra_info.as_ref())
                 .map(|info| (info.key.as_str().to_owned(), info.value.as_str().to_owned())),
-            extra_info_is_uncertain: false,
             received: Vec::new(),
             last_barrage: 0,
             own: snapshot.own_streams.iter().map(|own| own.stream.clone()).collect(),
@@ -185,7 +177,7 @@ impl View {
                 self.change(change);
                 Arrived::News
             }
-            Delivery::Offer(notice) => {
+            Delivery::Unnumbered(notice) => {
                 let number = barrage_of(notice).number;
                 assert!(number > self.last_barrage, "barrage {number} came twice");
                 self.last_barrage = number;
@@ -205,9 +197,7 @@ impl View {
         assert_eq!(self.sequence, room.sequence, "sequence of {whose}");
         assert_eq!(self.users, room.users, "users as {whose} sees them");
         assert_eq!(self.streams, room.streams, "streams as {whose} sees them");
-        if !self.extra_info_is_uncertain {
-            assert_eq!(self.extra_info, room.extra_info, "extra info as {whose} sees it");
-        }
+        assert_eq!(self.extra_info, room.extra_info, "extra info as {whose} sees it");
         assert!(self.stream_sequence <= room.stream_sequence, "stream sequence of {whose}");
         let certain = |streams: &BTreeSet<StreamId>| -> BTreeSet<StreamId> {
             streams.difference(&self.uncertain).cloned().collect()
@@ -222,10 +212,6 @@ impl View {
             Change::StoppedPublishing(stream) => self.own.remove(&stream),
             Change::Playing(stream) => self.playing.insert(stream),
             Change::StoppedPlaying(stream) => self.playing.remove(&stream),
-            Change::RoomExtraInfo(pair) => {
-                self.extra_info_is_uncertain = false;
-                self.extra_info.replace(pair).is_some()
-            }
         };
     }
 
@@ -279,7 +265,6 @@ impl View {
             Notice::RoomExtraInfo(info) => {
                 let pair = (info.key.as_str().to_owned(), info.value.as_str().to_owned());
                 self.extra_info = Some(pair);
-                self.extra_info_is_uncertain = false;
             }
             Notice::StreamExtraInfo(entry) => {
                 let place = (entry.user.clone(), entry.number, Arc::clone(&entry.extra_info));

@@ -6,7 +6,7 @@ use odeum_room::RoomConfig;
 use crate::script::{check, check_with};
 
 #[test]
-fn the_rooms_extra_info_is_told_to_the_others_and_shown_to_newcomers() {
+fn the_rooms_extra_info_is_told_to_everyone_and_shown_to_newcomers() {
     check(
         "login ann quiet
          login bob quiet
@@ -23,14 +23,17 @@ fn the_rooms_extra_info_is_told_to_the_others_and_shown_to_newcomers() {
                 snapshot #0 of 2 users [-] streams [] own [] playing []
                 event room_login bob First user_seq 2
             > room-info ann topic cats
+                ann.1 #1: room extra info topic=cats by ann
                 bob.1 #1: room extra info topic=cats by ann
             > room-info bob topic dogs
-                ann.1 #1: room extra info topic=dogs by bob
+                ann.1 #2: room extra info topic=dogs by bob
+                bob.1 #2: room extra info topic=dogs by bob
             > login cat quiet
                 snapshot #0 of 3 users [-] streams [] own [] playing [] extra info topic=dogs by bob
                 event room_login cat First user_seq 3
             > room-info bob topic
-                ann.1 #2: room extra info topic= by bob
+                ann.1 #3: room extra info topic= by bob
+                bob.1 #3: room extra info topic= by bob
                 cat.1 #1: room extra info topic= by bob
         "#]],
     );
@@ -51,6 +54,7 @@ fn a_room_has_one_key_for_life() {
                 event room_create by ann
                 event room_login ann First user_seq 1
             > room-info ann topic cats
+                ann.1 #1: room extra info topic=cats by ann
             > room-info ann mood good
                 refused: the room has its one key already
             > logout ann
@@ -62,6 +66,7 @@ fn a_room_has_one_key_for_life() {
                 event room_create by ann
                 event room_login ann First user_seq 1
             > room-info ann mood good
+                ann.2 #1: room extra info mood=good by ann
         "#]],
     );
 }
@@ -85,12 +90,14 @@ fn the_rooms_extra_info_is_not_set_too_often() {
                 snapshot #0 of 2 users [-] streams [] own [] playing []
                 event room_login bob First user_seq 2
             > room-info ann topic cats
+                ann.1 #1: room extra info topic=cats by ann
                 bob.1 #1: room extra info topic=cats by ann
             > room-info bob topic dogs
                 refused: a room's extra info may be set 1 times a second
             > at 1
             > room-info bob topic dogs
-                ann.1 #1: room extra info topic=dogs by bob
+                ann.1 #2: room extra info topic=dogs by bob
+                bob.1 #2: room extra info topic=dogs by bob
         "#]],
     );
 }

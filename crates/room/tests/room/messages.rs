@@ -35,7 +35,7 @@ fn a_broadcast_reaches_all_others_whether_they_want_to_hear_of_users_or_not() {
 }
 
 #[test]
-fn barrage_is_offered_without_a_number_and_not_kept_for_the_absent() {
+fn barrage_is_sent_without_a_number_and_not_kept_for_the_absent() {
     check(
         "login ann quiet
          login bob quiet
@@ -56,7 +56,7 @@ fn barrage_is_offered_without_a_number_and_not_kept_for_the_absent() {
                 event room_login cat First user_seq 3
             > drop bob
             > barrage ann hello
-                cat.1 offer: barrage 2_1000000_1 of ann(ANN): hello
+                cat.1 unnumbered: barrage 2_1000000_1 of ann(ANN): hello
             > resume bob from 0
                 resumed
         "#]],
@@ -124,7 +124,7 @@ fn a_backend_speaks_for_somebody_who_need_not_be_there_and_not_to_that_user() {
             > api broadcast ann hello
                 bob.1 #3: broadcast 3 of ann(ANN): hello
             > api barrage ann hello
-                bob.1 offer: barrage 1_1000000_4 of ann(ANN): hello
+                bob.1 unnumbered: barrage 1_1000000_4 of ann(ANN): hello
             > api command ann all look
                 reached 1 offline []
                 bob.1 #4: command of ann(ANN): look
@@ -207,7 +207,7 @@ fn barrage_and_commands_have_limits_of_their_own_and_the_backend_has_none() {
                 snapshot #0 of 2 users [-] streams [] own [] playing []
                 event room_login bob First user_seq 2
             > barrage ann 1
-                bob.1 offer: barrage 2_1000000_1 of ann(ANN): 1
+                bob.1 unnumbered: barrage 2_1000000_1 of ann(ANN): 1
             > barrage bob 2
                 refused: a room's users may send 1 barrage messages a second
             > command ann bob 1
@@ -226,8 +226,8 @@ fn barrage_and_commands_have_limits_of_their_own_and_the_backend_has_none() {
             > command ann bob,eve,dan 6
                 refused: a command may name 2 users
             > api barrage robot 7
-                ann.1 offer: barrage 1_1000000_2 of robot(): 7
-                bob.1 offer: barrage 1_1000000_2 of robot(): 7
+                ann.1 unnumbered: barrage 1_1000000_2 of robot(): 7
+                bob.1 unnumbered: barrage 1_1000000_2 of robot(): 7
             > api command robot bob 8
                 reached 1 offline []
                 bob.1 #3: command of robot(): 8

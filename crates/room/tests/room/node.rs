@@ -188,7 +188,7 @@ impl Node {
                     self.app.release_stream(stream, *room_session);
                 }
                 Output::Send { .. }
-                | Output::Offer { .. }
+                | Output::SendUnnumbered { .. }
                 | Output::Disconnect { .. }
                 | Output::Media(_)
                 | Output::Event(_) => {}

@@ -318,10 +318,10 @@ impl Player {
                     let label = &self.labels.get(session).cloned().unwrap_or_default();
                     format!("{label} #{sequence}: {}", notice_text(notice))
                 }
-                Output::Offer { session, connection, notice } => {
+                Output::SendUnnumbered { session, connection, notice } => {
                     self.assert_connection(*session, *connection);
                     let label = &self.labels.get(session).cloned().unwrap_or_default();
-                    format!("{label} offer: {}", notice_text(notice))
+                    format!("{label} unnumbered: {}", notice_text(notice))
                 }
                 Output::Disconnect { connection, reason, .. } => {
                     format!("disconnect {} {reason:?}", self.connections[connection])

@@ -17,7 +17,10 @@ const SEEDS: u64 = 40;
 const OPERATIONS: usize = 1_500;
 
 /// Seeds that failed once.
-const SEEDS_OF_BUGS: [u64; 0] = [];
+const SEEDS_OF_BUGS: [u64; 1] = [
+    // The room's extra info was not told to who set it: a lost reply left an older value.
+    110,
+];
 
 fn seeds() -> Range<u64> {
     let Some(asked) = option_env!("ODEUM_SEEDS") else { return 0..SEEDS };

@@ -232,8 +232,8 @@ impl World {
                         self.faults.deliveries_lost += 1;
                     }
                 }
-                Output::Offer { session, connection, notice } => {
-                    if !self.send(session, connection, Delivery::Offer(notice)) {
+                Output::SendUnnumbered { session, connection, notice } => {
+                    if !self.send(session, connection, Delivery::Unnumbered(notice)) {
                         self.faults.barrages_lost += 1;
                     }
                 }

@@ -8,7 +8,7 @@ use odeum_auth::client_code;
 use odeum_proto::signal as wire;
 use odeum_room::{
     KickoutReason, ListUpdate, Notice, NumberedNotice, PlayEndReason, PlayState, PublishEndReason,
-    PublishState, StreamDeleteReason, StreamListUpdate,
+    PublishState, StreamDeleteReason, StreamEntry, StreamListUpdate,
 };
 use odeum_types::RoomId;
 
@@ -34,24 +34,9 @@ fn wire_notice(notice: &Notice) -> Option<wire::Notice> {
             users: users.iter().map(wire_user).collect(),
         },
         Notice::UserCount { count } => wire::Notice::UserCount { count: *count as u64 },
-        Notice::StreamUpdate { update, streams, stream_sequence } => wire::Notice::StreamUpdate {
-            update: match update {
-                StreamListUpdate::Add => wire::Update::Add,
-                StreamListUpdate::Delete(_) => wire::Update::Delete,
-            },
-            reasons: match update {
-                StreamListUpdate::Add => Vec::new(),
-                StreamListUpdate::Delete(reason) => streams
-                    .iter()
-                    .map(|entry| wire::StreamDeleteReason {
-                        stream_id: entry.stream.as_str().to_owned(),
-                        code: delete_reason_code(*reason),
-                    })
-                    .collect(),
-            },
-            streams: streams.iter().map(wire_stream).collect(),
-            stream_sequence: *stream_sequence,
-        },
+        Notice::StreamUpdate { update, streams, stream_sequence } => {
+            stream_update(*update, streams, *stream_sequence)
+        }
         Notice::PublisherState { stream, state } => {
             let (state, error_code, reason) = publisher_state(*state);
             wire::Notice::PublisherState {
@@ -100,6 +85,27 @@ fn wire_notice(notice: &Notice) -> Option<wire::Notice> {
             wire::Notice::TokenWillExpire { remaining_s: remaining.as_secs() }
         }
     })
+}
+
+fn stream_update(
+    update: StreamListUpdate,
+    streams: &[StreamEntry],
+    stream_sequence: u64,
+) -> wire::Notice {
+    let (update, reason) = match update {
+        StreamListUpdate::Add => (wire::Update::Add, None),
+        StreamListUpdate::Delete(reason) => (wire::Update::Delete, Some(reason)),
+    };
+    let reason_of = |entry: &StreamEntry| {
+        let code = delete_reason_code(reason?);
+        Some(wire::StreamDeleteReason { stream_id: entry.stream.as_str().to_owned(), code })
+    };
+    wire::Notice::StreamUpdate {
+        update,
+        reasons: streams.iter().filter_map(reason_of).collect(),
+        streams: streams.iter().map(wire_stream).collect(),
+        stream_sequence,
+    }
 }
 
 /// `stream_delete_reason` of the contract.

@@ -9,7 +9,7 @@ use odeum_room::{
 use odeum_types::{RoomId, SessionId, UserId};
 
 use super::{USERS, World, room_id, stream_id, user_id};
-use crate::client::{Change, Delivery, Received};
+use crate::client::Received;
 use crate::operation::{Kind, Operation};
 
 impl World {
@@ -26,19 +26,14 @@ impl World {
             return;
         }
         let (room, id, now) = (own.room.clone(), own.session, self.node.now);
-        let change = match operation {
-            Operation::Send { kind, .. } => {
-                self.send_message(&room, id, device, kind);
-                None
-            }
+        match operation {
+            Operation::Send { kind, .. } => self.send_message(&room, id, device, kind),
             Operation::SetRoomExtraInfo { key, value, .. } => {
                 let key = ExtraInfoKey::parse(&format!("k{key}")).expect("a key");
                 let value = ExtraInfoValue::parse(&format!("{value}")).expect("a value");
-                let pair = (key.as_str().to_owned(), value.as_str().to_owned());
                 let set = self.node.with(&room, |room, _| room.set_extra_info(now, id, key, value));
                 let second = matches!(set, Some(Err(SetRoomExtraInfoError::SecondKey)));
                 self.faults.second_keys += u64::from(second);
-                matches!(set, Some(Ok(()))).then_some(Change::RoomExtraInfo(pair))
             }
             Operation::SetStreamExtraInfo { stream, value, .. } => {
                 let (stream, info) = (stream_id(stream), Arc::from(format!("{value}")));
@@ -46,13 +41,8 @@ impl World {
                     .node
                     .with(&room, |room, _| room.set_stream_extra_info(now, id, &stream, info));
                 self.faults.stream_extra_infos += u64::from(matches!(set, Some(Ok(()))));
-                None
             }
-            _ => None,
-        };
-        self.carry_out();
-        if let Some((own, change)) = self.devices[device].session.as_mut().zip(change) {
-            own.inbox.push_back(Delivery::Done(change));
+            _ => {}
         }
     }
 
@@ -209,6 +199,6 @@ pub(crate) fn number_of(notice: &Notice) -> Option<u64> {
 pub(crate) fn barrage_of(notice: &Notice) -> &BarrageId {
     match notice {
         Notice::BarrageMessage { id, .. } => id,
-        other => panic!("offered: {other:?}"),
+        other => panic!("not numbered: {other:?}"),
     }
 }
