@@ -68,6 +68,35 @@ describe("messages", () => {
     });
   });
 
+  test("what the backend sends arrives like what users send", async () => {
+    const common = { RoomId: "room", MessageContent: "from the backend" };
+    const sender = { UserId: "robot", UserName: "Robby", MessageCategory: "1" };
+    const robot = { userID: "robot", userName: "Robby" };
+    const broadcast = await server.backend.call("SendBroadcastMessage", { ...common, ...sender });
+    assert.equal(broadcast.Code, 0, JSON.stringify(broadcast));
+    const barrage = await server.backend.call("SendBarrageMessage", { ...common, ...sender });
+    assert.match(barrage.Data.MessageId, /^1_\d{13}_\d+$/);
+    const command = await server.backend.call("SendCustomCommand", {
+      ...common,
+      FromUserId: "a",
+      ToUserId: ["b", "nobody"],
+    });
+    assert.deepEqual([command.Code, command.Data], [
+      0,
+      { FailUsers: [{ Uid: "nobody", Code: 50003 }] },
+    ]);
+    for (const user of [a, b]) {
+      const said = await hears(user, "IMRecvBroadcastMessage", common.MessageContent);
+      assert.deepEqual([said.fromUser, said.messageID], [robot, broadcast.Data.MessageId]);
+      const shouted = await hears(user, "IMRecvBarrageMessage", common.MessageContent);
+      assert.deepEqual([shouted.fromUser, shouted.messageID], [robot, barrage.Data.MessageId]);
+    }
+    const isIt = ([, , text]) => text === common.MessageContent;
+    const [, fromUser] = await b.heard("IMRecvCustomCommand", isIt);
+    assert.deepEqual(fromUser, fromA, "the name of a user who is there");
+    await a.neverHears("IMRecvCustomCommand", isIt);
+  });
+
   test("the room's extra info reaches the others, and newcomers with the room", async () => {
     assert.deepEqual(await a.call("setRoomExtraInfo", "room", "topic", "cats"), ok);
     const isCats = ([, [info]]) => info.key === "topic" && info.value === "cats";
@@ -117,6 +146,14 @@ describe("messages", () => {
         const sent = await a.call("sendCustomCommand", "room", due.at(-1), ["b"]);
         assert.deepEqual(sent, ok, "an absent connection is not an absent user");
       }
+      due.push(`${what}, by the backend`);
+      const { Data } = await server.backend.call("SendCustomCommand", {
+        RoomId: "room",
+        FromUserId: "robot",
+        ToUserId: ["b"],
+        MessageContent: due.at(-1),
+      });
+      assert.deepEqual(Data, { FailUsers: [] });
       proxy.mend();
       await b.hearsRoomState("RECONNECTED", { since });
       await b.heard("IMRecvCustomCommand", ([, , command]) => command === due.at(-1), { since });

@@ -140,6 +140,21 @@ describe("the try-it page", () => {
     await seen("streamExtraInfoUpdate", "on stage");
   });
 
+  test("the panel's messages reach both", async () => {
+    for (const [action, event] of [
+      ["SendBroadcastMessage", "IMRecvBroadcastMessage"],
+      ["SendBarrageMessage", "IMRecvBarrageMessage"],
+      ["SendCustomCommand", "IMRecvCustomCommand"],
+    ]) {
+      await ada.page.getByRole("radio", { name: action }).check();
+      await ada.page.locator("#fields input").last().fill(`by ${action}`);
+      assert.equal((await send(ada)).Code, 0, action);
+      const heard = grace.page.locator("#log li").filter({ hasText: event });
+      await heard.filter({ hasText: `backend: by ${action}` }).waitFor();
+    }
+    await ada.page.getByRole("radio", { name: "DeleteStream" }).check();
+  });
+
   test("a command to somebody who is not there is refused", async () => {
     await ada.page.getByRole("radio", { name: "Command", exact: true }).check();
     await ada.page.locator("#words input").nth(1).fill("nobody");

@@ -455,13 +455,25 @@ const actions = {
     ["StreamTitle", { value: () => "From the server", optional: true }],
   ],
   KickoutUser: [
-    [
-      "UserId",
-      { list: "users", value: () => firstOther()?.dataset.user ?? room.userID, many: true },
-    ],
+    ["UserId", { list: "users", value: () => otherUser() ?? room.userID, many: true }],
     ["CustomReason", { value: () => "that is enough", optional: true }],
   ],
   CloseRoom: [["CustomReason", { value: () => "good night", optional: true }]],
+  SendBroadcastMessage: [
+    ["UserId", { value: () => "backend" }],
+    ["MessageCategory", { value: () => "1" }],
+    ["MessageContent", { value: () => "the play begins" }],
+  ],
+  SendBarrageMessage: [
+    ["UserId", { value: () => "backend" }],
+    ["MessageCategory", { value: () => "2" }],
+    ["MessageContent", { value: () => "applause" }],
+  ],
+  SendCustomCommand: [
+    ["FromUserId", { value: () => "backend" }],
+    ["ToUserId", { list: "users", value: () => otherUser() ?? "", optional: true, many: true }],
+    ["MessageContent", { value: () => "lights down" }],
+  ],
 };
 
 /** Fields of each kind, and the call of the SDK that sends them. */
@@ -489,6 +501,7 @@ const calls = {
 const backend = { choices: actions, name: "action", list: $("actions"), fields: $("fields") };
 const sayings = { choices: kinds, name: "kind", list: $("kinds"), fields: $("words") };
 
+const otherUser = () => firstOther()?.dataset.user;
 const firstOther = () => document.querySelector('.tile[data-own="false"]');
 
 for (const panel of [backend, sayings]) {

@@ -17,5 +17,8 @@ pub(crate) mod forbid_rtc_streams;
 pub(crate) mod kickout_user;
 pub(crate) mod resume_rtc_stream;
 pub(crate) mod resume_rtc_streams;
+pub(crate) mod send_barrage_message;
+pub(crate) mod send_broadcast_message;
+pub(crate) mod send_custom_command;
 pub(crate) mod set_forbid_stream_rule;
 pub(crate) mod set_forbid_user_rule;

@@ -60,6 +60,11 @@ impl Call {
     pub(crate) fn found<D: Serialize>(&self, data: D) -> Answer {
         body(self.request_id, gateway::OK, SUCCESS, Some(data))
     }
+
+    /// A failure whose payload says what of it failed.
+    pub(crate) fn failed<D: Serialize>(&self, code: ReturnCode, message: &str, data: D) -> Answer {
+        body(self.request_id, code, message, Some(data))
+    }
 }
 
 /// The body of a refusal.

@@ -185,6 +185,9 @@ pub(crate) static ACTIONS: &[Action] = &[
     actions::kickout_user::ACTION,
     actions::resume_rtc_stream::ACTION,
     actions::resume_rtc_streams::ACTION,
+    actions::send_barrage_message::ACTION,
+    actions::send_broadcast_message::ACTION,
+    actions::send_custom_command::ACTION,
     actions::set_forbid_stream_rule::ACTION,
     actions::set_forbid_user_rule::ACTION,
 ];
@@ -216,9 +219,6 @@ impl Action {
 
 /// Actions of the contract that this version does not have; they are refused by name.
 pub(crate) const NOT_IN_THIS_VERSION: &[&str] = &[
-    "SendBarrageMessage",
-    "SendBroadcastMessage",
-    "SendCustomCommand",
     "GetMixTaskInfo",
     "StartAutoMix",
     "StartCloudTranscode",

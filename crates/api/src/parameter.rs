@@ -178,6 +178,25 @@ pub(crate) const MESSAGE_CONTENT: Parameter =
         .empty(room::MESSAGE_EMPTY)
         .too_long(room::MESSAGE_TOO_LONG);
 
+/// `MessageCategory` of the actions that send a message to all.
+pub(crate) const MESSAGE_CATEGORY: Parameter = Parameter::new(
+    "MessageCategory",
+    Kind::Choice { of: &[(1, "system"), (2, "chat")], default: None },
+    "What kind of message it is.",
+);
+
+/// `UserId` of the actions that send a message to all.
+pub(crate) const SENDER: Parameter = Parameter::new(
+    "UserId",
+    Kind::User,
+    "In whose name; need not be in the room, and does not get the message.",
+);
+
+/// `UserName` of the actions that send a message to all.
+pub(crate) const SENDER_NAME: Parameter =
+    Parameter::new("UserName", Kind::UserName, "That user's name; as in the room by default.")
+        .optional();
+
 /// `StreamId` of the media service.
 pub(crate) const MEDIA_STREAM_ID: Parameter =
     Parameter::new("StreamId", Kind::Stream, "The stream, in the whole app.")

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use odeum_room::{BackendSender, MessageCategory, MessageText, MessageTextError};
 use odeum_types::{AppId, IdError, RoomId, StreamId, UserId, UserName};
 use serde_json::Value;
 use tracing::Span;
@@ -69,6 +70,35 @@ impl<'a> Parameters<'a> {
         let parameter = self.declared("UserName");
         let text = self.optional(parameter)?.unwrap_or_default();
         UserName::parse(&text).map_err(|error| refuse_id(parameter, &error))
+    }
+
+    /// `UserId` and `UserName` of somebody in whose name a message is sent.
+    pub(crate) fn sender(self) -> Result<BackendSender, Refusal> {
+        let user = self.user()?;
+        let name = Some(self.user_name()?).filter(|name| !name.as_str().is_empty());
+        Ok(BackendSender { user, name })
+    }
+
+    /// `MessageCategory`.
+    pub(crate) fn message_category(self) -> Result<MessageCategory, Refusal> {
+        match self.choice("MessageCategory")? {
+            1 => Ok(MessageCategory::System),
+            2 => Ok(MessageCategory::Chat),
+            other => panic!("MessageCategory is declared as 1 or 2, not as {other}"),
+        }
+    }
+
+    /// `MessageContent`.
+    pub(crate) fn message(self) -> Result<MessageText, Refusal> {
+        let parameter = self.declared("MessageContent");
+        let text = self.text(parameter.name)?;
+        MessageText::parse(&text).map_err(|error| {
+            let code = match error {
+                MessageTextError::Empty => parameter.empty.unwrap_or(parameter.bad),
+                MessageTextError::TooLong => parameter.too_long,
+            };
+            Refusal::new(code, error.to_string())
+        })
     }
 
     /// `StreamId`.

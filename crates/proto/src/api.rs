@@ -31,6 +31,40 @@ pub struct Reply<D> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum NoData {}
 
+/// `Data` of SendBroadcastMessage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "PascalCase")]
+pub struct BroadcastSent {
+    /// Unique in the room's life.
+    pub message_id: u64,
+}
+
+/// `Data` of SendBarrageMessage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "PascalCase")]
+pub struct BarrageSent {
+    /// Unique in the room's life: category, Unix milliseconds and a number, joined by `_`.
+    pub message_id: String,
+}
+
+/// `Data` of SendCustomCommand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "PascalCase")]
+pub struct CommandSent {
+    /// Targets who did not get it.
+    pub fail_users: Vec<FailedUser>,
+}
+
+/// A target who did not get a command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "PascalCase")]
+pub struct FailedUser {
+    /// Who.
+    pub uid: String,
+    /// Why, as a return code: 50003, not in the room.
+    pub code: u32,
+}
+
 /// `Data` of DescribeSimpleStreamList.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]

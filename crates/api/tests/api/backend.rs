@@ -186,7 +186,7 @@ pub(crate) fn credentials(environment: Environment) -> AppCredentials {
 pub(crate) fn told(client: &mut LoggedIn) -> Vec<Arc<Notice>> {
     std::iter::from_fn(|| client.inbox.try_recv())
         .filter_map(|outgoing| match outgoing {
-            Outgoing::Notice { notice, .. } => Some(notice),
+            Outgoing::Notice { notice, .. } | Outgoing::Unnumbered { notice } => Some(notice),
             Outgoing::Close { .. } => None,
         })
         .collect()

@@ -3,4 +3,5 @@
 mod backend;
 mod delete_stream;
 mod gateway;
+mod messages;
 mod rooms;
