@@ -114,12 +114,7 @@ struct Shared {
 impl ApiState {
     /// A Server API over the rooms of `node` for the apps of `apps`; `stream_history` knows the
     /// streams that have closed.
-    pub fn new(
-        node: NodeHandle,
-        apps: Apps,
-        clock: Clock,
-        stream_history: StreamHistory,
-    ) -> Self {
+    pub fn new(node: NodeHandle, apps: Apps, clock: Clock, stream_history: StreamHistory) -> Self {
         Self(Arc::new(Shared {
             node,
             apps,

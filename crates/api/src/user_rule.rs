@@ -1,4 +1,5 @@
-//! What the three actions about user rules share: RuleType and the key that goes with it (ruling 22).
+//! What the three actions about user rules share: RuleType and the key that goes with it (ruling
+//! 22).
 
 use std::time::Duration;
 
@@ -52,18 +53,15 @@ pub(crate) fn key(parameters: Parameters<'_>) -> Result<UserRuleKey, Refusal> {
     })
 }
 
-/// When a rule ends that holds for so long from now on: a whole second, so that what is told is what
-/// holds, and never early.
+/// When a rule ends that holds for so long from now on: a whole second, so that what is told is
+/// what holds, and never early.
 pub(crate) fn rule_end(now: UnixMillis, lifetime_s: u64) -> UnixMillis {
     UnixMillis(now.0.div_ceil(1_000) * 1_000).after(Duration::from_secs(lifetime_s))
 }
 
 /// Why a rule of a room group did not change. `not_recorded` is the code when the store is away: 1
 /// for user rules, 123 for stream rules.
-pub(crate) fn refuse(
-    failed: RuleFailed,
-    not_recorded: ReturnCode,
-) -> Refusal {
+pub(crate) fn refuse(failed: RuleFailed, not_recorded: ReturnCode) -> Refusal {
     let message = failed.to_string();
     match failed {
         RuleFailed::Rule(RuleError::TooManyUserRules { .. }) => {

@@ -35,9 +35,9 @@ pub enum RuleFailed {
 }
 
 impl NodeHandle {
-    /// Makes a change durable, then puts it in force. A stream that runs is cut, given back or ended
-    /// before this returns. With a `sequence`, which all streams of the change share, only if that
-    /// grows for each of them (ruling 22).
+    /// Makes a change durable, then puts it in force. A stream that runs is cut, given back or
+    /// ended before this returns. With a `sequence`, which all streams of the change share,
+    /// only if that grows for each of them (ruling 22).
     ///
     /// # Errors
     /// [`RuleFailed`], each variant as it says.

@@ -181,14 +181,7 @@ impl Server {
         let socket = bind("listen", config.listen).await?;
         let admin_socket = bind("admin.listen", config.admin.listen).await?;
         let (store, throw_away) = open_store(&config, &mode)?;
-        let rules = store.reader()?.rules().context("data_dir")?;
-        let settings = callback_settings::settings(&config);
-        let limits = callback_settings::limits(&config.callbacks);
-        // Before rooms begin: it closes what the last process has left open.
-        let callbacks = Callbacks::start(store, settings, limits, wall_clock)?;
-        let (node, journal) = NodeHandle::start(NodeConfig { rules, ..node_config(&config) }).context("media.listen")?;
-        tokio::spawn(event_log::run(journal, callbacks.clone()));
-
+        let (node, callbacks) = start_rooms(&config, store)?;
         let credentials = config.apps.iter().map(AppConfig::credentials);
         let apps = Apps::new(credentials.collect::<Result<Vec<_>, _>>()?);
         let api = ApiState::new(
@@ -223,14 +216,7 @@ impl Server {
         let connections_max = config.limits.connections_max;
         let source = if config.behind_proxy { Source::Proxy } else { Source::Socket };
         let public = Listener { socket, tls, router, connections_max, source };
-        let connections_max = ADMIN_CONNECTIONS_MAX;
-        let operator = Listener {
-            socket: admin_socket,
-            tls: None,
-            router: admin,
-            connections_max,
-            source: Source::Socket,
-        };
+        let operator = operator_listener(admin_socket, admin);
         let listeners =
             vec![tokio::spawn(public.run(told.clone())), tokio::spawn(operator.run(told))];
         let media = node.media_addresses().iter().map(SocketAddr::to_string).collect::<Vec<_>>();
@@ -301,6 +287,24 @@ impl Server {
         }
         info!("closed");
     }
+}
+
+/// Starts the store's service, then the rooms whose journal it takes.
+fn start_rooms(config: &Config, store: Store) -> anyhow::Result<(NodeHandle, Callbacks)> {
+    let rules = store.reader()?.rules().context("data_dir")?;
+    let settings = callback_settings::settings(config);
+    let limits = callback_settings::limits(&config.callbacks);
+    // Before rooms begin: it closes what the last process has left open.
+    let callbacks = Callbacks::start(store, settings, limits, wall_clock)?;
+    let node = NodeConfig { rules, ..node_config(config) };
+    let (node, journal) = NodeHandle::start(node).context("media.listen")?;
+    tokio::spawn(event_log::run(journal, callbacks.clone()));
+    Ok((node, callbacks))
+}
+
+fn operator_listener(socket: TcpListener, router: axum::Router) -> Listener {
+    let connections_max = ADMIN_CONNECTIONS_MAX;
+    Listener { socket, tls: None, router, connections_max, source: Source::Socket }
 }
 
 /// Streams that have closed, as the ledger knows them. A store that cannot be read knows none.

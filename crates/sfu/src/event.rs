@@ -21,15 +21,6 @@ pub enum SfuEvent {
     },
 }
 
-/// Which tracks of a publisher do not go on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct CutTracks {
-    /// Its audio.
-    pub audio: bool,
-    /// Its video.
-    pub video: bool,
-}
-
 /// The codecs that were negotiated with a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct MediaFacts {

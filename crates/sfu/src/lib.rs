@@ -50,6 +50,7 @@ use slab::Slab;
 mod admission;
 mod arena;
 mod config;
+mod cut;
 mod dtls;
 mod entropy;
 mod event;
@@ -69,7 +70,8 @@ mod track;
 pub use admission::{Answer, OfferError};
 pub use arena::Transmit;
 pub use config::SfuConfig;
-pub use event::{CloseReason, CutTracks, MediaFacts, SfuEvent, Statistics};
+pub use cut::CutTracks;
+pub use event::{CloseReason, MediaFacts, SfuEvent, Statistics};
 
 use arena::Arena;
 use config::ADDRESS_SILENCE;
@@ -178,22 +180,6 @@ impl Sfu {
         }
     }
 
-    /// Lets nothing more of these tracks of a publisher go on, and everything of the others, from
-    /// the next packet on. Its viewers see no gap; video goes on again with a key frame, which is
-    /// asked for. Of a peer that is gone or does not publish: nothing happens.
-    pub fn cut(&mut self, now: Instant, peer: PeerId, cut: CutTracks) {
-        self.now = now;
-        let Some(&key) = self.by_id.get(&peer) else { return };
-        self.contained(key, |sfu| {
-            let Some(peer) = sfu.peers.get_mut(key) else { return Ok(()) };
-            let Role::Publisher(publisher) = &mut peer.role else { return Ok(()) };
-            if publisher.set_cut(cut) {
-                sfu.ask_for_key_frame(now, key, publisher::Asked::ByJoining);
-            }
-            Ok(())
-        });
-    }
-
     /// The next thing to send. Poll until `None` after every batch and every timeout; only then are
     /// all subscribers served.
     pub fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
@@ -214,11 +200,10 @@ impl Sfu {
     }
 
     /// Runs `handle` for one peer. Whatever it breaks by panicking ends with that peer.
-    fn contained(
-        &mut self,
-        key: PeerKey,
-        handle: impl FnOnce(&mut Self) -> Result<(), CloseReason>,
-    ) {
+    fn contained<F>(&mut self, key: PeerKey, handle: F)
+    where
+        F: FnOnce(&mut Self) -> Result<(), CloseReason>,
+    {
         let mark = self.arena.mark();
         match catch_unwind(AssertUnwindSafe(|| handle(self))) {
             Ok(Ok(())) => {}
@@ -336,9 +321,8 @@ impl Sfu {
         let peer = &mut self.peers[key];
         let Some(plain) = peer.open_rtp(now, bytes, &mut self.statistics) else { return Ok(()) };
         let Role::Publisher(publisher) = &mut peer.role else { return Ok(()) };
-        match publisher.handle_rtp(now, plain, &mut self.statistics) {
-            Arrival::ToForward => self.fan_out.add(key),
-            Arrival::Ignored => {}
+        if publisher.handle_rtp(now, plain, &mut self.statistics) == Arrival::ToForward {
+            self.fan_out.add(key);
         }
         Ok(())
     }

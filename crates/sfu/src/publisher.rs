@@ -9,7 +9,8 @@ use odeum_rtp::{FeedbackLeft, RtpPacket, TransportRecorder, TransportRecorderCon
 
 use crate::PeerKey;
 use crate::config::{KEY_FRAME_ATTEMPTS_MAX, PACKET_BYTES_MAX, RECEIVER_REPORT_INTERVAL};
-use crate::event::{CutTracks, Statistics};
+use crate::cut::CutTracks;
+use crate::event::Statistics;
 use crate::subscriber::{CNAME, SendPath};
 use crate::track::{Received, Track, TrackKind};
 

@@ -8,15 +8,15 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{self, Body};
 use axum::http::{Request, StatusCode};
-use odeum_api::{ApiState, router};
+use odeum_api::{ApiState, StreamHistory, router};
 use odeum_auth::{AppCredentials, Apps, Environment, ServerSecret, server_api};
 use odeum_node::{
-    AppSettings, CommandError, JournalReceiver, LoggedIn, LoginRequest, NodeConfig, NodeHandle,
-    Outgoing, Record,
+    AppSettings, CommandError, JournalReceiver, LoggedIn, LoginFailed, LoginRequest, NodeConfig,
+    NodeHandle, Outgoing, Record,
 };
 use odeum_room::{
-    AuthLevel, DeleteStreamMode, Event, EventKind, MediaFacts, Notice, StartPublishing, Terminal,
-    UserUpdate,
+    AuthLevel, DeleteStreamMode, Event, EventKind, MediaFacts, Notice, PublishError,
+    StartPublishing, Terminal, UserUpdate,
 };
 use odeum_types::{AppId, Codec, PeerId, RoomId, StreamId, UnixMillis, UserId, UserName};
 use serde_json::Value;
@@ -45,6 +45,14 @@ impl Backend {
     }
 
     pub(crate) async fn start_with(set: impl FnOnce(&mut NodeConfig)) -> Self {
+        Self::start_whole(set, StreamHistory::none()).await
+    }
+
+    pub(crate) async fn start_with_history(history: StreamHistory) -> Self {
+        Self::start_whole(|_| {}, history).await
+    }
+
+    async fn start_whole(set: impl FnOnce(&mut NodeConfig), history: StreamHistory) -> Self {
         let mut config = NodeConfig::default();
         config.media.listen = "127.0.0.1:0".parse().unwrap();
         config.apps = vec![AppSettings {
@@ -61,7 +69,7 @@ impl Backend {
         let now = Arc::clone(&clock);
         let apps = Apps::new([(APP, credentials(Environment::Any))]);
         let time = Arc::new(move || UnixMillis(now.load(Ordering::Relaxed)));
-        let state = ApiState::new(node.clone(), apps.clone(), time);
+        let state = ApiState::new(node.clone(), apps.clone(), time, history);
         let router = router(state.clone());
         let nonces = AtomicU64::new(0);
         Self { router, node, state, apps, clock, nonces, events: kept, stuck }
@@ -129,6 +137,11 @@ impl Backend {
     }
 
     pub(crate) async fn login(&self, room: &str, user: &str) -> LoggedIn {
+        self.try_login(room, user).await.unwrap()
+    }
+
+    /// As [`Backend::login`], for logins that are refused.
+    pub(crate) async fn try_login(&self, room: &str, user: &str) -> Result<LoggedIn, LoginFailed> {
         let request = LoginRequest {
             user: UserId::parse(user).unwrap(),
             name: UserName::parse(&format!("{user} by name")).unwrap(),
@@ -139,7 +152,7 @@ impl Backend {
             terminal: Terminal::Web,
             source: [127, 0, 0, 1].into(),
         };
-        self.node.login(APP, &RoomId::parse(room).unwrap(), request).await.unwrap()
+        self.node.login(APP, &RoomId::parse(room).unwrap(), request).await
     }
 
     /// Publishes, with a transport that the media plane does not know.
@@ -154,10 +167,21 @@ impl Backend {
         stream: &str,
         peer: u64,
     ) -> Result<(), CommandError> {
+        self.offer(publisher, stream, peer).await.map(|published| published.unwrap())
+    }
+
+    /// As [`Backend::publish`], which the room may refuse.
+    pub(crate) async fn offer(
+        &self,
+        publisher: &LoggedIn,
+        stream: &str,
+        peer: u64,
+    ) -> Result<Result<(), PublishError>, CommandError> {
         let start = StartPublishing {
             session: publisher.session.session,
             stream: StreamId::parse(stream).unwrap(),
             peer: PeerId(peer),
+            source: [127, 0, 0, 1].into(),
             extra_info: "".into(),
         };
         let facts = MediaFacts { audio: Some(Codec::Opus), video: Some(Codec::Vp8) };
@@ -165,9 +189,9 @@ impl Backend {
             self.node.command(APP, &publisher.session.room, move |now, room, claims| {
                 room.start_publishing(now, &mut claims.lock(), start)?;
                 room.media_connected(now, PeerId(peer), facts);
-                Ok::<(), odeum_room::PublishError>(())
+                Ok::<(), PublishError>(())
             });
-        published.await.map(|published| published.unwrap())
+        published.await
     }
 
     /// The events since the last time.

@@ -5,3 +5,4 @@ mod delete_stream;
 mod gateway;
 mod messages;
 mod rooms;
+mod rules;

@@ -3,5 +3,6 @@
 mod failures;
 mod limits;
 mod media;
+mod rules;
 mod sessions;
 mod support;

@@ -16,7 +16,8 @@ async fn an_offer_that_is_refused_leaves_nothing_behind() {
     let bob = node.login("other", "bob").await;
     for session in [&ada.session, &bob.session, &ada.session] {
         let offer = "v=0\r\nnonsense".to_owned();
-        let refused = node.handle.publish(session, stream("camera"), offer, "".into()).await;
+        let refused =
+            node.handle.publish(session, SOURCE, stream("camera"), offer, "".into()).await;
         assert!(matches!(refused, Err(PublishFailed::Offer(_))), "{refused:?}");
     }
     assert_eq!(node.handle.statistics().await.streams, 0, "the claim of the stream is free");

@@ -1,5 +1,6 @@
 //! A running node with one app, and what tests do with it again and again.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use odeum_node::{
@@ -12,6 +13,9 @@ use tokio::sync::mpsc;
 
 /// The app of all tests.
 pub(crate) const APP: AppId = AppId(7);
+
+/// Where every client comes from.
+pub(crate) const SOURCE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// Longest that a test waits for something that must happen.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -102,7 +106,7 @@ pub(crate) fn request(id: &str) -> LoginRequest {
         token_expires_at: None,
         auth_level: AuthLevel::Token04,
         terminal: Terminal::Web,
-        source: [127, 0, 0, 1].into(),
+        source: SOURCE,
     }
 }
 

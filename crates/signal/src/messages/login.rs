@@ -48,7 +48,7 @@ pub(crate) async fn handle(caller: Caller, message: wire::Login) -> Result<Handl
                 token_expires_at: Some(caller.state.on_nodes_clock(token.expires_at)),
                 auth_level: auth_level(token.form),
                 terminal: caller.terminal,
-        source: caller.source,
+                source: caller.source,
             },
         )
         .await

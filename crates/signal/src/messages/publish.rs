@@ -27,8 +27,9 @@ pub(crate) async fn handle(
         ));
     }
     let node = caller.state.node();
-    let published =
-        node.publish(&session.reference, caller.source, stream, message.sdp, message.extra_info.into()).await;
+    let published = node
+        .publish(&session.reference, caller.source, stream, message.sdp, message.extra_info.into())
+        .await;
     Ok(Handled::Answered(Reply::Answer(wire::Answer {
         request_id: message.request_id,
         room_id: message.room_id,
