@@ -63,7 +63,8 @@ impl Group {
         Self::Client,
     ];
 
-    fn title(self) -> &'static str {
+    /// Its heading in the reference.
+    pub fn title(self) -> &'static str {
         match self {
             Self::Gateway => "Gateway: every action, before anything else",
             Self::Room => "Rooms, users, streams, messages, bans",

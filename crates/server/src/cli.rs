@@ -3,12 +3,25 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::callbacks_command::CallbacksArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::commands::call::CallArgs;
+use crate::commands::callbacks::CallbacksArgs;
+use crate::commands::check_config::CheckConfigArgs;
+use crate::commands::check_url::CheckUrlArgs;
+use crate::commands::completion::CompletionArgs;
+use crate::commands::sign::SignArgs;
+use crate::commands::token::TokenArgs;
+use crate::commands::verify_callback::VerifyCallbackArgs;
 
 /// Self-hosted real-time audio and video rooms.
 #[derive(Debug, Parser)]
 #[command(name = "odeum", version, about, propagate_version = true)]
+#[command(
+    after_help = "Begin with `odeum serve --dev`, which prints a page to try it on; then copy \
+                       odeum.example.toml and `odeum serve --config odeum.toml`. Each command's \
+                       --help has examples."
+)]
 pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -20,10 +33,22 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run the server.
     Serve(ServeArgs),
+    /// Sign and send one call of the Server API, and print the reply.
+    Call(CallArgs),
     /// Make a client token (version 04, GCM) for a user.
     Token(TokenArgs),
+    /// Make the signature of a Server API request.
+    Sign(SignArgs),
+    /// Say what is wrong with a signed URL.
+    CheckUrl(CheckUrlArgs),
+    /// Check the signatures of a callback that arrived.
+    VerifyCallback(VerifyCallbackArgs),
     /// See, repeat or give up callbacks of a running server.
     Callbacks(CallbacksArgs),
+    /// Check a configuration file without starting anything.
+    CheckConfig(CheckConfigArgs),
+    /// Print a shell's completion script.
+    Completion(CompletionArgs),
 }
 
 /// How to run the server.
@@ -57,26 +82,6 @@ pub(crate) enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
-}
-
-/// What a token says.
-#[derive(Debug, Args)]
-pub(crate) struct TokenArgs {
-    /// The app.
-    #[arg(long)]
-    pub(crate) app_id: u32,
-    /// The user who will log in.
-    #[arg(long)]
-    pub(crate) user_id: String,
-    /// The app's server secret, 32 characters.
-    #[arg(long, env = "ODEUM_SERVER_SECRET", hide_env_values = true)]
-    pub(crate) server_secret: String,
-    /// Seconds that the token is good for.
-    #[arg(long, default_value_t = 3600)]
-    pub(crate) lifetime_s: u32,
-    /// Rights as the contract's JSON payload; empty is login and publish everywhere.
-    #[arg(long, default_value = "")]
-    pub(crate) payload: String,
 }
 
 #[cfg(test)]

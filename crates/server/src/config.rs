@@ -12,9 +12,10 @@ use std::path::{Path, PathBuf};
 use odeum_types::Redacted;
 use serde::Deserialize;
 
-pub(crate) use app::{AppConfig, DeleteStream};
+pub(crate) use app::{AppConfig, DeleteStream, Secrets};
 pub(crate) use callbacks::{CallbackRetry, CallbacksConfig};
 pub(crate) use error::ConfigError;
+pub(crate) use nearest::nearest;
 
 /// Everything that can be configured. Unknown keys are refused with the nearest key's name.
 #[derive(Debug, Clone, PartialEq, Deserialize)]

@@ -2,8 +2,8 @@
 
 mod admin;
 mod callback_settings;
-mod callbacks_command;
 mod cli;
+mod commands;
 mod config;
 mod dev;
 mod event_log;
@@ -16,43 +16,35 @@ mod reload;
 mod serve;
 mod source;
 mod tls;
-mod token;
 mod try_it;
 
 use std::process::ExitCode;
 
 use clap::Parser;
-use odeum_types::{AppId, UnixMillis};
+use odeum_types::UnixMillis;
 
-use crate::cli::{Cli, Command, TokenArgs};
-
-/// Exit code for a command line, a configuration or a start that cannot be used.
-const UNUSABLE: u8 = 2;
+use crate::cli::{Cli, Command};
+use crate::commands::{Ending, UNUSABLE};
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Serve(args) => serve::run(&args),
-        Command::Token(args) => print_token(&args),
-        Command::Callbacks(args) => callbacks_command::run(&args),
+        Command::Serve(args) => serve::run(&args).map(|()| Ending::Good),
+        Command::Call(args) => commands::call::run(&args),
+        Command::Token(args) => commands::token::run(&args),
+        Command::Sign(args) => commands::sign::run(&args),
+        Command::CheckUrl(args) => commands::check_url::run(&args),
+        Command::VerifyCallback(args) => commands::verify_callback::run(&args),
+        Command::Callbacks(args) => commands::callbacks::run(&args),
+        Command::CheckConfig(args) => commands::check_config::run(&args),
+        Command::Completion(args) => Ok(commands::completion::run(&args)),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(ending) => ending.into(),
         Err(error) => {
             eprintln!("odeum: {error:#}");
             ExitCode::from(UNUSABLE)
         }
     }
-}
-
-fn print_token(args: &TokenArgs) -> anyhow::Result<()> {
-    let asked = token::AskedToken {
-        app: AppId(args.app_id),
-        user: &args.user_id,
-        lifetime_s: args.lifetime_s,
-        payload: &args.payload,
-    };
-    println!("{}", token::make(&asked, &args.server_secret, wall_clock())?);
-    Ok(())
 }
 
 /// The system's time of now; one before 1970 counts as 1970.

@@ -21,8 +21,8 @@ use odeum_types::{AppId, RoomId, UnixMillis, UserId};
 use serde::{Deserialize, Serialize};
 use tower_service::Service;
 
+use crate::commands::token::{self, AskedToken};
 use crate::pages;
-use crate::token::{self, AskedToken};
 
 /// Tokens of the page are good for this long.
 const TOKEN_LIFETIME_S: u32 = 24 * 3600;

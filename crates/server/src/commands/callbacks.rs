@@ -11,6 +11,7 @@ use odeum_types::UnixMillis;
 use reqwest::{Method, Url};
 use serde_json::{Value, json};
 
+use crate::commands::Ending;
 use crate::serve::load;
 use crate::wall_clock;
 
@@ -110,12 +111,12 @@ struct Which {
 ///
 /// # Errors
 /// An admin API that is not found, not reached or that refuses, with its own words.
-pub(crate) fn run(args: &CallbacksArgs) -> anyhow::Result<()> {
+pub(crate) fn run(args: &CallbacksArgs) -> anyhow::Result<Ending> {
     let admin = Admin::find(args)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let text = runtime.block_on(answer(&admin, args))?;
     print!("{text}");
-    Ok(())
+    Ok(Ending::Good)
 }
 
 async fn answer(admin: &Admin, args: &CallbacksArgs) -> anyhow::Result<String> {
