@@ -18,9 +18,9 @@ use crate::commands::verify_callback::VerifyCallbackArgs;
 #[derive(Debug, Parser)]
 #[command(name = "odeum", version, about, propagate_version = true)]
 #[command(
-    after_help = "Begin with `odeum serve --dev`, which prints a page to try it on; then copy \
-                       odeum.example.toml and `odeum serve --config odeum.toml`. Each command's \
-                       --help has examples."
+    after_help = "Begin with `odeum serve --dev`, which prints a page to try it on; then\ncopy \
+                       odeum.example.toml and `odeum serve --config odeum.toml`.\nEach \
+                       command's --help has examples."
 )]
 pub(crate) struct Cli {
     /// What to do.

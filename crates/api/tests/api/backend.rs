@@ -117,6 +117,18 @@ impl Backend {
         serde_json::from_str(&text).unwrap()
     }
 
+    /// What the node serves at `path`, which needs no signature.
+    pub(crate) async fn get_json(&self, path: &str) -> Value {
+        let (status, text) = self.send(Request::get(path).body(Body::empty()).unwrap()).await;
+        assert_eq!(status, StatusCode::OK, "{path}");
+        serde_json::from_str(&text).unwrap()
+    }
+
+    pub(crate) async fn status(&self, path: &str) -> u16 {
+        let (status, _) = self.send(Request::get(path).body(Body::empty()).unwrap()).await;
+        status.as_u16()
+    }
+
     pub(crate) async fn post(&self, query: &str, json: &str) -> Value {
         let request = Request::post(format!("/?{query}")).body(json.to_owned().into()).unwrap();
         let (status, text) = self.send(request).await;

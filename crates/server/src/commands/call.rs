@@ -24,8 +24,8 @@ use crate::config::nearest;
   ODEUM_APP_ID=… ODEUM_SERVER_SECRET=… odeum call DescribeUsers RoomId=a UserId=b \\
       --url https://rtc-api.zego.im
 
-A key that stands twice, or ends in [], is a list. Exit code: 0 for Code 0, 1 for another Code, 2 for
-a command line that cannot be used, 3 when there was no reply of the Server API.")]
+A key that stands twice, or ends in [], is a list. Exit code: 0 for Code 0, 1 for another Code, 2
+for a command line that cannot be used, 3 when there was no reply of the Server API.")]
 pub(crate) struct CallArgs {
     /// The action, for example DeleteStream.
     action: String,

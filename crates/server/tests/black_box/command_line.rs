@@ -177,7 +177,9 @@ fn help_shows_what_there_is() {
           -h, --help     Print help
           -V, --version  Print version
 
-        Begin with `odeum serve --dev`, which prints a page to try it on; then copy odeum.example.toml and `odeum serve --config odeum.toml`. Each command's --help has examples.
+        Begin with `odeum serve --dev`, which prints a page to try it on; then
+        copy odeum.example.toml and `odeum serve --config odeum.toml`.
+        Each command's --help has examples.
     "#]].assert_eq(&stdout(&odeum(&["--help"])));
     for command in ["call", "sign", "token", "check-url", "verify-callback", "callbacks"] {
         let help = stdout(&odeum(&[command, "--help"]));
