@@ -180,7 +180,8 @@ fn help_shows_what_there_is() {
         Begin with `odeum serve --dev`, which prints a page to try it on; then
         copy odeum.example.toml and `odeum serve --config odeum.toml`.
         Each command's --help has examples.
-    "#]].assert_eq(&stdout(&odeum(&["--help"])));
+    "#]]
+    .assert_eq(&stdout(&odeum(&["--help"])));
     for command in ["call", "sign", "token", "check-url", "verify-callback", "callbacks"] {
         let help = stdout(&odeum(&[command, "--help"]));
         assert!(help.contains("Examples:"), "{command}: {help}");
