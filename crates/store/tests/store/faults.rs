@@ -1,0 +1,178 @@
+//! A database that is in use, locked, newer, damaged, or on a full disk: a clear error, nothing
+//! half done, and work goes on when the fault is gone.
+
+use std::fs::{self, OpenOptions};
+use std::io::{Seek, SeekFrom, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use odeum_store::{OpenError, Store, StoreError};
+use rusqlite::Connection;
+
+use crate::scene::{enqueue, fresh, waiting};
+
+/// Where the database is.
+fn database(folder: &Path) -> PathBuf {
+    folder.join("odeum.sqlite")
+}
+
+#[test]
+fn a_folder_has_one_server_at_a_time() {
+    let (folder, store) = fresh();
+    let error = Store::open(folder.path()).unwrap_err();
+    assert!(matches!(error, OpenError::InUse { .. }), "{error}");
+    assert!(error.to_string().contains("give each its own data_dir"), "{error}");
+    drop(store);
+    Store::open(folder.path()).unwrap();
+}
+
+#[test]
+fn its_name_stays_and_nobody_else_may_read_it() {
+    let (folder, store) = fresh();
+    let name = store.identity().clone();
+    drop(store);
+    assert_eq!(*Store::open(folder.path()).unwrap().identity(), name);
+    let mode = fs::metadata(database(folder.path())).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let (_other, store) = fresh();
+    assert_ne!(*store.identity(), name);
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    let error = Store::open(&file.join("data")).unwrap_err();
+    assert!(matches!(error, OpenError::Folder { .. }), "{error}");
+    assert!(error.to_string().contains("file/data"), "{error}");
+}
+
+#[test]
+fn a_later_version_is_left_alone() {
+    let (folder, mut store) = fresh();
+    store.commit(&[enqueue("r", "kept")]).unwrap();
+    drop(store);
+    let direct = Connection::open(database(folder.path())).unwrap();
+    let version = |to: i64| direct.pragma_update(None, "user_version", to).unwrap();
+    let known: i64 = direct.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+    version(known + 1);
+    let error = Store::open(folder.path()).unwrap_err();
+    match error {
+        OpenError::Newer { found, known: told, .. } => {
+            assert_eq!((found, told), (known + 1, known))
+        }
+        other => panic!("{other}"),
+    }
+    version(known);
+    let store = Store::open(folder.path()).unwrap();
+    assert_eq!(waiting(&store.reader().unwrap()), ["kept"]);
+}
+
+#[test]
+fn a_commit_fails_while_another_process_has_the_database_and_not_after() {
+    let (folder, mut store) = fresh();
+    store.commit(&[enqueue("r", "1")]).unwrap();
+    let other = Connection::open(database(folder.path())).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let error = store.commit(&[enqueue("r", "2")]).unwrap_err();
+    assert_eq!(error, StoreError::Busy);
+    assert!(error.is_transient());
+    let reader = store.reader().unwrap();
+    assert_eq!(waiting(&reader), ["1"], "readers do not wait for it");
+    other.execute_batch("COMMIT").unwrap();
+    store.commit(&[enqueue("r", "3")]).unwrap();
+    assert_eq!(waiting(&reader), ["1", "3"]);
+}
+
+#[test]
+fn a_file_that_is_no_database_is_refused_and_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "somebody's notes, longer than the header of a database\n".repeat(100);
+    fs::write(database(folder.path()), &text).unwrap();
+    let error = Store::open(folder.path()).unwrap_err();
+    assert!(matches!(&error, OpenError::Database { error: StoreError::Corrupt(_), .. }), "{error}");
+    assert!(error.to_string().contains("odeum.sqlite"), "{error}");
+    assert_eq!(fs::read_to_string(database(folder.path())).unwrap(), text);
+}
+
+#[test]
+fn damaged_pages_are_an_error_and_never_a_panic() {
+    let (folder, mut store) = fresh();
+    let body = "b".repeat(1_000);
+    for _ in 0..40 {
+        store.commit(&[enqueue("r", &body), enqueue("s", &body)]).unwrap();
+    }
+    drop(store);
+    let path = database(folder.path());
+    let length = fs::metadata(&path).unwrap().len();
+    assert!(length > 16 * 4_096, "{length}");
+    let mut corrupt = 0;
+    for page in 1..length / 4_096 {
+        let copy = tempfile::tempdir().unwrap();
+        fs::copy(&path, database(copy.path())).unwrap();
+        let mut file = OpenOptions::new().write(true).open(database(copy.path())).unwrap();
+        file.seek(SeekFrom::Start(page * 4_096)).unwrap();
+        file.write_all(&[0xA5; 4_096]).unwrap();
+        drop(file);
+        let damaged = |error: StoreError| match error {
+            StoreError::Corrupt(_) | StoreError::Unknown { .. } | StoreError::Io(_) => 1,
+            other => panic!("page {page}: {other}"),
+        };
+        corrupt += match Store::open(copy.path()) {
+            Err(OpenError::Database { error, .. }) => damaged(error),
+            Err(other) => panic!("page {page}: {other}"),
+            Ok(mut store) => store.commit(&[enqueue("r", &body)]).err().map_or(0, damaged),
+        };
+    }
+    assert!(corrupt > 0, "no damage was noticed");
+}
+
+/// A small disk, gone with the test.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    /// `None` where mounting is not allowed.
+    fn mount() -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=512k", "tmpfs"]).arg(folder.path());
+        let is_mounted = mount.output().is_ok_and(|output| output.status.success());
+        is_mounted.then_some(Self(folder))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.0.path()).output();
+    }
+}
+
+#[test]
+fn a_full_disk_refuses_whole_commits_and_takes_them_again_when_there_is_room() {
+    let Some(disk) = SmallDisk::mount() else {
+        eprintln!("skipped: a tmpfs cannot be mounted here");
+        return;
+    };
+    let mut store = Store::open(&disk.0.path().join("data")).unwrap();
+    let ballast = disk.0.path().join("ballast");
+    fs::write(&ballast, vec![0; 128 * 1_024]).unwrap();
+    let body = "b".repeat(4_000);
+    let mut committed = 0;
+    let error = loop {
+        match store.commit(&[enqueue("r", &body), enqueue("r", &body)]) {
+            Ok(numbers) => committed += numbers.len(),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, StoreError::Full | StoreError::Io(_)), "{error}");
+    assert!(error.is_transient());
+    let reader = store.reader().unwrap();
+    assert_eq!(waiting(&reader).len(), committed, "all of a commit or nothing");
+    assert!(store.commit(&[enqueue("r", &body)]).is_err(), "it is full still");
+    fs::remove_file(&ballast).unwrap();
+    store.commit(&[enqueue("r", "after")]).unwrap();
+    let waits = waiting(&reader);
+    assert_eq!((waits.len(), waits.last().unwrap().as_str()), (committed + 1, "after"));
+}
