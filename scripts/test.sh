@@ -1,7 +1,7 @@
 #!/bin/bash
 # Every test there is: lints, Rust, SDK, and real browsers against the built server. Installs what
 # is missing. The browser tests find the server in ODEUM_BINARY (a debug build: it is there
-# already), Chromium in ODEUM_CHROMIUM and a Python with aiortc in ODEUM_PYTHON.
+# already), Chromium in ODEUM_CHROMIUM; what they need of Python they find in target/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/needs.sh
@@ -11,7 +11,7 @@ need_node
 need chromium:chromium openssl:openssl python3:python3 venv:python3-venv
 scripts/sdk.sh
 npm_install tests
-scripts/aiortc.sh
+scripts/venv.sh aiortc schemathesis
 
 . scripts/lint.sh
 
@@ -21,7 +21,6 @@ suite sdk npm test --prefix sdk
 
 export ODEUM_BINARY="$PWD/target/debug/odeum"
 export ODEUM_CHROMIUM="${ODEUM_CHROMIUM:-$(command -v chromium)}"
-export ODEUM_PYTHON="$PWD/target/aiortc/bin/python"
 suite browsers npm test --prefix tests
 
 finish

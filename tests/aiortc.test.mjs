@@ -6,7 +6,7 @@ import { AiortcPeer, findPython } from "./harness/aiortc.mjs";
 import { launchBrowser, User } from "./harness/browser.mjs";
 import { Server } from "./harness/server.mjs";
 
-const skip = findPython() ? false : "no Python with aiortc: scripts/aiortc.sh installs one";
+const skip = findPython() ? false : "no Python with aiortc: scripts/venv.sh aiortc installs one";
 
 /** How long aiortc plays, seconds; and what it has to have decoded by then, much less than all. */
 const played = { seconds: 4, framesMin: 20, samplesMin: 48_000, energyMin: 0.01 };

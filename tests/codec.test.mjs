@@ -64,7 +64,7 @@ describe("a stream's video codec", () => {
     await withoutVp8.kill();
   });
 
-  const skip = findPython() ? false : "no Python with aiortc: scripts/aiortc.sh installs one";
+  const skip = findPython() ? false : "no Python with aiortc: scripts/venv.sh aiortc installs one";
   test("a viewer that can take nothing of a stream is refused", { skip }, async () => {
     const options = { streamID: "VP8", userID: "nothing", video: "H264", more: ["--no-audio"] };
     const peer = new AiortcPeer("play", server, options);
