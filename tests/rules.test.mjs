@@ -264,7 +264,7 @@ describe("rules and stream control", () => {
       const stale = { StreamId: "cam", Sequence: String(sequence) };
       await streamState("cam");
       const reply = await server.backend.call("ForbidRTCStream", stale);
-      assert.notEqual(reply.Code, 0);
+      assert.equal(reply.Code, 2);
       assert.match(reply.Message, /Sequence/);
       await seesAndHears(bob, "cam", { video: true, audio: true });
     });
