@@ -37,6 +37,11 @@ describe("the try-it page", () => {
     const folder = process.env.ODEUM_PICTURES;
     if (folder) await page.screenshot({ path: join(folder, file), ...options });
   };
+  /** Chooses an action of the panel, in its group. */
+  async function prepare({ page }, group, action) {
+    await page.getByRole("radio", { name: group, exact: true }).check();
+    await page.getByRole("radio", { name: action, exact: true }).check();
+  }
   /** Sends what the panel shows and returns the reply. */
   async function send({ page }) {
     await page.getByRole("button", { name: "Sign and send" }).click();
@@ -110,6 +115,14 @@ describe("the try-it page", () => {
     await ada.page.emulateMedia({ colorScheme: "light" });
     await ada.page.setViewportSize({ width: 390, height: 844 });
     await picture(ada, "try-phone.png", { fullPage: true });
+    for (const [group, action] of [
+      ["Stream bans", "SetForbidStreamRule"],
+      ["User bans", "SetForbidUserRule"],
+    ]) {
+      await prepare(ada, group, action);
+      await picture(ada, `${action}-phone.png`, { fullPage: true });
+    }
+    await prepare(ada, "Room", "DeleteStream");
     await ada.page.setViewportSize({ width: 1280, height: 860 });
   });
 
@@ -146,13 +159,88 @@ describe("the try-it page", () => {
       ["SendBarrageMessage", "IMRecvBarrageMessage"],
       ["SendCustomCommand", "IMRecvCustomCommand"],
     ]) {
-      await ada.page.getByRole("radio", { name: action }).check();
+      await prepare(ada, "Messages", action);
       await ada.page.locator("#fields input").last().fill(`by ${action}`);
       assert.equal((await send(ada)).Code, 0, action);
       const heard = grace.page.locator("#log li").filter({ hasText: event });
       await heard.filter({ hasText: `backend: by ${action}` }).waitFor();
     }
-    await ada.page.getByRole("radio", { name: "DeleteStream" }).check();
+    await prepare(ada, "Room", "DeleteStream");
+  });
+
+  test("the panel cuts the other's picture and gives it back", async () => {
+    const frames = () =>
+      others(ada.page)
+        .locator("video")
+        .evaluate((video) => video.getVideoPlaybackQuality().totalVideoFrames);
+    const quality = others(ada.page).locator(".quality");
+    await prepare(ada, "Stream bans", "SetForbidStreamRule");
+    await picture(ada, "rules.png");
+    assert.equal((await send(ada)).Code, 0);
+    assert.equal(await ada.page.locator("#message").textContent(), "success");
+    // The numbers of a window in which nothing but sound came.
+    await quality.getByText(/(^|· )0 fps · [1-9]\d* kbit\/s/).waitFor({ timeout: 15_000 });
+    const before = await frames();
+    await prepare(ada, "Stream bans", "DescribeForbidStreamRules");
+    const [rule] = (await send(ada)).Data.ForbidStreamRuleList;
+    assert.deepEqual([rule.DisableVideo, rule.DisableAudio], [1, 0]);
+    await picture(ada, "rules-cut.png");
+    assert.equal(await frames(), before, "no frame while it is cut");
+    await prepare(ada, "Stream bans", "DelForbidStreamRule");
+    assert.equal((await send(ada)).Code, 0);
+    await until("the picture moves again", async () => (await frames()) > before + 5);
+  });
+
+  test("the panel forbids the other's stream until it is resumed", async () => {
+    const streamID = await others(ada.page).getAttribute("data-stream");
+    await prepare(ada, "Stream bans", "ForbidRTCStream");
+    assert.equal((await send(ada)).Code, 0);
+    await others(ada.page).waitFor({ state: "detached" });
+    const again = grace.page.getByRole("button", { name: "Publish again" });
+    await grace.page.getByText("Your stream was forbidden").waitFor();
+    await again.click();
+    await grace.page.getByText(/Not published: .*forbidden \(1003025\)/).waitFor();
+    await picture(grace, "forbidden.png");
+    for (const [action, code] of [
+      ["DescribeRTCStreamState", 41006],
+      ["ResumeRTCStream", 0],
+    ]) {
+      await prepare(ada, "Stream bans", action);
+      await ada.page.locator('#fields [name="StreamId"]').fill(streamID);
+      assert.equal((await send(ada)).Code, code, action);
+      await ada.page.locator("#code").getByText(`Code ${code}`, { exact: true }).waitFor();
+    }
+    await again.click();
+    await others(ada.page).and(ada.page.locator('[data-live="true"]')).waitFor({ timeout: 15_000 });
+  });
+
+  test("the panel's user rule refuses the next publication of the other", async () => {
+    const field = (name) => ada.page.locator(`#fields [name="${name}"]`);
+    await prepare(ada, "User bans", "SetForbidUserRule");
+    assert.equal(await field("IP").isVisible(), false);
+    await field("RuleType").selectOption("1");
+    assert.equal(await field("UserId").isVisible(), false);
+    assert.equal(await field("IP").isVisible(), true);
+    await field("RuleType").selectOption("4");
+    await field("DisabledPrivilege").selectOption("2");
+    await picture(ada, "user-rules.png");
+    assert.equal((await send(ada)).Code, 0);
+    await prepare(ada, "User bans", "DescribeForbidUserRules");
+    await field("RuleType").selectOption("4");
+    const { RuleList } = (await send(ada)).Data;
+    assert.equal(RuleList[0].UserId, await others(ada.page).getAttribute("data-user"));
+    assert.deepEqual(RuleList[0].DisabledPrivilegeList, [2]);
+    const user = RuleList[0].UserId;
+    await prepare(ada, "Room", "DeleteStream");
+    assert.equal((await send(ada)).Code, 0);
+    await grace.page.getByRole("button", { name: "Publish again" }).click();
+    await grace.page.getByText(/Not published: .*\(1003025\)/).waitFor();
+    await prepare(ada, "User bans", "DelForbidUserRule");
+    await field("RuleType").selectOption("4");
+    await field("UserId").fill(user);
+    assert.equal((await send(ada)).Code, 0);
+    await grace.page.getByRole("button", { name: "Publish again" }).click();
+    await others(ada.page).and(ada.page.locator('[data-live="true"]')).waitFor({ timeout: 15_000 });
   });
 
   test("a command to somebody who is not there is refused", async () => {
@@ -163,14 +251,14 @@ describe("the try-it page", () => {
   });
 
   test("a stream that the server adds shows up without media", async () => {
-    await ada.page.getByRole("radio", { name: "AddStream" }).check();
+    await prepare(ada, "Room", "AddStream");
     assert.equal((await send(ada)).Code, 0);
     const added = grace.page.locator('.tile[data-user="backend"]');
     await added.getByText(/without media/).waitFor();
   });
 
   test("whoever is kicked is told why, and may join again", async () => {
-    await ada.page.getByRole("radio", { name: "KickoutUser" }).check();
+    await prepare(ada, "Room", "KickoutUser");
     assert.equal((await send(ada)).Code, 0);
     await grace.page
       .getByRole("alert")
@@ -184,7 +272,7 @@ describe("the try-it page", () => {
   });
 
   test("CloseRoom sends everybody back to the door", async () => {
-    await ada.page.getByRole("radio", { name: "CloseRoom" }).check();
+    await prepare(ada, "Room", "CloseRoom");
     await ada.page.getByRole("button", { name: "Sign and send" }).click();
     for (const { page } of [ada, grace])
       await page

@@ -2,6 +2,7 @@
 // server of `--dev` sign calls as a backend would.
 
 import { ZegoExpressEngine } from "/sdk/odeum.js";
+import { actionGroups } from "/try/actions.js";
 
 const $ = (id) => document.getElementById(id);
 const query = new URLSearchParams(location.search);
@@ -297,7 +298,8 @@ function listen(engine) {
     log("publish", `publisherStateUpdate ${state}`, stateText(streamID, errorCode, extendedData));
     if (!room) return;
     if (state === "PUBLISHING") setLive(streamID);
-    else if (state === "NO_PUBLISH" && errorCode !== 0) offerToPublish(streamID, errorCode);
+    else if (state === "NO_PUBLISH" && errorCode !== 0)
+      offerToPublish(streamID, errorCode, extendedData);
     else setState(streamID, "Connecting …");
   });
   engine.on("playerStateUpdate", ({ streamID, state, errorCode, extendedData }) => {
@@ -391,11 +393,15 @@ function setState(streamID, text) {
   tile.querySelector(".state").textContent = text;
 }
 
-function offerToPublish(streamID, errorCode) {
-  const why =
-    errorCode === 1003025
-      ? "Your stream was deleted. You are still in the room."
-      : `Not published (${errorCode})`;
+/** What the backend did to one's own stream, by the reason that is told. */
+const endedBy = {
+  stream_deleted: "Your stream was deleted. You are still in the room.",
+  stream_forbidden: "Your stream was forbidden. You are still in the room.",
+};
+
+function offerToPublish(streamID, errorCode, extendedData) {
+  const reason = extendedData === "" ? "" : JSON.parse(extendedData).reason;
+  const why = endedBy[reason] ?? `Not published: ${reason} (${errorCode})`;
   setState(streamID, why);
   const again = Object.assign(document.createElement("button"), {
     type: "button",
@@ -440,42 +446,6 @@ $("clear").addEventListener("click", () => $("log").replaceChildren());
 
 // The two panels: what the backend calls, and what oneself says
 
-/**
- * Fields of each action: a list to choose from, what stands in it at first, whether it may be
- * empty, whether it is several values.
- */
-const actions = {
-  DeleteStream: [
-    ["StreamId", { list: "streams", value: () => firstOther()?.dataset.stream ?? room.streamID }],
-    ["UserId", { value: () => "backend" }],
-  ],
-  AddStream: [
-    ["StreamId", { value: () => `added-${suffix()}` }],
-    ["UserId", { value: () => "backend" }],
-    ["StreamTitle", { value: () => "From the server", optional: true }],
-  ],
-  KickoutUser: [
-    ["UserId", { list: "users", value: () => otherUser() ?? room.userID, many: true }],
-    ["CustomReason", { value: () => "that is enough", optional: true }],
-  ],
-  CloseRoom: [["CustomReason", { value: () => "good night", optional: true }]],
-  SendBroadcastMessage: [
-    ["UserId", { value: () => "backend" }],
-    ["MessageCategory", { value: () => "1" }],
-    ["MessageContent", { value: () => "the play begins" }],
-  ],
-  SendBarrageMessage: [
-    ["UserId", { value: () => "backend" }],
-    ["MessageCategory", { value: () => "2" }],
-    ["MessageContent", { value: () => "applause" }],
-  ],
-  SendCustomCommand: [
-    ["FromUserId", { value: () => "backend" }],
-    ["ToUserId", { list: "users", value: () => otherUser() ?? "", optional: true, many: true }],
-    ["MessageContent", { value: () => "lights down" }],
-  ],
-};
-
 /** Fields of each kind, and the call of the SDK that sends them. */
 const kinds = {
   Broadcast: [["message", { value: () => "hello, everyone" }]],
@@ -498,43 +468,81 @@ const calls = {
   "Stream info": ["setStreamExtraInfo", ({ streamID }, [info = ""]) => [streamID, info]],
 };
 
-const backend = { choices: actions, name: "action", list: $("actions"), fields: $("fields") };
+const backend = {
+  choices: Object.assign({}, ...Object.values(actionGroups)),
+  name: "action",
+  list: $("actions"),
+  fields: $("fields"),
+};
 const sayings = { choices: kinds, name: "kind", list: $("kinds"), fields: $("words") };
 
-const otherUser = () => firstOther()?.dataset.user;
 const firstOther = () => document.querySelector('.tile[data-own="false"]');
+const here = {
+  stream: () => firstOther()?.dataset.stream ?? room.streamID,
+  otherUser: () => firstOther()?.dataset.user,
+  ownUser: () => room.userID,
+  suffix,
+};
+
+/** Adds one of several to choose from. */
+function addChoice(list, name, choice, onChosen) {
+  const label = document.createElement("label");
+  label.innerHTML = '<input type="radio" /><span></span>';
+  label.firstChild.name = name;
+  label.firstChild.value = label.lastChild.textContent = choice;
+  label.firstChild.addEventListener("change", onChosen);
+  list.append(label);
+}
 
 for (const panel of [backend, sayings]) {
-  for (const choice of Object.keys(panel.choices)) {
-    const label = document.createElement("label");
-    label.innerHTML = '<input type="radio" /><span></span>';
-    label.firstChild.name = panel.name;
-    label.firstChild.value = label.lastChild.textContent = choice;
-    label.firstChild.addEventListener("change", () => choose(panel, choice));
-    panel.list.append(label);
-  }
+  for (const choice of Object.keys(panel.choices))
+    addChoice(panel.list, panel.name, choice, () => choose(panel, choice));
 }
+for (const [group, actions] of Object.entries(actionGroups))
+  addChoice($("groups"), "group", group, () => choose(backend, Object.keys(actions)[0]));
 
 function choose(panel, choice, values = {}) {
   for (const input of panel.list.querySelectorAll("input")) input.checked = input.value === choice;
-  panel.fields.replaceChildren(
-    ...panel.choices[choice].map(([name, { list, value, optional }]) => {
-      const label = Object.assign(document.createElement("label"), { textContent: name });
-      const input = Object.assign(document.createElement("input"), {
-        name,
-        required: !optional,
-        autocomplete: "off",
-      });
-      if (list) input.setAttribute("list", list);
-      input.value = values[name] ?? value();
-      // Until it is chosen or typed, a name follows who is there.
-      if (list && !values[name]) input.follow = value;
-      input.addEventListener("input", () => delete input.follow);
-      label.append(input);
-      return label;
-    }),
-  );
+  if (panel === backend) showGroupOf(choice);
+  const shown = panel.choices[choice].filter(([, { computed }]) => !computed);
+  panel.fields.replaceChildren(...shown.map(([name, field]) => fieldOf(name, field, values[name])));
+  showNeeded(panel, choice);
 }
+
+function showGroupOf(action) {
+  const [group] = Object.entries(actionGroups).find(([, actions]) => action in actions);
+  for (const input of $("groups").querySelectorAll("input")) input.checked = input.value === group;
+  for (const label of $("actions").children)
+    label.hidden = !(label.firstChild.value in actionGroups[group]);
+}
+
+function fieldOf(name, { label: text = name, list, choices, value, optional, half }, given) {
+  const label = Object.assign(document.createElement("label"), { textContent: text });
+  label.classList.toggle("half", half === true);
+  const input = document.createElement(choices ? "select" : "input");
+  Object.assign(input, { name, required: !optional, autocomplete: "off" });
+  if (choices) input.append(...choices.map(([code, meaning]) => new Option(meaning, code)));
+  else input.value = given ?? value(here);
+  if (list) input.setAttribute("list", list);
+  // Until it is chosen or typed, a name follows who is there.
+  if (list && !given) input.follow = value;
+  input.addEventListener("input", () => delete input.follow);
+  label.append(input);
+  return label;
+}
+
+/** Shows the fields that what was chosen in another one asks for. */
+function showNeeded(panel, choice) {
+  const inputOf = (name) => panel.fields.querySelector(`[name="${CSS.escape(name)}"]`);
+  for (const [name, { when }] of panel.choices[choice]) {
+    if (!when) continue;
+    const input = inputOf(name);
+    input.disabled = !when[1].includes(inputOf(when[0]).value);
+    input.parentElement.hidden = input.disabled;
+  }
+}
+$("fields").addEventListener("change", () => showNeeded(backend, chosen(backend)));
+const chosen = (panel) => panel.list.querySelector("input:checked").value;
 
 /** Offers the names in the room in the backend's fields, and names those who have no tile. */
 function suggest() {
@@ -548,7 +556,7 @@ function suggest() {
   const streams = [...document.querySelectorAll(".tile")].map((tile) => tile.dataset.stream);
   $("streams").replaceChildren(...streams.map(option));
   for (const input of document.querySelectorAll(".fields input")) {
-    if (input.follow) input.value = input.follow();
+    if (input.follow) input.value = input.follow(here);
   }
   $("users").replaceChildren(...[room.userID, ...room.users.keys()].map(option));
 }
@@ -570,10 +578,11 @@ $("call-form").addEventListener("submit", async (event) => {
 /** What is chosen and what its fields hold; a field that is empty has no value. */
 function filledIn(panel, element) {
   const form = new FormData(element);
-  const choice = form.get(panel.name);
+  const choice = chosen(panel);
   const values = {};
-  for (const [name, { many }] of panel.choices[choice]) {
-    const value = form.get(name).trim();
+  for (const [name, { many, computed }] of panel.choices[choice]) {
+    // One that is not needed is disabled, and not in the form.
+    const value = computed?.() ?? form.get(name)?.trim() ?? "";
     if (value !== "") values[name] = many ? value.split(/[\s,]+/) : value;
   }
   return { choice, values };
@@ -608,5 +617,6 @@ function showExchange(action, { request, reply }) {
   $("reply").textContent = typeof reply === "string" ? reply : JSON.stringify(reply, null, 2);
   $("code").textContent = code === undefined ? "failed" : `Code ${code}`;
   $("code").dataset.ok = String(code === 0);
+  $("message").textContent = reply?.Message ?? "";
   log("backend", action, `Code ${code ?? "?"} · ${reply?.Message ?? ""}`);
 }

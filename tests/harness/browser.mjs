@@ -110,9 +110,8 @@ export class User {
     );
   }
 
-  /** Publishes camera and microphone (the fake ones) and waits until it is published. */
-  async publish(streamID, option = {}) {
-    const since = await this.mark();
+  /** Begins to publish camera and microphone (the fake ones). */
+  async beginPublishing(streamID, option = {}) {
     const isBegun = await this.page.evaluate(
       async ([streamID, option]) => {
         window.test.local ??= await window.test.engine.createZegoStream({
@@ -123,6 +122,12 @@ export class User {
       [streamID, option],
     );
     if (!isBegun) throw new Error(`${this.userID} could not begin to publish ${streamID}`);
+  }
+
+  /** Publishes camera and microphone and waits until they are published. */
+  async publish(streamID, option = {}) {
+    const since = await this.mark();
+    await this.beginPublishing(streamID, option);
     await this.heard(
       "publisherStateUpdate",
       ([is]) => is.streamID === streamID && is.state === "PUBLISHING",
@@ -160,11 +165,18 @@ export class User {
       const peer = window.peers.findLast((each) =>
         each.getReceivers().some((receiver) => tracks.includes(receiver.track)),
       );
-      const found = { framesDecoded: 0, audioEnergy: 0, bytes: 0, videoCodec: undefined };
+      const found = {
+        framesDecoded: 0,
+        audioEnergy: 0,
+        audioPackets: 0,
+        bytes: 0,
+        videoCodec: undefined,
+      };
       const statistics = await peer?.getStats();
       for (const entry of statistics?.values() ?? []) {
         if (entry.type !== "inbound-rtp") continue;
         if (entry.kind === "video") found.videoCodec = statistics.get(entry.codecId)?.mimeType;
+        else found.audioPackets += entry.packetsReceived;
         found.bytes += entry.bytesReceived;
         found.framesDecoded += entry.framesDecoded ?? 0;
         found.audioEnergy += entry.totalAudioEnergy ?? 0;

@@ -21,7 +21,7 @@ pub enum UserRuleKey {
 /// What a user rule takes away; at least one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum UserPrivileges {
-    /// 1: the next login is refused.
+    /// 1: the next login is refused, and the next publication of who is in the room already.
     Login,
     /// 2: the next publication is refused.
     Publish,
@@ -94,7 +94,7 @@ impl UserPrivileges {
         matches!(self, Self::Login | Self::Both)
     }
 
-    /// Whether the next publication is refused.
+    /// Whether the right to publish is named. Any rule refuses the next publication.
     pub fn publish(self) -> bool {
         matches!(self, Self::Publish | Self::Both)
     }

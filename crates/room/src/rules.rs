@@ -8,7 +8,7 @@ use std::time::Duration;
 use odeum_types::{RoomId, StreamId, UnixMillis, UserId};
 use rustc_hash::FxHashMap;
 
-use crate::rule::{RuleChange, StreamRule, UserPrivileges, UserRule, UserRuleKey};
+use crate::rule::{RuleChange, StreamRule, UserRule, UserRuleKey};
 
 /// User rules about addresses that are in force at once (contract, SetForbidUserRule).
 pub const IP_RULES_MAX: usize = 100;
@@ -230,10 +230,11 @@ impl Rules {
         room: &RoomId,
         user: &UserId,
     ) -> bool {
-        self.refuses(now, source, room, user, UserPrivileges::login)
+        self.meets(now, source, room, user).any(|rule| rule.disabled.login())
     }
 
-    /// Whether a user behind `source` may not publish in `room`.
+    /// Whether a user behind `source` may not publish in `room`. A rule against logging in refuses
+    /// that as well to who is in the room already (contract, SetForbidUserRule).
     pub fn refuses_publishing(
         &self,
         now: UnixMillis,
@@ -241,7 +242,7 @@ impl Rules {
         room: &RoomId,
         user: &UserId,
     ) -> bool {
-        self.refuses(now, source, room, user, UserPrivileges::publish)
+        self.meets(now, source, room, user).next().is_some()
     }
 
     /// Whether a stream is forbidden.
@@ -276,32 +277,32 @@ impl Rules {
         }
     }
 
-    fn refuses(
+    /// The rules in force about a user, by whichever of the keys.
+    fn meets(
         &self,
         now: UnixMillis,
         source: IpAddr,
         room: &RoomId,
         user: &UserId,
-        privilege: fn(UserPrivileges) -> bool,
-    ) -> bool {
-        if self.users.is_empty() {
-            return false;
-        }
-        let keys = [
-            UserRuleKey::Ip(source.to_canonical()),
-            UserRuleKey::Room(room.clone()),
-            UserRuleKey::User(user.clone()),
-            UserRuleKey::RoomUser(room.clone(), user.clone()),
-        ];
-        let rules = keys.iter().filter_map(|key| self.users.get(key));
-        rules.into_iter().any(|rule| rule.expires_at > now && privilege(rule.disabled))
+    ) -> impl Iterator<Item = &UserRule> {
+        let keys = match self.users.is_empty() {
+            true => Vec::new(),
+            false => vec![
+                UserRuleKey::Ip(source.to_canonical()),
+                UserRuleKey::Room(room.clone()),
+                UserRuleKey::User(user.clone()),
+                UserRuleKey::RoomUser(room.clone(), user.clone()),
+            ],
+        };
+        let rules = keys.into_iter().filter_map(|key| self.users.get(&key));
+        rules.filter(move |rule| rule.expires_at > now)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rule::CutMedia;
+    use crate::rule::{CutMedia, UserPrivileges};
 
     const NOW: UnixMillis = UnixMillis(1_795_400_000_000);
     const SOURCE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1));
@@ -344,12 +345,15 @@ mod tests {
             assert!(!login(&rules, in_s(60), meets), "{key:?} has ended");
             assert!(spares.is_none_or(|spared| !login(&rules, NOW, spared)), "{key:?}");
             let (r, u) = meets;
-            assert!(!rules.refuses_publishing(NOW, SOURCE, &room(r), &user(u)));
+            let publishing =
+                |rules: &Rules, now| rules.refuses_publishing(now, SOURCE, &room(r), &user(u));
+            assert!(publishing(&rules, NOW), "{key:?} also stops who is in the room already");
+            assert!(!publishing(&rules, in_s(60)), "{key:?} has ended");
             rules.apply(NOW, set(key.clone(), UserPrivileges::Publish));
             assert!(!login(&rules, NOW, meets), "the last one about a key wins");
-            assert!(rules.refuses_publishing(NOW, SOURCE, &room(r), &user(u)));
+            assert!(publishing(&rules, NOW));
             rules.apply(NOW, RuleChange::DeleteUserRule(key));
-            assert!(!rules.refuses_publishing(NOW, SOURCE, &room(r), &user(u)));
+            assert!(!publishing(&rules, NOW));
         }
     }
 

@@ -26,7 +26,11 @@ pub(crate) fn try_router() -> Router {
         .route("/try", get(|| file(HTML, include_str!("../../../console/try/index.html"))))
         .route("/try/try.css", get(|| file(CSS, include_str!("../../../console/try/try.css"))))
         .route("/try/try.js", get(|| file(JAVASCRIPT, include_str!("../../../console/try/try.js"))))
+        .route("/try/actions.js", get(|| file(JAVASCRIPT, ACTIONS)))
 }
+
+/// The calls that the try-it page can make.
+const ACTIONS: &str = include_str!("../../../console/try/actions.js");
 
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 

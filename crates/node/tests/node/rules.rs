@@ -43,9 +43,11 @@ async fn who_may_not_publish_or_publishes_what_is_forbidden_is_refused_before_it
     let node = start(config());
     let ada = node.login("lobby", "ada").await.session;
     let publish = || node.handle.publish(&ada, SOURCE, stream("cam"), "no SDP".into(), "".into());
-    node.handle.change_rule(APP, ban("ada", UserPrivileges::Publish), None).await.unwrap();
-    let error = PublishError::UserForbidden(user("ada"));
-    assert_eq!(publish().await, Err(PublishFailed::Room(error)));
+    for disabled in [UserPrivileges::Login, UserPrivileges::Publish] {
+        node.handle.change_rule(APP, ban("ada", disabled), None).await.unwrap();
+        let error = PublishError::UserForbidden(user("ada"));
+        assert_eq!(publish().await, Err(PublishFailed::Room(error)));
+    }
     let pardon = RuleChange::DeleteUserRule(UserRuleKey::User(user("ada")));
     node.handle.change_rule(APP, pardon, None).await.unwrap();
     node.handle.change_rule(APP, forbid("cam"), Some(7)).await.unwrap();
