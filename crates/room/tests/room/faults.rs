@@ -24,6 +24,7 @@ macro_rules! faults {
 }
 
 faults! {
+    crashes,
     drops,
     deliveries_lost,
     replies_lost,

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use odeum_room::{
     App, AuthLevel, CommitUserError, ConnectionId, CutMedia, EvictReason, LeaveError, Login,
-    LoginError, Output, PublishError, ResumeSecret, Room, RoomConfig, Snapshot, StartPublishing,
-    Superseded, Terminal, UserUpdate,
+    LoginError, Output, PublishError, ResumeSecret, Room, RoomConfig, Rules, Snapshot,
+    StartPublishing, Superseded, Terminal, UserUpdate,
 };
 use odeum_types::{
     AppId, PeerId, RoomId, RoomSessionId, SessionId, StreamId, UnixMillis, UserId, UserName,
@@ -70,6 +70,15 @@ impl Node {
             config,
             ids: 0,
         }
+    }
+
+    /// Begins again at `now` with these rules: rooms and claims are gone, ids go on.
+    pub(crate) fn restart(&mut self, now: UnixMillis, rules: Rules) {
+        self.now = now;
+        self.app = App::new();
+        *self.app.rules_mut() = rules;
+        self.rooms.clear();
+        self.outputs.clear();
     }
 
     /// A number never used before.

@@ -134,6 +134,8 @@ pub(crate) enum Operation {
     Shutdown {
         room: usize,
     },
+    /// The server is gone without a word and comes back.
+    Crash,
     Advance {
         seconds: u64,
     },
@@ -192,6 +194,7 @@ impl Operation {
             91 => Self::Kick { room, user: c % USERS },
             92 if b % 8 == 0 => Self::Close { room, callback: c % 2 == 0 },
             92 if b % 8 == 1 => Self::Shutdown { room },
+            92 if b % 8 == 2 => Self::Crash,
             93 if b % 2 == 0 => Self::Advance { seconds: 60 },
             100..108 => Self::Send { device, kind: Kind::from_numbers(b, c) },
             108..114 => {

@@ -6,10 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use odeum_room::{
-    AddStream, ConnectionId, MediaCloseReason, MediaCommand, MediaFacts, Output, PublicationState,
-    Room, RoomCloseNotice, RoomConfig, StreamNumberId, UserListOrder,
+    AddStream, ConnectionId, Event, MediaCloseReason, MediaCommand, MediaFacts, Output,
+    PublicationState, Room, RoomCloseNotice, RoomConfig, RuleChange, Rules, StreamNumberId,
+    UserListOrder,
 };
-use odeum_types::{PeerId, RoomId, RoomSessionId, SessionId, StreamId, UserId, UserName};
+use odeum_types::{
+    PeerId, RoomId, RoomSessionId, SessionId, StreamId, UnixMillis, UserId, UserName,
+};
 
 use crate::client::{Delivery, Device};
 use crate::faults::Faults;
@@ -32,7 +35,7 @@ pub(crate) const USERS: usize = 5;
 pub(crate) const STREAMS: usize = 6;
 
 pub(crate) struct World {
-    node: Node,
+    pub(crate) node: Node,
     devices: Vec<Device>,
     /// Transports of the media plane, and where.
     live_peers: BTreeMap<PeerId, RoomId>,
@@ -45,6 +48,8 @@ pub(crate) struct World {
     /// Streams that AddStream put into a list.
     added: BTreeSet<(RoomSessionId, StreamNumberId)>,
     histories: BTreeMap<RoomSessionId, History>,
+    /// What happened in the last operation.
+    pub(crate) events: Vec<Event>,
     /// The lists as they were before the operation.
     lists: BTreeMap<RoomId, (RoomSessionId, u64, BTreeSet<StreamNumberId>)>,
     /// Messages that anybody tried to send.
@@ -70,6 +75,7 @@ impl World {
             unnoticed: Vec::new(),
             added: BTreeSet::new(),
             histories: BTreeMap::new(),
+            events: Vec::new(),
             lists: BTreeMap::new(),
             message_count: 0,
             expected: BTreeMap::new(),
@@ -79,6 +85,7 @@ impl World {
 
     /// Carries out one operation and checks everything.
     pub(crate) fn run(&mut self, operation: Operation) {
+        self.events.clear();
         let now = self.node.now;
         let interrupted = self.interrupted();
         match operation {
@@ -128,7 +135,14 @@ impl World {
                 self.faults.timeouts += (before - after) as u64;
             }
             Operation::ChangeRule { room, stream, user, seconds, rule } => {
-                self.change_rule(room, stream, user, seconds, rule);
+                if let Some(change) = self.rule_change(room, stream, user, seconds, rule) {
+                    self.enforce(change);
+                }
+                return;
+            }
+            Operation::Crash => {
+                let rules = std::mem::take(self.node.app.rules_mut());
+                self.crash(now, rules);
             }
             Operation::BackendSends { room, user, kind } => self.backend_sends(room, user, kind),
             Operation::Send { .. }
@@ -143,6 +157,37 @@ impl World {
         }
         self.carry_out();
         self.count_interruptions(operation, interrupted);
+        self.check();
+    }
+
+    /// Carries out a change of the rules that was made durable, and checks everything.
+    pub(crate) fn enforce(&mut self, change: RuleChange) {
+        self.events.clear();
+        self.put_in_force(change);
+        self.carry_out();
+        self.check();
+    }
+
+    /// The server is gone without a word, and another one begins at `now` with the app's rules and
+    /// nothing else. Clients keep what they know and no connection.
+    pub(crate) fn crash(&mut self, now: UnixMillis, rules: Rules) {
+        self.faults.crashes += 1;
+        self.node.restart(now, rules);
+        for device in &mut self.devices {
+            device.login = None;
+            if let Some(session) = &mut device.session {
+                self.faults.deliveries_lost += session.lose_connection() as u64;
+            }
+        }
+        self.live_peers.clear();
+        self.stale_peers.clear();
+        self.publishing.clear();
+        self.unnoticed.clear();
+        self.added.clear();
+        self.lists.clear();
+        self.histories.clear();
+        self.expected.clear();
+        self.carry_out();
         self.check();
     }
 
@@ -250,6 +295,7 @@ impl World {
                 }
                 Output::Event(event) => {
                     self.histories.entry(event.room_session).or_default().take(&event);
+                    self.events.push(event);
                 }
                 Output::ReleaseUser { .. } | Output::ReleaseStream { .. } => {}
             }

@@ -30,59 +30,63 @@ pub(crate) struct Publishing {
 }
 
 impl World {
-    /// What a node does once the change is stored: the app first, then the room that is concerned.
-    pub(super) fn change_rule(
-        &mut self,
+    /// The change that an operation stands for, if it may be made.
+    pub(crate) fn rule_change(
+        &self,
         room: usize,
         stream: usize,
         user: usize,
         seconds: u64,
         rule: Rule,
-    ) {
+    ) -> Option<RuleChange> {
         let now = self.node.now;
         let (room, stream) = (room_id(room), stream_id(stream));
         let expires_at = now.after(Duration::from_secs(seconds));
         let key = UserRuleKey::User(user_id(user));
         let change = match rule {
             Rule::Cut(cut) => RuleChange::SetStreamRule(StreamRule {
-                room: room.clone(),
-                stream: stream.clone(),
+                room,
+                stream,
                 cut,
                 created_at: now,
                 expires_at,
             }),
-            Rule::GiveBack => {
-                RuleChange::DeleteStreamRule { room: room.clone(), stream: stream.clone() }
-            }
-            Rule::Forbid => RuleChange::ForbidStreams(vec![stream.clone()]),
-            Rule::Resume => RuleChange::ResumeStreams(vec![stream.clone()]),
+            Rule::GiveBack => RuleChange::DeleteStreamRule { room, stream },
+            Rule::Forbid => RuleChange::ForbidStreams(vec![stream]),
+            Rule::Resume => RuleChange::ResumeStreams(vec![stream]),
             Rule::Ban => {
                 let disabled = UserPrivileges::Publish;
                 RuleChange::SetUserRule(UserRule { key, disabled, expires_at })
             }
             Rule::Pardon => RuleChange::DeleteUserRule(key),
         };
-        let rules = self.node.app.rules_mut();
-        if rules.check(now, &change).is_err() {
-            return;
-        }
-        rules.apply(now, change);
-        match rule {
-            Rule::Cut(media) => {
-                let cut = Some(StreamCut { media, until: expires_at });
-                self.node.with(&room, |room, _| room.cut_stream(&stream, cut));
+        self.node.app.rules().check(now, &change).is_ok().then_some(change)
+    }
+
+    /// What a node does once the change is stored: the app first, then the room that is concerned.
+    pub(super) fn put_in_force(&mut self, change: RuleChange) {
+        let now = self.node.now;
+        self.node.app.rules_mut().apply(now, change.clone());
+        match change {
+            RuleChange::SetStreamRule(rule) => {
+                let cut = Some(StreamCut { media: rule.cut, until: rule.expires_at });
+                self.node.with(&rule.room, |room, _| room.cut_stream(&rule.stream, cut));
             }
-            Rule::GiveBack => {
+            RuleChange::DeleteStreamRule { room, stream } => {
                 self.node.with(&room, |room, _| room.cut_stream(&stream, None));
             }
-            Rule::Forbid => {
-                let holder = self.node.app.stream_holder(&stream).cloned();
-                if let Some(holder) = holder {
-                    self.node.with(&holder.room, |room, _| room.forbid_stream(now, &stream));
-                    self.faults.streams_forbidden += 1;
+            RuleChange::ForbidStreams(streams) => {
+                for stream in streams {
+                    let holder = self.node.app.stream_holder(&stream).cloned();
+                    if let Some(holder) = holder {
+                        self.node.with(&holder.room, |room, _| room.forbid_stream(now, &stream));
+                        self.faults.streams_forbidden += 1;
+                    }
                 }
             }
-            Rule::Resume | Rule::Ban | Rule::Pardon => {}
+            RuleChange::SetUserRule(_)
+            | RuleChange::DeleteUserRule(_)
+            | RuleChange::ResumeStreams(_) => {}
         }
     }
 
