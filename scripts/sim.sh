@@ -1,6 +1,7 @@
 #!/bin/bash
-# Simulates rooms, clients and a bad network from many seeds, others each time:
-# sim.sh [COUNT [FROM]]. A failure prints its seed; sim.sh 1 SEED repeats it.
+# Simulates rooms, clients, a bad network and the control plane around them (store, callbacks,
+# crashes) from many seeds, others each time: sim.sh [COUNT [FROM]]. A failure prints its seed;
+# sim.sh 1 SEED repeats it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/needs.sh
@@ -9,5 +10,6 @@ count=${1:-2000}
 from=${2:-$(date +%s)}
 commit=$(git rev-parse --short HEAD 2>/dev/null || echo unknown)
 echo "seeds $from to $((from + count - 1)), commit $commit"
-ODEUM_SEEDS="$from..$((from + count))" \
-  cargo test --release --package odeum-room --test room -- rooms_hold_their_invariants --nocapture
+export ODEUM_SEEDS="$from..$((from + count))"
+cargo test --release --package odeum-room --test room -- rooms_hold_their_invariants --nocapture
+cargo test --release --package odeum-callback --test simulation -- nothing_acknowledged --nocapture

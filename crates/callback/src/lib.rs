@@ -4,8 +4,8 @@
 //! - [`Callbacks`]: the running service. A thread of its own stores what the node reports, a task
 //!   sends it, and [`Callbacks`] answers what an operator asks.
 //! - [`body()`], [`seal`]: an event as the contract's JSON, and its two signatures.
-//! - [`Recorder`]: what is stored next; group commit and spill. [`closing_events`]: what a crash
-//!   left open.
+//! - [`Recorder`]: what is stored next; group commit and spill. [`close_open_rooms`] and
+//!   [`take_up`]: what a start finds in the store.
 //! - [`Dispatcher`]: which callback is tried next; [`retry`]: when again.
 //!
 //! Recorder, dispatcher, retries and bodies are pure: time, random numbers, the store's answers and
@@ -43,7 +43,7 @@ pub use body::{Sealed, body, seal, webhook_id};
 pub use dispatcher::{Attempt, Backlog, Dispatcher, Outcome};
 pub use event::CallbackEvent;
 pub use recorder::{Group, Recordable, Recorded, Recorder, callback_of};
-pub use recovery::closing_events;
+pub use recovery::{close_open_rooms, closing_events, take_up};
 pub use retry::RetryPlan;
 pub use service::{Callbacks, ServiceError, StartError};
 pub use settings::{AppCallbacks, Limits, Settings};

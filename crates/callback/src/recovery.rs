@@ -1,16 +1,81 @@
-//! After a crash: the events that close what the ledger shows as open (rulings 20 and 27). Clients
-//! log in anew by themselves.
+//! What a start finds in the store: after a crash what the ledger shows as open, which is closed
+//! (rulings 20 and 27; clients log in anew by themselves), and callbacks that wait.
 
 use odeum_room::{
     Event, EventKind, LeaveReason, RoomCloseReason, StreamCloseReason, StreamFacts, UserFacts,
 };
-use odeum_store::OpenRoom;
+use odeum_store::{CallbackNumber, Change, OpenRoom, Reader, Store, StoreError};
 use odeum_types::UnixMillis;
 
+use crate::dispatcher::Dispatcher;
+use crate::recorder::callback_of;
+use crate::retry::gap_after;
+use crate::settings::Settings;
+
+/// Rooms whose closings are stored in one commit.
+const ROOMS_PER_COMMIT: usize = 500;
+
+/// Callbacks read at once.
+const CALLBACKS_PER_PAGE: u32 = 10_000;
+
+/// Stores the closings of what the ledger shows as open, and returns of how many rooms. To be
+/// called before rooms begin: what it closes must not be what has just been opened.
+///
+/// # Errors
+/// [`StoreError`]; what is closed by then stays closed.
+pub fn close_open_rooms(
+    store: &mut Store,
+    settings: &Settings,
+    now: UnixMillis,
+) -> Result<usize, StoreError> {
+    let open = store.reader()?.open_rooms()?;
+    let rooms = open.len();
+    let mut open = open.into_iter().peekable();
+    while open.peek().is_some() {
+        let mut changes = Vec::new();
+        for room in open.by_ref().take(ROOMS_PER_COMMIT) {
+            for event in closing_events(now, room) {
+                changes.extend(callback_of(&event, settings).map(Change::Enqueue));
+                changes.push(Change::Happened(event));
+            }
+        }
+        store.commit(&changes)?;
+    }
+    Ok(rooms)
+}
+
+/// Hands the callbacks that wait in the store to a dispatcher. Returns what is to be stored about
+/// them.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn take_up(
+    reader: &Reader,
+    dispatcher: &mut Dispatcher,
+    now: UnixMillis,
+) -> Result<Vec<Change>, StoreError> {
+    let mut progress = Vec::new();
+    let mut after = CallbackNumber(0);
+    loop {
+        let page = reader.pending(after, CALLBACKS_PER_PAGE)?;
+        let Some(last) = page.last() else { return Ok(progress) };
+        after = last.number;
+        for mut callback in page {
+            // The clock may have been set back since: nothing waits for longer than its plan says.
+            let latest = now.after(gap_after(callback.attempts));
+            callback.next_at = callback.next_at.map(|at| at.min(latest));
+            callback.first_attempt_at = callback.first_attempt_at.map(|at| at.min(now));
+            progress.append(&mut dispatcher.enqueue(now, callback));
+        }
+    }
+}
+
 /// The last events of a room that the server's end took away, in order: each stream, each user, the
-/// room. The counters go on from the last event that was recorded.
+/// room. The counters go on from the last event that was recorded, and so does the time: a clock
+/// that was set back meanwhile does not let a user leave before it came.
 pub fn closing_events(now: UnixMillis, room: OpenRoom) -> Vec<Event> {
-    let OpenRoom { app, room: id, room_session, sessions, streams, .. } = room;
+    let OpenRoom { app, room: id, room_session, last_at, sessions, streams, .. } = room;
+    let at = now.max(last_at);
     let mut kinds = Vec::with_capacity(streams.len() + sessions.len() + 1);
     for (stream, stream_sequence) in streams.into_iter().zip(room.stream_sequence + 1..) {
         let stream = StreamFacts {
@@ -36,6 +101,6 @@ pub fn closing_events(now: UnixMillis, room: OpenRoom) -> Vec<Event> {
         kinds.push(EventKind::RoomLogout { user, reason: LeaveReason::ServerClosing });
     }
     kinds.push(EventKind::RoomClose { reason: RoomCloseReason::ServerClosing });
-    let event = |kind| Event { app, room: id.clone(), room_session, at: now, kind };
+    let event = |kind| Event { app, room: id.clone(), room_session, at, kind };
     kinds.into_iter().map(event).collect()
 }

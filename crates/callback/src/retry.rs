@@ -60,6 +60,12 @@ pub enum Next {
     GiveUp,
 }
 
+/// The longest wait after so many attempts.
+pub(crate) fn gap_after(attempts: u32) -> Duration {
+    let mut gaps = FIRST_RETRIES.iter().chain(&LATE_RETRIES);
+    *gaps.nth(attempts.saturating_sub(1) as usize).unwrap_or(&LATE_RETRIES[LATE_RETRIES.len() - 1])
+}
+
 /// What happens to a callback whose last attempt failed at `now`.
 pub fn next(plan: RetryPlan, hold: Duration, tried: Tried, now: UnixMillis) -> Next {
     let retries = tried.attempts.saturating_sub(1) as usize;

@@ -6,6 +6,7 @@ use std::sync::mpsc::Sender as StdSender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use odeum_node::Clock;
 use odeum_store::{CallbackNumber, CallbackState, Change, PendingCallback, Reader, StoreIdentity};
 use odeum_types::UnixMillis;
 use reqwest::header::{CONTENT_TYPE, HeaderName};
@@ -58,8 +59,8 @@ pub(crate) struct Sender {
     pub(crate) inbox: mpsc::UnboundedReceiver<ToSender>,
     /// Where secrets are.
     pub(crate) settings: CurrentSettings,
-    /// The time.
-    pub(crate) clock: fn() -> UnixMillis,
+    /// The time; never runs backwards.
+    pub(crate) clock: Clock,
     /// Bodies on their way to the first attempt.
     pub(crate) bodies: Bodies,
     /// Makes attempts.
@@ -80,8 +81,8 @@ pub(crate) struct Courier {
     pub(crate) reader: Arc<Mutex<Reader>>,
     /// Part of each callback's name.
     pub(crate) identity: StoreIdentity,
-    /// The time.
-    pub(crate) clock: fn() -> UnixMillis,
+    /// The system's time, which receivers hold signatures against.
+    pub(crate) wall_clock: fn() -> UnixMillis,
 }
 
 /// Bodies kept in memory, up to a bound of bytes; the store has all of them.
@@ -127,7 +128,7 @@ impl Sender {
             } else if attempts.is_empty() {
                 return;
             }
-            let wait = self.dispatcher.poll_timeout().map(|at| at.since((self.clock)()));
+            let wait = self.dispatcher.poll_timeout().map(|at| at.since(self.clock.now()));
             let timeout = async {
                 match wait.filter(|_| is_open) {
                     Some(wait) => tokio::time::sleep(wait).await,
@@ -163,7 +164,7 @@ impl Sender {
         attempts: &mut JoinSet<(Attempt, Outcome)>,
         under_way: &mut HashMap<Id, Attempt>,
     ) {
-        let now = (self.clock)();
+        let now = self.clock.now();
         let mut changes = Vec::new();
         while let Some(attempt) = self.dispatcher.poll_attempt(now, &mut changes) {
             Counters::add(&self.counters.attempts, 1);
@@ -187,7 +188,7 @@ impl Sender {
     }
 
     fn handle(&mut self, news: ToSender) {
-        let now = (self.clock)();
+        let now = self.clock.now();
         let mut changes = Vec::new();
         match news {
             ToSender::Recorded(recorded) => {
@@ -222,7 +223,7 @@ impl Sender {
                 info!(%app, %number, event, %text, "callback not delivered");
             }
         }
-        let changes = self.dispatcher.handle_outcome((self.clock)(), attempt, outcome);
+        let changes = self.dispatcher.handle_outcome(self.clock.now(), attempt, outcome);
         self.progress(changes);
     }
 
@@ -271,7 +272,7 @@ impl Courier {
             },
         };
         let id = webhook_id(&self.identity, attempt.number);
-        let sealed = seal(attempt.event, &body, id, secret, (self.clock)(), rand::random());
+        let sealed = seal(attempt.event, &body, id, secret, (self.wall_clock)(), rand::random());
         match self.post(attempt, sealed).await {
             Ok(mut answer) => {
                 let status = answer.status();

@@ -4,9 +4,9 @@ use std::sync::mpsc::Sender as StdSender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use odeum_node::Entry;
+use odeum_node::{Clock, Entry};
 use odeum_store::{
-    CallbackNumber, CallbackRow, Change, Dropped, Reader, Replayed, Selection, Store, StoreError,
+    CallbackNumber, CallbackRow, Dropped, Reader, Replayed, Selection, Store, StoreError,
     StoreIdentity,
 };
 use odeum_types::{AppId, StreamId, UnixMillis};
@@ -16,18 +16,12 @@ use tracing::{info, warn};
 
 use crate::body::webhook_id;
 use crate::dispatcher::Dispatcher;
-use crate::recorder::{Recorder, callback_of};
-use crate::recovery::closing_events;
+use crate::recorder::Recorder;
+use crate::recovery::{close_open_rooms, take_up};
 use crate::sender::{Bodies, Courier, Sender, ToSender};
 use crate::settings::{CurrentSettings, Limits, Settings};
 use crate::statistics::{CallbackStatistics, Counters};
 use crate::writer::{ToWriter, Writer};
-
-/// Callbacks read at once when the service starts.
-const LOAD_PAGE: u32 = 10_000;
-
-/// Rooms whose closings are stored in one commit after a crash.
-const RECOVERED_ROOMS_PER_COMMIT: usize = 500;
 
 /// Why the service does not start.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +72,8 @@ struct Shared {
 impl Callbacks {
     /// Closes what a crash left open, takes up what waits, and starts on the current tokio runtime.
     /// Call it before rooms begin: what it closes must not be what has just been opened.
+    /// `wall_clock` is the system's time for signatures; waiting goes by the monotonic clock, so
+    /// that a system clock that is set back holds up nothing.
     ///
     /// # Errors
     /// [`StartError`], each variant as it says.
@@ -88,14 +84,17 @@ impl Callbacks {
         mut store: Store,
         settings: Settings,
         limits: Limits,
-        clock: fn() -> UnixMillis,
+        wall_clock: fn() -> UnixMillis,
     ) -> Result<Self, StartError> {
-        recover(&mut store, &settings, clock())?;
+        let clock = Clock::start();
+        let closed = close_open_rooms(&mut store, &settings, clock.now())?;
+        if closed > 0 {
+            info!(rooms = closed, "the server did not end in order: what was open is closed now");
+        }
         let settings = CurrentSettings::new(settings);
         let reader = store.reader()?;
         let mut dispatcher = Dispatcher::new(limits.clone(), settings.get());
-        let mut progress = Vec::new();
-        load(&reader, &mut dispatcher, clock(), &mut progress)?;
+        let progress = take_up(&reader, &mut dispatcher, clock.now())?;
         let client = reqwest::Client::builder()
             .timeout(limits.receiver_timeout)
             .redirect(reqwest::redirect::Policy::none())
@@ -115,13 +114,13 @@ impl Callbacks {
             clock,
             sender: to_sender.clone(),
             counters: Arc::clone(&counters),
-            purge_at: clock(),
+            purge_at: clock.now(),
         };
         std::thread::Builder::new()
             .name("odeum-store".to_owned())
             .spawn(move || writer.run(&writer_inbox))?;
         let courier =
-            Courier { client, reader: Arc::clone(&reader), identity: identity.clone(), clock };
+            Courier { client, reader: Arc::clone(&reader), identity: identity.clone(), wall_clock };
         let sender = Sender {
             dispatcher,
             inbox: sender_inbox,
@@ -272,45 +271,5 @@ impl Callbacks {
         });
         // A look-up ends early only when the runtime goes down.
         Ok(read.await.map_err(|_| ServiceError::Closing)??)
-    }
-}
-
-/// Stores the closings of what the ledger shows as open (ruling 27).
-fn recover(store: &mut Store, settings: &Settings, now: UnixMillis) -> Result<(), StoreError> {
-    let open = store.reader()?.open_rooms()?;
-    if open.is_empty() {
-        return Ok(());
-    }
-    let rooms = open.len();
-    let mut open = open.into_iter().peekable();
-    while open.peek().is_some() {
-        let mut changes = Vec::new();
-        for room in open.by_ref().take(RECOVERED_ROOMS_PER_COMMIT) {
-            for event in closing_events(now, room) {
-                changes.extend(callback_of(&event, settings).map(Change::Enqueue));
-                changes.push(Change::Happened(event));
-            }
-        }
-        store.commit(&changes)?;
-    }
-    info!(rooms, "the server did not end in order: what was open in its rooms is closed now");
-    Ok(())
-}
-
-/// Takes up what waits in the store.
-fn load(
-    reader: &Reader,
-    dispatcher: &mut Dispatcher,
-    now: UnixMillis,
-    progress: &mut Vec<Change>,
-) -> Result<(), StoreError> {
-    let mut after = CallbackNumber(0);
-    loop {
-        let page = reader.pending(after, LOAD_PAGE)?;
-        let Some(last) = page.last() else { return Ok(()) };
-        after = last.number;
-        for callback in page {
-            progress.append(&mut dispatcher.enqueue(now, callback));
-        }
     }
 }

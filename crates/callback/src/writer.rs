@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use odeum_node::Entry;
+use odeum_node::{Clock, Entry};
 use odeum_store::{Change, Dropped, Replayed, Selection, Store, StoreError};
 use odeum_types::UnixMillis;
 use tokio::sync::{mpsc, oneshot};
@@ -55,8 +55,8 @@ pub(crate) struct Writer {
     pub(crate) settings: CurrentSettings,
     /// Bounds of the history.
     pub(crate) limits: Limits,
-    /// The time.
-    pub(crate) clock: fn() -> UnixMillis,
+    /// The time; never runs backwards.
+    pub(crate) clock: Clock,
     /// To the sender.
     pub(crate) sender: mpsc::UnboundedSender<ToSender>,
     /// What is counted.
@@ -99,7 +99,7 @@ impl Writer {
     }
 
     fn sleep(&self) -> Duration {
-        let now = (self.clock)();
+        let now = self.clock.now();
         let retry = self.recorder.poll_timeout();
         let next = retry.map_or(self.purge_at, |at| at.min(self.purge_at));
         next.since(now).min(SLEEP_MAX)
@@ -112,7 +112,7 @@ impl Writer {
             ToWriter::Replay { selection, reply } => {
                 // What is known of callbacks and not stored yet decides which have ended.
                 self.store_waiting();
-                let replayed = self.store.replay(&selection, (self.clock)());
+                let replayed = self.store.replay(&selection, self.clock.now());
                 if let Ok(replayed) = &replayed {
                     self.tell(ToSender::Replayed(replayed.callbacks.clone()));
                 }
@@ -121,7 +121,7 @@ impl Writer {
             }
             ToWriter::Drop { selection, reply } => {
                 self.store_waiting();
-                let now = (self.clock)();
+                let now = self.clock.now();
                 let dropped = self.store.drop_waiting(&selection, DROPPED_BY_OPERATOR, now);
                 if let Ok(dropped) = &dropped {
                     Counters::add(&self.counters.dropped, dropped.numbers.len() as u64);
@@ -141,7 +141,7 @@ impl Writer {
     /// Stores all that waits, one group after the other, until nothing does or the store fails.
     fn store_waiting(&mut self) {
         loop {
-            let now = (self.clock)();
+            let now = self.clock.now();
             let settings = self.settings.get();
             let Some(group) = self.recorder.poll_group(now, &settings) else { break };
             match self.store.commit(&group.changes) {
@@ -174,7 +174,7 @@ impl Writer {
     }
 
     fn purge_if_due(&mut self) {
-        let now = (self.clock)();
+        let now = self.clock.now();
         if now < self.purge_at {
             return;
         }

@@ -22,6 +22,8 @@ pub struct OpenRoom {
     pub room_session: RoomSessionId,
     /// When it began.
     pub created_at: UnixMillis,
+    /// When its last recorded event happened.
+    pub last_at: UnixMillis,
     /// The user list counter of its last recorded event.
     pub user_sequence: u64,
     /// The stream list counter of its last recorded event.
@@ -79,25 +81,29 @@ pub(crate) fn follow(
         EventKind::RoomCreate { .. } => {
             let mut statement = transaction.prepare_cached(
                 "INSERT OR REPLACE INTO rooms
-                     (room_session, app, room, created_ms, user_sequence, stream_sequence)
-                 VALUES (?, ?, ?, ?, 0, 0)",
+                     (room_session, app, room, created_ms, last_ms, user_sequence,
+                      stream_sequence)
+                 VALUES (?1, ?2, ?3, ?4, ?4, 0, 0)",
             )?;
             statement.execute(params![life, event.app.0, event.room.as_str(), event.at.0])?;
         }
         EventKind::RoomClose { .. } => {
             touched.0.insert(life);
         }
-        EventKind::RoomLogin { user, .. } => login(transaction, life, user)?,
+        EventKind::RoomLogin { user, .. } => {
+            login(transaction, life, user)?;
+            count_users(transaction, event, user)?;
+        }
         EventKind::RoomLogout { user, .. } => {
             touched.0.insert(life);
             transaction
                 .prepare_cached("DELETE FROM sessions WHERE session = ?")?
                 .execute([user.session.0])?;
-            count_users(transaction, life, user)?;
+            count_users(transaction, event, user)?;
         }
         EventKind::StreamCreate { stream, .. } => {
             stream_created(transaction, life, event.app, stream)?;
-            count_streams(transaction, life, stream)?;
+            count_streams(transaction, event, stream)?;
         }
         EventKind::StreamClose { stream, .. } => {
             transaction
@@ -105,7 +111,7 @@ pub(crate) fn follow(
                     "UPDATE streams SET closed_ms = ? WHERE room_session = ? AND number = ?",
                 )?
                 .execute(params![event.at.0, life, stream.number.0])?;
-            count_streams(transaction, life, stream)?;
+            count_streams(transaction, event, stream)?;
         }
     }
     Ok(())
@@ -144,8 +150,8 @@ pub(crate) fn purge(
 /// Everything that is open, rooms in the order in which they began.
 pub(crate) fn open_rooms(connection: &Connection) -> Result<Vec<OpenRoom>, StoreError> {
     let mut statement = connection.prepare(
-        "SELECT app, room, room_session, created_ms, user_sequence, stream_sequence FROM rooms
-         ORDER BY created_ms, room_session",
+        "SELECT app, room, room_session, created_ms, last_ms, user_sequence, stream_sequence
+         FROM rooms ORDER BY created_ms, room_session",
     )?;
     let mut rows = statement.query([])?;
     let mut open = Vec::new();
@@ -156,8 +162,9 @@ pub(crate) fn open_rooms(connection: &Connection) -> Result<Vec<OpenRoom>, Store
             room: id(row, 1, "room id", RoomId::parse)?,
             room_session: RoomSessionId(room_session),
             created_at: UnixMillis(row.get(3)?),
-            user_sequence: row.get(4)?,
-            stream_sequence: row.get(5)?,
+            last_at: UnixMillis(row.get(4)?),
+            user_sequence: row.get(5)?,
+            stream_sequence: row.get(6)?,
             sessions: sessions(connection, room_session)?,
             streams: streams(connection, room_session)?,
         });
@@ -193,7 +200,7 @@ fn login(transaction: &Transaction<'_>, life: u64, user: &UserFacts) -> Result<(
         user.name.as_str(),
         user.login_at.0,
     ])?;
-    count_users(transaction, life, user)
+    Ok(())
 }
 
 fn stream_created(
@@ -223,23 +230,23 @@ fn stream_created(
 
 fn count_users(
     transaction: &Transaction<'_>,
-    life: u64,
+    event: &Event,
     user: &UserFacts,
 ) -> Result<(), StoreError> {
     transaction
-        .prepare_cached("UPDATE rooms SET user_sequence = ? WHERE room_session = ?")?
-        .execute(params![user.user_sequence, life])?;
+        .prepare_cached("UPDATE rooms SET user_sequence = ?, last_ms = ? WHERE room_session = ?")?
+        .execute(params![user.user_sequence, event.at.0, event.room_session.0])?;
     Ok(())
 }
 
 fn count_streams(
     transaction: &Transaction<'_>,
-    life: u64,
+    event: &Event,
     stream: &StreamFacts,
 ) -> Result<(), StoreError> {
     transaction
-        .prepare_cached("UPDATE rooms SET stream_sequence = ? WHERE room_session = ?")?
-        .execute(params![stream.stream_sequence, life])?;
+        .prepare_cached("UPDATE rooms SET stream_sequence = ?, last_ms = ? WHERE room_session = ?")?
+        .execute(params![stream.stream_sequence, event.at.0, event.room_session.0])?;
     Ok(())
 }
 

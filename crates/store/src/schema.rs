@@ -6,7 +6,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::error::StoreError;
 
 /// Each brings the schema from its index to the next one.
-const STEPS: &[&str] = &[FIRST];
+const STEPS: &[&str] = &[FIRST, LAST_EVENT];
 
 /// Rules, outbox and ledger.
 const FIRST: &str = "
@@ -93,6 +93,11 @@ CREATE TABLE forbidden_streams (
     stream TEXT NOT NULL,
     PRIMARY KEY (app, stream)
 ) STRICT, WITHOUT ROWID;
+";
+
+/// When the last event of an open room happened.
+const LAST_EVENT: &str = "
+ALTER TABLE rooms ADD COLUMN last_ms INTEGER NOT NULL DEFAULT 0;
 ";
 
 /// The schema of a database that went through all steps.

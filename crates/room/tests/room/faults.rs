@@ -4,7 +4,7 @@
 macro_rules! faults {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
         /// Every field must be above zero at the end of a simulation.
-        #[derive(Debug, Default, Clone, Copy)]
+        #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
         pub(crate) struct Faults {
             $($(#[$doc])* pub(crate) $name: u64,)*
         }

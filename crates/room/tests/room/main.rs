@@ -18,6 +18,7 @@ mod messages;
 mod node;
 mod operation;
 mod properties;
+mod random;
 mod rules;
 mod script;
 mod session;

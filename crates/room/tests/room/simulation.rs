@@ -10,6 +10,7 @@ use odeum_room::{DeleteStreamMode, RoomConfig};
 
 use crate::faults::Faults;
 use crate::operation::Operation;
+use crate::random::Random;
 use crate::world::World;
 
 /// Seeds of one run of the tests; `make sim` asks for others and more, as `ODEUM_SEEDS=FROM..TO`.
@@ -26,29 +27,6 @@ fn seeds() -> Range<u64> {
     let Some(asked) = option_env!("ODEUM_SEEDS") else { return 0..SEEDS };
     let (from, to) = asked.split_once("..").expect("ODEUM_SEEDS is FROM..TO");
     from.parse().expect("FROM is a number")..to.parse().expect("TO is a number")
-}
-
-/// SplitMix64: small, and good enough to choose operations.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        (self.next() % end as u64) as usize
-    }
-
-    /// Bytes from the high half, so that they do not repeat with a short period.
-    fn numbers(&mut self) -> [u8; 4] {
-        let [_, _, _, _, a, b, c, d] = self.next().to_le_bytes();
-        [a, b, c, d]
-    }
 }
 
 /// Small limits, so that each of them is hit.
@@ -72,7 +50,7 @@ fn config(random: &mut Random) -> RoomConfig {
 }
 
 fn simulate(seed: u64) -> Faults {
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     let mut world = World::new(config(&mut random));
     for _ in 0..OPERATIONS {
         world.run(Operation::from_numbers(random.numbers()));

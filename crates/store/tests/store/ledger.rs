@@ -60,9 +60,9 @@ impl Model {
         self.count
     }
 
-    fn tell(&mut self, at: &OpenRoom, kind: EventKind) {
-        let time = later(self.count);
-        self.changes.push(happened(at.room.as_str(), at.room_session.0, time, kind));
+    fn tell(&mut self, here: &mut OpenRoom, kind: EventKind) {
+        here.last_at = later(self.count);
+        self.changes.push(happened(here.room.as_str(), here.room_session.0, here.last_at, kind));
     }
 
     /// One of the sessions there are, as the room's name and its place in it.
@@ -78,17 +78,18 @@ impl Model {
         let now = later(id);
         let who = user(&format!("u{id}"));
         let mut here = self.rooms.remove(&name).unwrap_or_else(|| {
-            let here = OpenRoom {
+            let mut here = OpenRoom {
                 app: APP,
                 room: room(&format!("r{name}")),
                 room_session: RoomSessionId((1 << 62) + id),
                 created_at: now,
+                last_at: now,
                 user_sequence: 0,
                 stream_sequence: 0,
                 sessions: Vec::new(),
                 streams: Vec::new(),
             };
-            self.tell(&here, EventKind::RoomCreate { creator: who.clone() });
+            self.tell(&mut here, EventKind::RoomCreate { creator: who.clone() });
             here
         });
         here.user_sequence += 1;
@@ -98,7 +99,7 @@ impl Model {
         let user = facts(&session, here.user_sequence);
         let (auth_level, terminal) = (AuthLevel::Token04, Terminal::Web);
         let relogin = Relogin::First;
-        self.tell(&here, EventKind::RoomLogin { user, auth_level, terminal, relogin });
+        self.tell(&mut here, EventKind::RoomLogin { user, auth_level, terminal, relogin });
         here.sessions.push(session);
         self.rooms.insert(name, here);
     }
@@ -112,11 +113,11 @@ impl Model {
         }
         here.user_sequence += 1;
         let user = facts(&session, here.user_sequence);
-        self.tell(&here, EventKind::RoomLogout { user, reason: LeaveReason::LoggedOut });
+        self.tell(&mut here, EventKind::RoomLogout { user, reason: LeaveReason::LoggedOut });
         if !here.sessions.is_empty() {
             self.rooms.insert(name, here);
         } else if tells_close {
-            self.tell(&here, EventKind::RoomClose { reason: RoomCloseReason::LastLeft });
+            self.tell(&mut here, EventKind::RoomClose { reason: RoomCloseReason::LastLeft });
         }
     }
 
@@ -137,7 +138,7 @@ impl Model {
         };
         let stream = stream_facts(&open, here.stream_sequence);
         let (video, recreate) = (Some(Codec::Vp8), Recreate::New);
-        self.tell(&here, EventKind::StreamCreate { stream, video, recreate });
+        self.tell(&mut here, EventKind::StreamCreate { stream, video, recreate });
         here.streams.push(open);
         self.rooms.insert(name, here);
     }

@@ -1,7 +1,6 @@
 //! The store from outside: what is committed is there, in whatever way its process ended.
 
 mod faults;
-mod killed;
 mod ledger;
 mod outbox;
 mod rules;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use odeum_store::Store;
 
+use crate::alone;
 use crate::scene::{enqueue, waiting};
 
 /// The folder of the store that a child of these tests writes to.
@@ -35,6 +36,7 @@ fn child_that_commits() {
 
 #[test]
 fn what_was_acknowledged_outlives_a_kill() {
+    let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let mut acknowledged = 0;
     // Moments spread over the opening and the first commits.
@@ -52,6 +54,7 @@ fn what_was_acknowledged_outlives_a_kill() {
             });
             numbers.last()
         });
+        #[expect(clippy::disallowed_methods, reason = "the moment of the kill is what varies")]
         std::thread::sleep(Duration::from_micros(20_000 + (round * 7_919) % 60_000));
         child.kill().unwrap();
         child.wait().unwrap();
