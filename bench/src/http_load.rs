@@ -163,8 +163,9 @@ impl Connection {
     }
 }
 
-fn content_length(head: &[u8]) -> anyhow::Result<usize> {
-    let at = find(head, b"content-length: ").context("a reply without its length")? + 16;
+/// What a head says of its body's length.
+pub(crate) fn content_length(head: &[u8]) -> anyhow::Result<usize> {
+    let at = find(head, b"content-length: ").context("a head without content-length")? + 16;
     let digits = head[at..].iter().take_while(|byte| byte.is_ascii_digit());
     Ok(digits.fold(0, |sum, digit| sum * 10 + usize::from(digit - b'0')))
 }
