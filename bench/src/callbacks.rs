@@ -77,6 +77,8 @@ struct Round {
     callbacks: u64,
     /// Commits of the store.
     commits: u64,
+    /// The reply that took longest.
+    longest_ms: f64,
 }
 
 /// What one kind of work gave.
@@ -118,7 +120,12 @@ pub(crate) fn run(args: &CallbacksArgs) -> anyhow::Result<()> {
          |---|---|---|---|---|---|---|---|---|---|"
     );
     rows.iter().for_each(Row::print);
-    println!("{} rounds of each, medians\n{}", args.rounds, machine.line());
+    let longest_ms = rows.iter().map(Row::longest_ms).fold(0.0, f64::max);
+    println!(
+        "{} rounds of each, medians; the longest reply of all took {longest_ms:.0} ms\n{}",
+        args.rounds,
+        machine.line()
+    );
     if let Some(file) = &args.json {
         machine.save(file, "callbacks", rows.iter().map(Row::to_json).collect())?;
     }
@@ -185,6 +192,7 @@ impl Side {
             cpu: measured.cpu_time()?.saturating_sub(cpu),
             callbacks: self.told() - told,
             commits: self.commits()? - commits,
+            longest_ms: load.delays.milliseconds(100.0),
         };
         if work == Work::Streams {
             self.calls(&mut load, users, &["CloseRoom"])?;
@@ -295,6 +303,12 @@ impl Row {
         self.with(|round| round.callbacks as f64 / round.elapsed.as_secs_f64())
     }
 
+    /// The reply that took longest of all.
+    fn longest_ms(&self) -> f64 {
+        let rounds = self.pairs.iter().flat_map(|(on, off)| [on, off]);
+        rounds.map(|round| round.longest_ms).fold(0.0, f64::max)
+    }
+
     fn commits_per_second(&self) -> f64 {
         self.with(|round| round.commits as f64 / round.elapsed.as_secs_f64())
     }
@@ -327,6 +341,7 @@ impl Row {
             "cpu_us_per_call_with": self.with(Round::cpu_us),
             "cpu_us_per_callback": self.cpu_us_per_callback(),
             "callbacks_per_second": self.callbacks_per_second(),
+            "longest_ms": self.longest_ms(),
             "commits_per_second": self.commits_per_second(),
         })
     }
