@@ -1,5 +1,6 @@
 # One line per task; the logic is in scripts/.
-.PHONY: run build test lint format sim fuzz bench-fanout bench-api bench-join docs
+.PHONY: run build test lint format sim fuzz bench-fanout bench-api bench-users bench-churn \
+  bench-join docs
 run: ; @scripts/run.sh
 build: ; @scripts/build.sh
 test: ; @scripts/test.sh
@@ -9,5 +10,7 @@ sim: ; @scripts/sim.sh
 fuzz: ; @scripts/fuzz.sh
 bench-fanout: ; @scripts/bench.sh fanout
 bench-api: ; @scripts/bench.sh api
+bench-users: ; @scripts/bench.sh users
+bench-churn: ; @scripts/bench.sh churn
 bench-join: ; @scripts/bench.sh join
 docs: ; @scripts/docs.sh

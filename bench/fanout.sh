@@ -6,9 +6,10 @@ cd "$(dirname "$0")/.."
 . scripts/needs.sh
 need_rust
 need taskset:util-linux
-[ -x target/release/odeum ] || scripts/build.sh
+release=${CARGO_TARGET_DIR:-target}/release
+[ -x "$release/odeum" ] || scripts/build.sh
 cargo build --quiet --release --package odeum-bench
 # Before what else the machine does, where one may (nice does not reach across login sessions).
 first=()
 chrt -r 1 true 2>/dev/null && first=(chrt -r 1)
-exec "${first[@]}" taskset -c "1-$(($(nproc --all) - 1))" target/release/odeum-bench fanout "$@"
+exec "${first[@]}" taskset -c "1-$(($(nproc --all) - 1))" "$release/odeum-bench" fanout "$@"

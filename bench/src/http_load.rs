@@ -18,6 +18,10 @@ const SUCCESS: &[u8] = b"\"Code\":0,";
 /// Largest reply read.
 const REPLY_BYTES_MAX: usize = 16 * 1024;
 
+/// How long no reply may come while some are due. A change is answered once it is on the disk, and
+/// a disk that others write to may take seconds for that.
+const PATIENCE_MS: i32 = 10_000;
+
 /// Makes signed requests; each has a nonce of its own.
 pub(crate) struct Signer {
     /// Different in every run.
@@ -100,8 +104,8 @@ impl HttpLoad {
         }
         let mut ready = VecDeque::new();
         while under_way > 0 {
-            ready.extend(self.epoll.wait(1_000)?);
-            ensure!(!ready.is_empty(), "{under_way} requests had no reply for a second");
+            ready.extend(self.epoll.wait(PATIENCE_MS)?);
+            ensure!(!ready.is_empty(), "{under_way} requests had no reply for {PATIENCE_MS} ms");
             while let Some(token) = ready.pop_front() {
                 let connection = &mut self.connections[token];
                 let Some(sent_at) = connection.receive()? else { continue };
@@ -163,8 +167,9 @@ impl Connection {
     }
 }
 
-fn content_length(head: &[u8]) -> anyhow::Result<usize> {
-    let at = find(head, b"content-length: ").context("a reply without its length")? + 16;
+/// What a head says of its body's length.
+pub(crate) fn content_length(head: &[u8]) -> anyhow::Result<usize> {
+    let at = find(head, b"content-length: ").context("a head without content-length")? + 16;
     let digits = head[at..].iter().take_while(|byte| byte.is_ascii_digit());
     Ok(digits.fold(0, |sum, digit| sum * 10 + usize::from(digit - b'0')))
 }

@@ -2,7 +2,7 @@
 //! out, text frames in, nothing else (RFC 6455 §5).
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
@@ -11,8 +11,12 @@ use crate::http_load::find;
 
 /// Bytes read at once.
 const READ_BYTES: usize = 4 * 1024;
-/// Opcode of a text frame that is whole.
+/// How long a socket that blocks waits for the server.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// First byte of a text frame that is whole.
 const TEXT: u8 = 0x81;
+/// First byte of a close frame.
+const CLOSE: u8 = 0x88;
 
 /// An open WebSocket.
 pub(crate) struct LightSocket {
@@ -22,31 +26,53 @@ pub(crate) struct LightSocket {
     buffer: Vec<u8>,
 }
 
+/// Where a frame's parts are.
+struct Frame {
+    /// Its first byte: whole or not, and the opcode.
+    kind: u8,
+    /// Bytes before the payload.
+    head_bytes: usize,
+    /// Bytes of the payload.
+    payload_bytes: usize,
+}
+
+/// Whether the server goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// It does.
+    Open,
+    /// It sent a close frame.
+    Closes,
+}
+
 impl LightSocket {
-    /// Opens `path`; the socket blocks until [`LightSocket::stop_blocking`].
+    /// Asks over `stream` for a WebSocket at `path`; [`LightSocket::handle_opening`] comes next.
     ///
     /// # Errors
-    /// The server does not switch protocols.
-    pub(crate) fn connect(server: SocketAddr, path: &str) -> anyhow::Result<Self> {
-        let mut stream = TcpStream::connect(server)?;
+    /// What the network says.
+    pub(crate) fn open(mut stream: TcpStream, path: &str) -> anyhow::Result<Self> {
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        stream.set_read_timeout(Some(PATIENCE))?;
         write!(
             stream,
             "GET {path} HTTP/1.1\r\nHost: odeum\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         )?;
-        let mut buffer = Vec::new();
+        Ok(Self { stream, buffer: Vec::new() })
+    }
+
+    /// Waits until the WebSocket is open; the socket blocks until [`LightSocket::stop_blocking`].
+    ///
+    /// # Errors
+    /// The server does not switch protocols.
+    pub(crate) fn handle_opening(&mut self) -> anyhow::Result<()> {
         loop {
-            let mut bytes = [0; READ_BYTES];
-            let length = stream.read(&mut bytes)?;
-            ensure!(length > 0, "the server closed instead of opening a WebSocket");
-            buffer.extend_from_slice(&bytes[..length]);
-            if let Some(at) = find(&buffer, b"\r\n\r\n") {
-                ensure!(buffer.starts_with(b"HTTP/1.1 101"), "the server opens no WebSocket");
-                buffer.drain(..at + 4);
-                return Ok(Self { stream, buffer });
+            if let Some(at) = find(&self.buffer, b"\r\n\r\n") {
+                ensure!(self.buffer.starts_with(b"HTTP/1.1 101"), "the server opens no WebSocket");
+                self.buffer.drain(..at + 4);
+                return Ok(());
             }
+            ensure!(self.read()? > 0, "the server closed instead of opening a WebSocket");
         }
     }
 
@@ -78,35 +104,67 @@ impl LightSocket {
     ///
     /// # Errors
     /// A connection that closed, a frame that is no text.
-    pub(crate) fn receive(&mut self, mut on_text: impl FnMut(&[u8])) -> anyhow::Result<()> {
-        let mut bytes = [0; READ_BYTES];
-        match self.stream.read(&mut bytes) {
+    pub(crate) fn receive(&mut self, on_text: impl FnMut(&[u8])) -> anyhow::Result<()> {
+        match self.read() {
             Ok(0) => bail!("the server closed a WebSocket"),
-            Ok(length) => self.buffer.extend_from_slice(&bytes[..length]),
+            Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
             Err(error) => return Err(error.into()),
         }
-        let mut taken = 0;
-        while let Some((head, length)) = frame(&self.buffer[taken..])? {
-            let begin = taken + head;
-            let Some(text) = self.buffer.get(begin..begin + length) else { break };
-            on_text(text);
-            taken = begin + length;
+        let is_open = self.take_frames(on_text)? == End::Open;
+        ensure!(is_open, "the server closes a WebSocket");
+        Ok(())
+    }
+
+    /// Reads until the server closes, hands each text to `on_text`, and closes in turn; the socket
+    /// blocks. The server ends the TCP connection first (RFC 6455 §7.1.1).
+    ///
+    /// # Errors
+    /// A connection that ends without a close, a frame that is neither text nor close.
+    pub(crate) fn read_to_close(mut self, mut on_text: impl FnMut(&[u8])) -> anyhow::Result<()> {
+        while self.take_frames(&mut on_text)? == End::Open {
+            ensure!(self.read()? > 0, "the server ended a WebSocket without closing it");
+        }
+        self.stream.write_all(&[CLOSE, 0x80, 0, 0, 0, 0])?;
+        while self.read()? > 0 {}
+        Ok(())
+    }
+
+    fn read(&mut self) -> std::io::Result<usize> {
+        let mut bytes = [0; READ_BYTES];
+        let length = self.stream.read(&mut bytes)?;
+        self.buffer.extend_from_slice(&bytes[..length]);
+        Ok(length)
+    }
+
+    fn take_frames(&mut self, mut on_text: impl FnMut(&[u8])) -> anyhow::Result<End> {
+        let (mut taken, mut end) = (0, End::Open);
+        while let Some(frame) = Frame::read(&self.buffer[taken..])? {
+            let begin = taken + frame.head_bytes;
+            let Some(payload) = self.buffer.get(begin..begin + frame.payload_bytes) else { break };
+            match frame.kind {
+                TEXT => on_text(payload),
+                CLOSE => end = End::Closes,
+                kind => bail!("a frame of kind {kind:#x}: {:?}", String::from_utf8_lossy(payload)),
+            }
+            taken = begin + frame.payload_bytes;
         }
         self.buffer.drain(..taken);
-        Ok(())
+        Ok(end)
     }
 }
 
-/// Bytes of the head and of the text of the frame that begins here, once its head is whole.
-fn frame(bytes: &[u8]) -> anyhow::Result<Option<(usize, usize)>> {
-    let [kind, short, rest @ ..] = bytes else { return Ok(None) };
-    ensure!(*kind == TEXT, "a frame of kind {kind:#x}: {:?}", String::from_utf8_lossy(rest));
-    Ok(match short {
-        0..126 => Some((2, usize::from(*short))),
-        126 => rest.first_chunk().map(|length| (4, usize::from(u16::from_be_bytes(*length)))),
-        _ => bail!("a frame of more than 65,535 bytes"),
-    })
+impl Frame {
+    /// The frame that begins here, once its head is whole.
+    fn read(bytes: &[u8]) -> anyhow::Result<Option<Self>> {
+        let [kind, short, rest @ ..] = bytes else { return Ok(None) };
+        let frame = |head_bytes, payload_bytes| Self { kind: *kind, head_bytes, payload_bytes };
+        Ok(match short {
+            0..126 => Some(frame(2, usize::from(*short))),
+            126 => rest.first_chunk().map(|length| frame(4, u16::from_be_bytes(*length).into())),
+            _ => bail!("a frame of more than 65,535 bytes, or a masked one"),
+        })
+    }
 }
 
 #[cfg(test)]
@@ -115,10 +173,15 @@ mod tests {
 
     #[test]
     fn frames_are_measured_once_their_heads_are_whole() {
-        assert_eq!(frame(&[TEXT]).unwrap(), None);
-        assert_eq!(frame(&[TEXT, 5, b'h']).unwrap(), Some((2, 5)));
-        assert_eq!(frame(&[TEXT, 126, 1]).unwrap(), None);
-        assert_eq!(frame(&[TEXT, 126, 1, 2]).unwrap(), Some((4, 258)));
-        assert!(frame(&[0x88, 0]).is_err());
+        let measured = |bytes: &[u8]| {
+            let frame = Frame::read(bytes).unwrap()?;
+            Some((frame.kind, frame.head_bytes, frame.payload_bytes))
+        };
+        assert_eq!(measured(&[TEXT]), None);
+        assert_eq!(measured(&[TEXT, 5, b'h']), Some((TEXT, 2, 5)));
+        assert_eq!(measured(&[TEXT, 126, 1]), None);
+        assert_eq!(measured(&[TEXT, 126, 1, 2]), Some((TEXT, 4, 258)));
+        assert_eq!(measured(&[CLOSE, 2, 0x0f, 0xa0]), Some((CLOSE, 2, 2)));
+        assert!(Frame::read(&[TEXT, 127]).is_err());
     }
 }

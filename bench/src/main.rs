@@ -1,9 +1,13 @@
-//! Measures Odeum: the load generators behind `make bench-fanout` and `make bench-api`.
+//! Measures Odeum: the load generators behind `make bench-fanout`, `bench-api`, `bench-users` and
+//! `bench-churn`.
 //!
 //! Each subcommand starts the release server itself, pinned to one core, loads it from another, and
 //! prints a table; `--json FILE` keeps the same as data, with machine and commit.
 
 mod api;
+mod callbacks;
+mod churn;
+mod crowd;
 mod fanout;
 mod floor;
 mod http_load;
@@ -13,8 +17,10 @@ mod machine;
 mod notice;
 mod percentiles;
 mod process;
+mod receiver;
 mod server;
 mod sys;
+mod users;
 
 use clap::{Parser, Subcommand};
 
@@ -33,6 +39,12 @@ enum Command {
     Api(api::ApiArgs),
     /// One DeleteStream told to many WebSocket clients.
     Notice(notice::NoticeArgs),
+    /// As many logged-in users as fit: logins, memory, a broadcast to 5,000 of them.
+    Users(users::UsersArgs),
+    /// Users and rooms that come and go: does memory grow?
+    Churn(churn::ChurnArgs),
+    /// Calls with callbacks beside calls without.
+    Callbacks(callbacks::CallbacksArgs),
     /// What fanout compares with: sends bursts without encryption. Reads commands from stdin.
     Floor(floor::FloorArgs),
 }
@@ -42,6 +54,9 @@ fn main() -> anyhow::Result<()> {
         Command::Fanout(args) => fanout::run(&args),
         Command::Api(args) => api::run(&args),
         Command::Notice(args) => notice::run(&args),
+        Command::Users(args) => users::run(&args),
+        Command::Churn(args) => churn::run(&args),
+        Command::Callbacks(args) => callbacks::run(&args),
         Command::Floor(args) => floor::run(&args),
     }
 }

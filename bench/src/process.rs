@@ -49,6 +49,27 @@ impl Measured {
         let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
         Ok(kilobytes.context("smaps_rollup has no Rss")? * 1024)
     }
+
+    /// Open descriptors.
+    ///
+    /// # Errors
+    /// The process has ended.
+    pub(crate) fn descriptors(&self) -> anyhow::Result<usize> {
+        let path = format!("/proc/{}/fd", self.pid);
+        Ok(fs::read_dir(&path).context(path)?.count())
+    }
+}
+
+/// How many descriptors this process may have open.
+///
+/// # Errors
+/// A `/proc` that is not there.
+pub(crate) fn descriptors_max() -> anyhow::Result<usize> {
+    let limits = fs::read_to_string("/proc/self/limits").context("/proc/self/limits")?;
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let soft = line.and_then(|line| line.split_whitespace().next());
+    // A word in place of a number is `unlimited`.
+    Ok(soft.and_then(|soft| soft.parse().ok()).unwrap_or(usize::MAX))
 }
 
 fn run_time(schedstat: &std::path::Path) -> Option<Duration> {

@@ -1,9 +1,10 @@
 //! The server under test: the release binary beside this one, on free ports, pinned to one core.
 
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 use std::{env, fs};
 
@@ -17,6 +18,8 @@ use crate::process::Measured;
 pub(crate) const APP: AppId = AppId(1_234_567_890);
 /// Its secret.
 pub(crate) const SECRET: &str = "0123456789abcdef0123456789abcdef";
+/// Signs callbacks.
+const CALLBACK_SECRET: &str = "fedcba9876543210fedcba9876543210";
 /// The core that what is measured runs on; the load runs on the others.
 pub(crate) const CORE: usize = 0;
 
@@ -28,6 +31,8 @@ pub(crate) struct Server {
     folder: PathBuf,
     /// Where HTTP and signalling are.
     pub(crate) http: SocketAddr,
+    /// Where the metrics are.
+    admin: SocketAddr,
     /// How its cost is read.
     pub(crate) measured: Measured,
 }
@@ -38,14 +43,31 @@ impl Server {
     /// # Errors
     /// It is not built, or it does not start.
     pub(crate) fn start(calls_per_second: &[(&str, u32)]) -> anyhow::Result<Self> {
+        Self::launch(calls_per_second, None)
+    }
+
+    /// As [`Server::start`], and tells `receiver` of everything in callbacks.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub(crate) fn start_with_callbacks(
+        calls_per_second: &[(&str, u32)],
+        receiver: SocketAddr,
+    ) -> anyhow::Result<Self> {
+        Self::launch(calls_per_second, Some(receiver))
+    }
+
+    fn launch(calls: &[(&str, u32)], receiver: Option<SocketAddr>) -> anyhow::Result<Self> {
+        static STARTED: AtomicU32 = AtomicU32::new(0);
         let binary = env::current_exe()?.with_file_name("odeum");
         if !binary.exists() {
             bail!("no {}: run `make build`", binary.display());
         }
-        let folder = env::temp_dir().join(format!("odeum-bench-{}", std::process::id()));
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let folder = env::temp_dir().join(format!("odeum-bench-{}-{number}", std::process::id()));
         fs::create_dir_all(&folder)?;
         let config = folder.join("odeum.toml");
-        fs::write(&config, configuration(&folder, calls_per_second))?;
+        fs::write(&config, configuration(&folder, calls, receiver))?;
         let mut child = Command::new("taskset")
             .args(["-c", &CORE.to_string()])
             .arg(binary)
@@ -59,10 +81,38 @@ impl Server {
         let stdout = child.stdout.take().context("stdout is piped")?;
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;
-        let http = line.split_whitespace().find_map(|word| word.strip_prefix("http="));
-        let http = http.with_context(|| format!("the server did not start: {line}"))?.parse()?;
+        let address = |name: &str| -> anyhow::Result<SocketAddr> {
+            let found = line.split_whitespace().find_map(|word| word.strip_prefix(name));
+            Ok(found.with_context(|| format!("the server did not start: {line}"))?.parse()?)
+        };
+        let (http, admin) = (address("http=")?, address("admin=")?);
         let measured = Measured::new(child.id(), CORE);
-        Ok(Self { child, folder, http, measured })
+        Ok(Self { child, folder, http, admin, measured })
+    }
+
+    /// A figure of the metrics page that has no labels.
+    ///
+    /// # Errors
+    /// There is no such figure.
+    pub(crate) fn metric(&self, name: &str) -> anyhow::Result<u64> {
+        let mut stream = TcpStream::connect(self.admin)?;
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: odeum\r\nConnection: close\r\n\r\n")?;
+        let mut page = String::new();
+        stream.read_to_string(&mut page)?;
+        let figure = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        Ok(figure.with_context(|| format!("no {name} on the metrics page"))?.parse()?)
+    }
+
+    /// Bytes of the files in which it keeps what must outlive it.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub(crate) fn stored_bytes(&self) -> anyhow::Result<u64> {
+        let mut sum = 0;
+        for file in fs::read_dir(self.folder.join("data"))? {
+            sum += file?.metadata()?.len();
+        }
+        Ok(sum)
     }
 
     /// The address for signalling.
@@ -80,13 +130,19 @@ impl Drop for Server {
     }
 }
 
-fn configuration(folder: &std::path::Path, calls_per_second: &[(&str, u32)]) -> String {
+fn configuration(folder: &Path, calls: &[(&str, u32)], receiver: Option<SocketAddr>) -> String {
     let calls: Vec<String> =
-        calls_per_second.iter().map(|(action, calls)| format!("{action} = {calls}")).collect();
+        calls.iter().map(|(action, calls)| format!("{action} = {calls}")).collect();
+    let callbacks = receiver.map_or(String::new(), |receiver| {
+        format!(
+            "callback_secret = \"{CALLBACK_SECRET}\"\n\
+             callback_url = \"http://{receiver}/callbacks\"\n"
+        )
+    });
     format!(
         "listen = \"127.0.0.1:0\"\ndata_dir = {:?}\n\
          [media]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n\
-         [[apps]]\napp_id = {}\nserver_secret = \"{SECRET}\"\n\
+         [[apps]]\napp_id = {}\nserver_secret = \"{SECRET}\"\n{callbacks}\
          calls_per_second = {{ {} }}\n",
         folder.join("data"),
         APP.0,
