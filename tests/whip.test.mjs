@@ -112,7 +112,8 @@ describe("WHIP and WHEP", () => {
   test("KickoutUser takes it out", async () => {
     await publish();
     const since = await user.mark();
-    assert.equal((await backend.call("KickoutUser", { RoomId: "room", UserId: ["encoder"] })).Code, 0);
+    const kick = { RoomId: "room", UserId: ["encoder"] };
+    assert.equal((await backend.call("KickoutUser", kick)).Code, 0);
     await user.hearsStream("DELETE", "encoder-stream", { since });
     await until("it is gone", async () => (await client.ask("DELETE")).status === 404);
     assert.equal(await usersIn("room"), 1);
@@ -192,7 +193,8 @@ describe("WHIP and WHEP", () => {
     const path = "/whip/room/stream";
     const sdp = { "Content-Type": "application/sdp" };
     const post = async (options) => {
-      const { status, text, headers } = await client.ask("POST", { path, headers: sdp, ...options });
+      const request = { path, headers: sdp, ...options };
+      const { status, text, headers } = await client.ask("POST", request);
       assert.equal(headers.get("content-type"), "application/problem+json", text);
       assert.equal(JSON.parse(text).status, status);
       return { status, code: JSON.parse(text).code, headers };
