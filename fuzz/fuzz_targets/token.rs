@@ -32,7 +32,8 @@ enum Input<'a> {
 fuzz_target!(|input: Input<'_>| {
     let secret = ServerSecret::parse(SECRET).expect("32 characters");
     let try_open = |text: &str, user: &str, now| {
-        let expected = Expected { app: APP, user, room: "room", token_use: TokenUse::Renewal };
+        let (user, token_use) = (Some(user), TokenUse::Renewal);
+        let expected = Expected { app: APP, user, room: "room", token_use };
         open(text, std::slice::from_ref(&secret), &TokenForms::default(), expected, now)
     };
     match input {

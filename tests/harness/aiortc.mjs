@@ -9,7 +9,7 @@ import { until } from "./until.mjs";
 const script = fileURLToPath(new URL("../aiortc/peer.py", import.meta.url));
 const installed = fileURLToPath(new URL("../../target/aiortc/bin/python", import.meta.url));
 
-/** A Python that has aiortc: ODEUM_PYTHON, else the one of scripts/venv.sh aiortc; undefined without. */
+/** A Python with aiortc: ODEUM_PYTHON, else that of `scripts/venv.sh aiortc`; undefined without. */
 export function findPython() {
   const found = process.env.ODEUM_PYTHON || installed;
   const has = existsSync(found) && spawnSync(found, ["-c", "import aiortc"]).status === 0;

@@ -123,7 +123,24 @@ impl AppCredentials {
         token_use: TokenUse,
         now: UnixMillis,
     ) -> Result<Token, TokenError> {
-        let expected = Expected { app, user: user.as_str(), room: room.as_str(), token_use };
+        let user = Some(user.as_str());
+        let expected = Expected { app, user, room: room.as_str(), token_use };
+        token::open(text, &self.secrets, &self.token_forms, expected, now)
+    }
+
+    /// Opens the token of a client that says who it is by the token alone, for a login.
+    ///
+    /// # Errors
+    /// As [`token::open`].
+    pub fn open_bearer(
+        &self,
+        text: &str,
+        app: AppId,
+        room: &RoomId,
+        now: UnixMillis,
+    ) -> Result<Token, TokenError> {
+        let token_use = TokenUse::Login;
+        let expected = Expected { app, user: None, room: room.as_str(), token_use };
         token::open(text, &self.secrets, &self.token_forms, expected, now)
     }
 

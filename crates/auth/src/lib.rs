@@ -7,6 +7,7 @@
 //!   its header (Standard Webhooks).
 //! - [`Apps`], [`AppCredentials`]: the secrets and rights of every app, replaced as one on a
 //!   reload.
+//! - [`FailedLogins`]: who fails too often; [`RateBucket`]: how often one may do something.
 //! - [`client_code`]: the numbers a web client is refused with.
 //!
 //! Everything is pure: time and random bytes are arguments. The invariant: a wrong secret and a
@@ -34,12 +35,16 @@
 mod apps;
 pub mod callback;
 pub mod client_code;
+mod failed_logins;
 mod hex;
+mod rate;
 mod secret;
 pub mod server_api;
 pub mod token;
 pub mod webhook;
 
 pub use apps::{AppCredentials, Apps, AppsError, Environment, SECRETS_MAX, Service, Services};
+pub use failed_logins::FailedLogins;
+pub use rate::RateBucket;
 pub use secret::{SECRET_BYTES, SecretError, ServerSecret};
 pub use token::{Token, TokenError, TokenForm, TokenForms, TokenUse};

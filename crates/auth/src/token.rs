@@ -72,8 +72,9 @@ pub enum TokenUse {
 pub struct Expected<'a> {
     /// The app that the client names.
     pub app: AppId,
-    /// The user id that the client names. Text: a token may name users that no room would take.
-    pub user: &'a str,
+    /// The user id that the client names, if it names one beside the token. Text: a token may name
+    /// users that no room would take.
+    pub user: Option<&'a str>,
     /// The room that the client names.
     pub room: &'a str,
     /// What for.
@@ -85,6 +86,8 @@ pub struct Expected<'a> {
 pub struct Token {
     /// Which kind it was.
     pub form: TokenForm,
+    /// Whose it is.
+    pub user: String,
     /// When it ends.
     pub expires_at: UnixMillis,
     /// What it allows.
@@ -155,13 +158,14 @@ fn open_with(
     };
     let agrees = plain.is_sound
         && fields.app == expected.app
-        && fields.user == expected.user
+        && expected.user.is_none_or(|user| user == fields.user)
         && room_agrees
         && right_agrees
         && fields.expire_seconds == envelope.expire_seconds
         && fields.created_seconds <= now_seconds.saturating_add(CREATED_AHEAD_SECONDS_MAX);
     agrees.then(|| Token {
         form: envelope.form,
+        user: fields.user,
         // A time before 1970 is as expired as 1970 itself.
         expires_at: UnixMillis(
             u64::try_from(fields.expire_seconds).unwrap_or(0).saturating_mul(1000),

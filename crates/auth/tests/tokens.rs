@@ -19,7 +19,7 @@ fn make(payload: &str) -> String {
 
 fn open_at(token: &str, user: &str, token_use: TokenUse, now: u64) -> Result<(), TokenError> {
     let secrets = [ServerSecret::parse(SECRET).unwrap()];
-    let expected = Expected { app: AppId(7), user, room: "hall", token_use };
+    let expected = Expected { app: AppId(7), user: Some(user), room: "hall", token_use };
     open(token, &secrets, &TokenForms::default(), expected, UnixMillis(now)).map(|_| ())
 }
 
@@ -69,7 +69,7 @@ fn every_refusal_after_decryption_reads_the_same() {
 fn either_secret_of_a_rotation_opens_a_token() {
     let secrets = [OTHER, SECRET].map(|text| ServerSecret::parse(text).unwrap());
     let expected =
-        Expected { app: AppId(7), user: "ann", room: "hall", token_use: TokenUse::Login };
+        Expected { app: AppId(7), user: Some("ann"), room: "hall", token_use: TokenUse::Login };
     let token = make("");
     assert!(open(&token, &secrets, &TokenForms::default(), expected, MADE_AT).is_ok());
     let refused = open(&token, &secrets[..1], &TokenForms::default(), expected, MADE_AT);
@@ -104,7 +104,7 @@ proptest! {
         let token = new.seal(SECRET, MADE_AT, nonce, seal).unwrap();
         let secrets = [ServerSecret::parse(SECRET).unwrap()];
         let expected =
-            Expected { app: AppId(app), user: &user, room: "r", token_use: TokenUse::Login };
+            Expected { app: AppId(app), user: Some(&user), room: "r", token_use: TokenUse::Login };
         let opened = open(&token, &secrets, &TokenForms::default(), expected, MADE_AT).unwrap();
         prop_assert_eq!(opened.expires_at.0, MADE_AT.0 + lifetime as u64 * 1000);
     }

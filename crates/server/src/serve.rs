@@ -15,6 +15,7 @@ use odeum_room::DeleteStreamMode;
 use odeum_signal::SignalState;
 use odeum_store::Store;
 use odeum_types::{AppId, Redacted};
+use odeum_whip::WhipState;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -191,6 +192,9 @@ impl Server {
             stream_history(callbacks.clone()),
         );
         let signal = SignalState::new(node.clone(), apps.clone(), signal_limits(&config));
+        let failed_logins = signal.failed_logins().clone();
+        let clock = Arc::new(wall_clock);
+        let whip = WhipState::new(node.clone(), apps.clone(), failed_logins, clock);
         let admin = admin::router(AdminState {
             node: node.clone(),
             api: api.clone(),
@@ -202,6 +206,7 @@ impl Server {
         let mut router = api
             .clone()
             .merge(odeum_signal::router(signal))
+            .merge(odeum_whip::router(whip))
             .merge(pages::public_router(node.clone()));
         let (http, admin_address) = (socket.local_addr()?, admin_socket.local_addr()?);
         if let Mode::Dev(server_secret) = &mode {

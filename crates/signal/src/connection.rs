@@ -15,9 +15,9 @@ use serde::Deserialize;
 use crate::code;
 use crate::limits::{FAULTS_MAX, MESSAGE_BYTES_MAX, TOO_OFTEN_MAX};
 use crate::messages::{self, Caller, Handled, OpenSession};
-use crate::rate::RateBucket;
 use crate::refusal::Refusal;
 use crate::wire::{Arrival, Read, Wire};
+use odeum_auth::RateBucket;
 
 /// The `sequence` of a notice that has none.
 const NOT_NUMBERED: u64 = 0;

@@ -26,10 +26,8 @@
 
 mod code;
 mod connection;
-mod failed_logins;
 mod limits;
 mod messages;
-mod rate;
 mod refusal;
 mod wire;
 
@@ -44,12 +42,11 @@ use axum::extract::{ConnectInfo, Extension, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use odeum_auth::Apps;
+use odeum_auth::{Apps, FailedLogins};
 use odeum_node::NodeHandle;
 use odeum_types::UnixMillis;
 
 use crate::connection::Connection;
-use crate::failed_logins::FailedLogins;
 use crate::messages::{Caller, RenderedNotices};
 
 pub use limits::{FAULTS_MAX, Limits, MESSAGE_BYTES_MAX, TOO_OFTEN_MAX};
@@ -139,7 +136,8 @@ impl SignalState {
         &self.shared.notices
     }
 
-    pub(crate) fn failed_logins(&self) -> &FailedLogins {
+    /// Who failed to log in, for other doors that take tokens.
+    pub fn failed_logins(&self) -> &FailedLogins {
         &self.shared.failed_logins
     }
 

@@ -32,10 +32,6 @@ pub(crate) const QUEUED_BYTES_HIGH: usize = 32 * 1024;
 /// What a queued message costs beside its text, in bytes: frame head and queue entry.
 pub(crate) const QUEUED_OVERHEAD_BYTES: usize = 64;
 
-/// Source addresses whose failed logins are counted at once. Beyond it, those that may log in again
-/// anyway are forgotten, then all.
-pub(crate) const SOURCES_MAX: usize = 10_000;
-
 /// Notices of which the JSON text is kept for the next session that is told the same.
 pub(crate) const RENDERED_NOTICES: usize = 64;
 

@@ -73,6 +73,12 @@ pub(crate) const ARROWS: &[Arrows] = &[
         job: "the signalling WebSocket",
     },
     Arrows {
+        name: "whip",
+        imports: &["types", "auth", "room", "node"],
+        tests_import: &["client", "sfu"],
+        job: "WHIP and WHEP over HTTP",
+    },
+    Arrows {
         name: "store",
         imports: &["types", "room"],
         tests_import: &[],
@@ -93,7 +99,8 @@ pub(crate) const ARROWS: &[Arrows] = &[
     Arrows {
         name: "server",
         imports: &[
-            "types", "auth", "proto", "room", "sfu", "node", "api", "signal", "store", "callback",
+            "types", "auth", "proto", "room", "sfu", "node", "api", "signal", "whip", "store",
+            "callback",
         ],
         tests_import: &["client", "rtp"],
         job: "the binary: configuration, wiring, pages",

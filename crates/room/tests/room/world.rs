@@ -111,12 +111,7 @@ impl World {
             }
             Operation::MediaClosed { index } => self.media_closed(index),
             Operation::AddStream { room, stream, user } => self.add_stream(room, stream, user),
-            Operation::DeleteStream { room, stream } => {
-                let stream = stream_id(stream);
-                let result =
-                    self.node.with(&room_id(room), |room, _| room.delete_stream(now, &stream));
-                self.faults.deletions += u64::from(matches!(result, Some(Ok(()))));
-            }
+            Operation::DeleteStream { room, stream } => self.delete_stream(room, stream),
             Operation::Kick { room, user } => {
                 let users = [user_id(user)];
                 self.node.with(&room_id(room), |room, _| room.kick_users(now, &users, ""));
@@ -204,6 +199,12 @@ impl World {
         for history in self.histories.values() {
             history.assert_over();
         }
+    }
+
+    fn delete_stream(&mut self, room: usize, stream: usize) {
+        let (now, stream) = (self.node.now, stream_id(stream));
+        let result = self.node.with(&room_id(room), |room, _| room.delete_stream(now, &stream));
+        self.faults.deletions += u64::from(matches!(result, Some(Ok(()))));
     }
 
     fn media_closed(&mut self, index: usize) {

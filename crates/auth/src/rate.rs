@@ -7,7 +7,7 @@ const PARTS: u64 = 1_000_000;
 
 /// Allows `per_second` for long and `burst` at once.
 #[derive(Debug, Clone)]
-pub(crate) struct RateBucket {
+pub struct RateBucket {
     /// How many may be taken now, in millionths.
     level: u64,
     /// When `level` was right.
@@ -20,12 +20,12 @@ pub(crate) struct RateBucket {
 
 impl RateBucket {
     /// A full bucket.
-    pub(crate) fn new(now: Instant, per_second: u32, burst: u32) -> Self {
+    pub fn new(now: Instant, per_second: u32, burst: u32) -> Self {
         Self { level: u64::from(burst) * PARTS, at: now, per_second, burst }
     }
 
     /// Takes one, if there is one.
-    pub(crate) fn try_take(&mut self, now: Instant) -> bool {
+    pub fn try_take(&mut self, now: Instant) -> bool {
         self.fill(now);
         match self.level.checked_sub(PARTS) {
             Some(rest) => {
@@ -37,13 +37,13 @@ impl RateBucket {
     }
 
     /// Whether one could be taken.
-    pub(crate) fn has_one(&mut self, now: Instant) -> bool {
+    pub fn has_one(&mut self, now: Instant) -> bool {
         self.fill(now);
         self.level >= PARTS
     }
 
     /// Whether it is full: as good as a new one.
-    pub(crate) fn is_full(&mut self, now: Instant) -> bool {
+    pub fn is_full(&mut self, now: Instant) -> bool {
         self.fill(now);
         self.level == u64::from(self.burst) * PARTS
     }

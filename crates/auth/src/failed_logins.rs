@@ -2,32 +2,36 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use crate::limits::SOURCES_MAX;
 use crate::rate::RateBucket;
 
-/// Counts failed logins per source address.
+/// Source addresses that are counted at once. Beyond it, those that may log in again anyway are
+/// forgotten, then all.
+const SOURCES_MAX: usize = 10_000;
+
+/// Counts failed logins per source address, over every door that takes tokens. Clones are handles
+/// of the same count.
 ///
 /// A lock shared by all connections: it is taken once for a login, for a hash-map operation; a
 /// message to an owner would cost more than it.
-#[derive(Debug)]
-pub(crate) struct FailedLogins {
+#[derive(Debug, Clone)]
+pub struct FailedLogins {
     /// Sources that failed lately.
-    sources: Mutex<HashMap<IpAddr, RateBucket>>,
+    sources: Arc<Mutex<HashMap<IpAddr, RateBucket>>>,
     /// Failures allowed per second and source.
     per_second: u32,
 }
 
 impl FailedLogins {
     /// Nobody has failed yet.
-    pub(crate) fn new(per_second: u32) -> Self {
-        Self { sources: Mutex::default(), per_second }
+    pub fn new(per_second: u32) -> Self {
+        Self { sources: Arc::default(), per_second }
     }
 
     /// Notes a failure of `source`.
-    pub(crate) fn failed(&self, now: Instant, source: IpAddr) {
+    pub fn failed(&self, now: Instant, source: IpAddr) {
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         if sources.len() >= SOURCES_MAX {
             sources.retain(|_, bucket| !bucket.is_full(now));
@@ -42,7 +46,7 @@ impl FailedLogins {
     }
 
     /// Whether `source` may try to log in.
-    pub(crate) fn may_try(&self, now: Instant, source: IpAddr) -> bool {
+    pub fn may_try(&self, now: Instant, source: IpAddr) -> bool {
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         sources.get_mut(&network(source)).is_none_or(|bucket| bucket.has_one(now))
     }

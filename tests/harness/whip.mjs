@@ -1,0 +1,99 @@
+// A WHIP or WHEP client in a page of its own: a peer connection, one POST, and nothing of ours.
+
+import { until } from "./until.mjs";
+
+/** Publishes fake media or plays, and keeps connection and answer in the page. */
+async function begin({ url, token, role }) {
+  const peer = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
+  const media = new MediaStream();
+  if (role === "publish") {
+    const local = await navigator.mediaDevices.getUserMedia({ audio: true, video: true });
+    for (const track of local.getTracks()) peer.addTransceiver(track, { direction: "sendonly" });
+  } else {
+    for (const kind of ["audio", "video"]) {
+      media.addTrack(peer.addTransceiver(kind, { direction: "recvonly" }).receiver.track);
+    }
+    const video = Object.assign(document.createElement("video"), { srcObject: media });
+    document.body.append(video);
+    video.play();
+  }
+  await peer.setLocalDescription();
+  const response = await fetch(url, {
+    method: "POST",
+    headers: { "Content-Type": "application/sdp", Authorization: `Bearer ${token}` },
+    body: peer.localDescription.sdp,
+  });
+  const text = await response.text();
+  const headers = Object.fromEntries(response.headers);
+  window.whip = { peer };
+  if (response.status === 201) await peer.setRemoteDescription({ type: "answer", sdp: text });
+  return { status: response.status, headers, text, offer: peer.localDescription.sdp };
+}
+
+/** One client. */
+export class WhipClient {
+  /** Opens a page, of another origin's rights than the server would give its own. */
+  static async open(browser, server) {
+    const context = await browser.newContext({ ignoreHTTPSErrors: true });
+    const page = await context.newPage();
+    await page.goto(`${server.origin}/healthz`);
+    return Object.assign(new WhipClient(), { context, page, server });
+  }
+
+  /** Sends its offer to `/whip` or `/whep`; resolves to `{ status, headers, text, offer }`. */
+  async begin(role, { roomID = "room", streamID, userID, token = this.server.token(userID) }) {
+    const surface = role === "publish" ? "whip" : "whep";
+    const url = `${this.server.origin}/${surface}/${roomID}/${streamID}`;
+    this.token = token;
+    const begun = await this.page.evaluate(begin, { url, token, role });
+    this.location = begun.headers.location;
+    this.etag = begun.headers.etag;
+    return begun;
+  }
+
+  /** A request about what has begun; resolves to `{ status, text }`. */
+  async ask(method, { headers = {}, body, token = this.token, path = this.location } = {}) {
+    const response = await fetch(`${this.server.origin}${path}`, {
+      method,
+      headers: { ...(token ? { Authorization: `Bearer ${token}` } : {}), ...headers },
+      body,
+    });
+    return { status: response.status, headers: response.headers, text: await response.text() };
+  }
+
+  /** What arrived so far. */
+  received() {
+    return this.page.evaluate(async () => {
+      const found = { framesDecoded: 0, audioPackets: 0 };
+      for (const entry of (await window.whip.peer.getStats()).values()) {
+        if (entry.type !== "inbound-rtp") continue;
+        found.framesDecoded += entry.framesDecoded ?? 0;
+        if (entry.kind === "audio") found.audioPackets += entry.packetsReceived;
+      }
+      return found;
+    });
+  }
+
+  /** Waits until more picture and sound arrives than had. */
+  async seesAndHears() {
+    const before = await this.received();
+    await until(
+      "picture and sound arrive",
+      async () => {
+        const now = await this.received();
+        return (
+          now.framesDecoded > before.framesDecoded + 2 &&
+          now.audioPackets > before.audioPackets + 10
+        );
+      },
+      { shown: () => this.received() },
+    );
+  }
+
+  /** Waits until its connection is in this state. */
+  reaches(state) {
+    return until(`the connection is ${state}`, () =>
+      this.page.evaluate((state) => window.whip.peer.connectionState === state, state),
+    );
+  }
+}
