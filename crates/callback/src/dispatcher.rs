@@ -11,6 +11,7 @@
 //! in the timers, ready for its receiver, or on its way.
 
 mod attempt;
+mod holds;
 mod receivers;
 mod waiting;
 
@@ -58,6 +59,8 @@ pub struct Dispatcher {
     lanes: FxHashMap<Arc<LaneKey>, VecDeque<CallbackNumber>>,
     /// Those whose next attempt is due at a time.
     timers: BTreeSet<(UnixMillis, CallbackNumber)>,
+    /// When the firsts of lanes have held them for long enough.
+    holds: BTreeSet<(UnixMillis, CallbackNumber)>,
     /// Those that are due, and the attempts under way.
     receivers: Receivers,
     /// How many have stepped aside.
@@ -75,6 +78,7 @@ impl Dispatcher {
             by_app: BTreeMap::new(),
             lanes: FxHashMap::default(),
             timers: BTreeSet::new(),
+            holds: BTreeSet::new(),
             receivers,
             late: 0,
         }
@@ -93,7 +97,11 @@ impl Dispatcher {
             return changes;
         };
         self.by_app.entry(callback.app).or_default().insert(number);
-        let waiting = Waiting::new(callback, event);
+        let mut waiting = Waiting::new(callback, event);
+        // One key for all of a lane: a backlog of a million is mostly keys.
+        if let Some((lane, _)) = self.lanes.get_key_value(&*waiting.lane_key()) {
+            waiting.share_lane(lane);
+        }
         let lane = waiting.lane_key();
         self.late += u64::from(waiting.is_late);
         let is_late = waiting.is_late;
@@ -120,14 +128,15 @@ impl Dispatcher {
             self.timers.remove(&(at, number));
             self.make_ready(now, number, changes);
         }
+        self.end_holds(now, changes);
         while let Some((receiver, number)) = self.receivers.take() {
             let Some(waiting) = self.waiting.get_mut(&number) else {
-                self.receivers.finished(&receiver);
+                self.receivers.skipped(&receiver);
                 continue;
             };
             let settings = Arc::clone(&self.settings);
             let Some((_, url)) = settings.receiver(waiting.app(), waiting.event) else {
-                self.receivers.finished(&receiver);
+                self.receivers.skipped(&receiver);
                 self.finish(now, number, CallbackState::Dropped, NO_RECEIVER, changes);
                 continue;
             };
@@ -150,7 +159,8 @@ impl Dispatcher {
     /// When [`Dispatcher::poll_attempt`] has something new to say at the earliest, if only the time
     /// passes.
     pub fn poll_timeout(&self) -> Option<UnixMillis> {
-        self.timers.first().map(|(at, _)| *at)
+        let firsts = [self.timers.first(), self.holds.first()];
+        firsts.into_iter().flatten().map(|(at, _)| *at).min()
     }
 
     /// An attempt has ended. Returns what is to be stored about it. Of a callback that was given up
@@ -162,7 +172,7 @@ impl Dispatcher {
         outcome: Outcome,
     ) -> Vec<Change> {
         let number = attempt.number;
-        self.receivers.finished(&attempt.counted_for);
+        self.receivers.finished(&attempt.counted_for, matches!(outcome, Outcome::Delivered(_)));
         let mut changes = Vec::new();
         let waiting = self.waiting.get(&number);
         if waiting.is_none_or(|waiting| waiting.round != attempt.round) {
@@ -214,6 +224,12 @@ impl Dispatcher {
     /// A callback has become the first of its lane, or goes alone.
     fn activate(&mut self, now: UnixMillis, number: CallbackNumber, changes: &mut Vec<Change>) {
         let Some(waiting) = self.waiting.get_mut(&number) else { return };
+        if !waiting.is_late {
+            let at = now.after(self.limits.hold);
+            waiting.holds_since = Some(now);
+            waiting.hold_ends = Some(at);
+            self.holds.insert((at, number));
+        }
         match waiting.next_at.filter(|at| *at > now) {
             Some(at) => {
                 waiting.place = Place::Timer(at);
@@ -247,7 +263,10 @@ impl Dispatcher {
         let first_attempt_at = waiting.first_attempt_at.unwrap_or(now);
         let (attempts, is_late) = (waiting.attempts, waiting.is_late);
         let tried = Tried { attempts, first_attempt_at, is_late };
-        let (at, steps_aside) = match next(plan, self.limits.hold, tried, now) {
+        // What it held its lane for before its first attempt counts as well.
+        let waited = first_attempt_at.since(waiting.holds_since.unwrap_or(first_attempt_at));
+        let hold = self.limits.hold.saturating_sub(waited);
+        let (at, steps_aside) = match next(plan, hold, tried, now) {
             Next::Hold(at) => (at, false),
             Next::StepAside(at) => (at, !is_late),
             Next::GiveUp => {
@@ -271,6 +290,7 @@ impl Dispatcher {
         self.timers.insert((at, number));
         if steps_aside {
             self.late += 1;
+            self.end_hold(number);
             let lane = self.waiting[&number].lane_key();
             self.leave_lane(now, &lane, number, changes);
         }
@@ -298,6 +318,7 @@ impl Dispatcher {
 
     /// Takes a callback out of wherever it is. An attempt under way is counted until it ends.
     fn forget(&mut self, now: UnixMillis, number: CallbackNumber, changes: &mut Vec<Change>) {
+        self.end_hold(number);
         let Some(waiting) = self.waiting.remove(&number) else { return };
         self.late -= u64::from(waiting.is_late);
         if let Some(numbers) = self.by_app.get_mut(&waiting.app()) {

@@ -98,6 +98,8 @@ impl Callbacks {
         let client = reqwest::Client::builder()
             .timeout(limits.receiver_timeout)
             .redirect(reqwest::redirect::Policy::none())
+            // The operator's file says where callbacks go, and the environment does not.
+            .no_proxy()
             .user_agent(concat!("odeum/", env!("CARGO_PKG_VERSION")))
             .pool_max_idle_per_host(limits.attempts_per_receiver_max)
             .build()?;

@@ -253,9 +253,10 @@ impl NodeHandle {
         };
         let (sender, inbox) = self.new_inbox();
         let (key, state) = ((session.app, session.room.clone()), Arc::clone(state));
+        let source = request.source;
         let entered = self
             .ask(&key.clone(), move |worker, reply| {
-                let (result, events) = worker.login(&key, &state, login, sender);
+                let (result, events) = worker.login(&key, &state, login, source, sender);
                 RoomWorker::reply(result, events, reply);
             })
             .await??;
@@ -313,6 +314,7 @@ impl RoomWorker {
         key: &RoomKey,
         app: &Arc<AppState>,
         login: Login,
+        source: IpAddr,
         sender: InboxSender,
     ) -> (Result<Entered, LoginFailed>, Option<Acknowledged>) {
         // Admitted before the shutdown began, and come after its rooms were closed: nobody would
@@ -325,12 +327,21 @@ impl RoomWorker {
             return (Err(LoginFailed::TooManyRooms { rooms_per_app_max }), None);
         }
         let (session, connection, user) = (login.session, login.connection, login.user.clone());
-        let committed = app.claims.lock().commit_user(&user, session);
+        let committed = {
+            let mut claims = app.claims.lock();
+            let now = self.shared.clock.now();
+            // A rule that came into force while this login was on its way holds for it.
+            match claims.rules().refuses_login(now, source, &key.1, &user) {
+                true => Err(None),
+                false => claims.commit_user(&user, session).map_err(Some),
+            }
+        };
         if let Err(error) = committed {
             self.drop_if_over(key);
             let result = match error {
-                CommitUserError::Lost(_) => Err(LoginFailed::Overtaken(user)),
-                CommitUserError::StillElsewhere { session, room } => {
+                None => Err(LoginFailed::Forbidden(user)),
+                Some(CommitUserError::Lost(_)) => Err(LoginFailed::Overtaken(user)),
+                Some(CommitUserError::StillElsewhere { session, room }) => {
                     Ok(Entered::StillElsewhere(Superseded { session, room }))
                 }
             };

@@ -23,6 +23,8 @@ struct Queue {
     ready: VecDeque<CallbackNumber>,
     /// Attempts under way.
     under_way: usize,
+    /// Whether its last attempt failed.
+    is_failing: bool,
     /// Whether it stands in `Receivers::turns`.
     has_turn: bool,
 }
@@ -85,13 +87,26 @@ impl Receivers {
         None
     }
 
-    /// An attempt has ended.
-    pub(super) fn finished(&mut self, receiver: &Receiver) {
+    /// An attempt has ended, and the receiver took it or not.
+    pub(super) fn finished(&mut self, receiver: &Receiver, is_taken: bool) {
+        if let Some(queue) = self.queues.get_mut(receiver) {
+            queue.is_failing = !is_taken;
+        }
+        self.skipped(receiver);
+    }
+
+    /// An attempt was not made after all.
+    pub(super) fn skipped(&mut self, receiver: &Receiver) {
         let Some(queue) = self.queues.get_mut(receiver) else { return };
         queue.under_way -= 1;
         self.under_way -= 1;
         self.give_turn(receiver);
         self.forget_if_idle(receiver);
+    }
+
+    /// Whether its last attempt failed.
+    pub(super) fn is_failing(&self, receiver: &Receiver) -> bool {
+        self.queues.get(receiver).is_some_and(|queue| queue.is_failing)
     }
 
     /// Attempts under way.

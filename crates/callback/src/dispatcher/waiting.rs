@@ -26,6 +26,10 @@ pub(super) struct Waiting {
     pub(super) first_attempt_at: Option<UnixMillis>,
     /// When the next one is due; at once if there is none.
     pub(super) next_at: Option<UnixMillis>,
+    /// Since when it has been the first of its lane.
+    pub(super) holds_since: Option<UnixMillis>,
+    /// Its place in `Dispatcher::holds`.
+    pub(super) hold_ends: Option<UnixMillis>,
     /// Whether it has left its lane.
     pub(super) is_late: bool,
     /// Where it is.
@@ -56,6 +60,8 @@ impl Waiting {
             attempts: callback.attempts,
             first_attempt_at: callback.first_attempt_at,
             next_at: callback.next_at,
+            holds_since: None,
+            hold_ends: None,
             is_late: callback.state == CallbackState::Late,
             place: Place::InLane,
         }
@@ -63,6 +69,11 @@ impl Waiting {
 
     pub(super) fn app(&self) -> AppId {
         self.lane.app
+    }
+
+    /// Takes the key that the others of its lane have.
+    pub(super) fn share_lane(&mut self, lane: &Arc<LaneKey>) {
+        self.lane = Arc::clone(lane);
     }
 
     pub(super) fn lane_key(&self) -> Arc<LaneKey> {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use odeum_callback::{Attempt, Dispatcher, Limits, Outcome, RetryPlan};
-use odeum_store::{CallbackNumber, CallbackState, Change, Round};
+use odeum_callback::{Attempt, CallbackEvent, Dispatcher, Limits, Outcome, RetryPlan};
+use odeum_store::{CallbackNumber, CallbackState, Change, PendingCallback, Round};
 use odeum_types::{AppId, UnixMillis};
 use proptest::prelude::*;
 
@@ -101,6 +101,64 @@ fn a_receiver_that_hangs_takes_no_more_than_its_share() {
         assert_eq!(numbers(&due), [number]);
         dispatcher.handle_outcome(START, &due[0], ok());
     }
+}
+
+/// A room's events may go to different receivers. One that hangs has no place for all rooms' first
+/// events; the events behind them, for a receiver that lives, wait for the hold and no longer.
+#[test]
+fn a_hanging_receiver_holds_other_receivers_events_no_longer_than_the_hold() {
+    let mut settings = settings(&[(APP, "http://live/")], RetryPlan::Long);
+    let app = settings.apps.get_mut(&APP).unwrap();
+    app.urls.insert(CallbackEvent::RoomCreate, Some("http://hangs/".into()));
+    let mut dispatcher = Dispatcher::new(limits(), Arc::new(settings));
+    let rooms = 40;
+    for number in 0..rooms {
+        let create = PendingCallback {
+            event: Arc::from("room_create"),
+            ..pending(2 * number, APP, &format!("r{number}"))
+        };
+        dispatcher.enqueue(START, create);
+        dispatcher.enqueue(START, pending(2 * number + 1, APP, &format!("r{number}")));
+    }
+    let (mut now, mut heard, mut stepped_aside) = (START, 0, 0);
+    let mut hanging: Vec<(UnixMillis, Attempt)> = Vec::new();
+    while heard < rooms {
+        let mut changes = Vec::new();
+        while let Some(attempt) = dispatcher.poll_attempt(now, &mut changes) {
+            match &*attempt.url {
+                "http://live/" => {
+                    heard += 1;
+                    dispatcher.handle_outcome(now, &attempt, ok());
+                }
+                _ => hanging.push((now.after(Duration::from_secs(5)), attempt)),
+            }
+        }
+        stepped_aside += changes.len();
+        now = now.after(Duration::from_secs(1));
+        for (_, attempt) in hanging.extract_if(.., |(ends, _)| *ends <= now) {
+            dispatcher.handle_outcome(now, &attempt, bad());
+        }
+        assert!(now.since(START) < Duration::from_secs(110), "only {heard} of {rooms} were heard");
+    }
+    assert!(stepped_aside > 0 && now.since(START) >= Duration::from_secs(95), "at once: {now:?}");
+}
+
+#[test]
+fn a_slow_receiver_keeps_its_order_however_long_its_queue_is() {
+    let mut dispatcher = dispatcher(limits(), RetryPlan::Long);
+    for number in 0..200 {
+        dispatcher.enqueue(START, pending(number, APP, &format!("r{}", number % 100)));
+    }
+    let mut now = START;
+    for _ in 0..200 {
+        let due = attempts(&mut dispatcher, now);
+        now = now.after(Duration::from_secs(5));
+        for attempt in due {
+            assert!(!attempt.is_late, "{attempt:?}");
+            dispatcher.handle_outcome(now, &attempt, ok());
+        }
+    }
+    assert_eq!(dispatcher.backlog().waiting, 0);
 }
 
 #[test]

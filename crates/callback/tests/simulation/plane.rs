@@ -239,15 +239,14 @@ impl Plane {
 
     /// The sender's turn: begins at most `count` attempts.
     fn send(&mut self, count: usize) {
-        let mut changes = Vec::new();
         for _ in 0..count {
-            let Some(attempt) = self.dispatcher.poll_attempt(self.now(), &mut changes) else {
-                break;
-            };
+            let mut changes = Vec::new();
+            let attempt = self.dispatcher.poll_attempt(self.now(), &mut changes);
+            self.follow(changes);
+            let Some(attempt) = attempt else { break };
             self.backend.begins(&attempt);
             self.under_way.push(attempt);
         }
-        self.follow(changes);
     }
 
     /// Some of the attempts under way end.
