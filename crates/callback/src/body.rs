@@ -167,7 +167,7 @@ pub struct Sealed {
 
 /// The name of a callback, the same for every attempt and every replay.
 pub fn webhook_id(store: &StoreIdentity, number: CallbackNumber) -> String {
-    format!("msg_{}_{number}", store.as_str())
+    format!("msg_{}_{number}", store.of(number))
 }
 
 /// Signs a body for one attempt: time and nonce are the attempt's own (ruling 26).

@@ -45,6 +45,6 @@ pub use event::CallbackEvent;
 pub use recorder::{Group, Recordable, Recorded, Recorder, callback_of};
 pub use recovery::{close_open_rooms, closing_events, take_up};
 pub use retry::RetryPlan;
-pub use service::{Callbacks, ServiceError, StartError};
+pub use service::{Callbacks, Dropped, Replayed, ServiceError, StartError};
 pub use settings::{AppCallbacks, Limits, Settings};
 pub use statistics::CallbackStatistics;

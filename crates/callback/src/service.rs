@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use odeum_node::{Clock, Entry};
 use odeum_store::{
-    CallbackNumber, CallbackRow, Dropped, Reader, Replayed, Selection, Store, StoreError,
-    StoreIdentity,
+    CallbackNumber, CallbackRow, PendingCallback, Reader, Selected, Selection, Store, StoreError,
+    StoreIdentity, Which,
 };
 use odeum_types::{AppId, StreamId, UnixMillis};
 use tokio::sync::{mpsc, oneshot};
@@ -27,13 +27,13 @@ use crate::writer::{ToWriter, Writer};
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The store.
-    #[error("the store: {0}")]
+    #[error("the store")]
     Store(#[from] StoreError),
     /// The HTTP client; without the system's certificates, for example.
-    #[error("the HTTP client: {0}")]
+    #[error("the HTTP client")]
     Client(#[from] reqwest::Error),
     /// No thread.
-    #[error("no thread for the store: {0}")]
+    #[error("no thread for the store")]
     Thread(#[from] std::io::Error),
 }
 
@@ -48,6 +48,24 @@ pub enum ServiceError {
     Closing,
 }
 
+/// What a replay has made wait again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replayed {
+    /// In the order of their numbers.
+    pub callbacks: Vec<PendingCallback>,
+    /// Whether more of the selection remain.
+    pub more: bool,
+}
+
+/// What was given up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dropped {
+    /// In the order of their numbers.
+    pub numbers: Vec<CallbackNumber>,
+    /// Whether more of the selection remain.
+    pub more: bool,
+}
+
 /// A handle of the running service; clones are handles of the same one.
 #[derive(Clone)]
 pub struct Callbacks(Arc<Shared>);
@@ -59,8 +77,10 @@ struct Shared {
     sender: mpsc::UnboundedSender<ToSender>,
     /// The settings in force.
     settings: CurrentSettings,
-    /// For what is only read. The lock is held for one look-up, on a thread that may block.
+    /// For what a call waits for. The lock is held for one look-up, on a thread that may block.
     reader: Arc<Mutex<Reader>>,
+    /// The same for the operator, whose look-ups may go through the whole history.
+    operator: Arc<Mutex<Reader>>,
     /// The store's name.
     identity: StoreIdentity,
     /// What is counted.
@@ -108,6 +128,7 @@ impl Callbacks {
         let counters = Arc::new(Counters::default());
         let identity = store.identity().clone();
         let reader = Arc::new(Mutex::new(reader));
+        let operator = Arc::new(Mutex::new(store.reader()?));
         let writer = Writer {
             store,
             recorder: Recorder::default(),
@@ -140,6 +161,7 @@ impl Callbacks {
             sender: to_sender,
             settings,
             reader,
+            operator,
             identity,
             counters,
             sending,
@@ -148,9 +170,11 @@ impl Callbacks {
     }
 
     /// Takes something to store, in order, and acknowledges it when it is.
-    pub fn record(&self, entry: Entry) {
-        // A writer that is gone stores nothing more; dropping the entry tells whoever waits.
-        drop(self.0.writer.send(ToWriter::Entry(entry)));
+    ///
+    /// # Errors
+    /// [`ServiceError::Closing`]: the writer is gone and stores nothing more, nor will it.
+    pub fn record(&self, entry: Entry) -> Result<(), ServiceError> {
+        self.0.writer.send(ToWriter::Entry(entry)).map_err(|_| ServiceError::Closing)
     }
 
     /// Takes a reload's settings, for what happens from now on and for what waits.
@@ -171,7 +195,7 @@ impl Callbacks {
         limit: u32,
     ) -> Result<Vec<CallbackRow>, ServiceError> {
         self.flush().await;
-        self.read(move |reader| reader.history(&selection, before, limit)).await
+        read(&self.0.operator, move |reader| reader.history(&selection, before, limit)).await
     }
 
     /// One callback.
@@ -183,7 +207,7 @@ impl Callbacks {
         number: CallbackNumber,
     ) -> Result<Option<CallbackRow>, ServiceError> {
         self.flush().await;
-        self.read(move |reader| reader.callback(number)).await
+        read(&self.0.operator, move |reader| reader.callback(number)).await
     }
 
     /// Sends selected callbacks again that have ended, the oldest first, at most
@@ -192,7 +216,9 @@ impl Callbacks {
     /// # Errors
     /// [`ServiceError`].
     pub async fn replay(&self, selection: Selection) -> Result<Replayed, ServiceError> {
-        self.ask(|reply| ToWriter::Replay { selection, reply }).await
+        let Selected { numbers, more } = self.select(selection, Which::Ended).await?;
+        let callbacks = self.ask(|reply| ToWriter::Replay { numbers, reply }).await?;
+        Ok(Replayed { callbacks, more })
     }
 
     /// Gives up selected callbacks that wait, the oldest first, at most
@@ -201,7 +227,9 @@ impl Callbacks {
     /// # Errors
     /// [`ServiceError`].
     pub async fn give_up(&self, selection: Selection) -> Result<Dropped, ServiceError> {
-        self.ask(|reply| ToWriter::Drop { selection, reply }).await
+        let Selected { numbers, more } = self.select(selection, Which::Waiting).await?;
+        let numbers = self.ask(|reply| ToWriter::Drop { numbers, reply }).await?;
+        Ok(Dropped { numbers, more })
     }
 
     /// When the newest stream of this name came and, if it has closed, went; kept as long as the
@@ -214,7 +242,7 @@ impl Callbacks {
         app: AppId,
         stream: StreamId,
     ) -> Result<Option<(UnixMillis, Option<UnixMillis>)>, ServiceError> {
-        self.read(move |reader| reader.stream_times(app, &stream)).await
+        read(&self.0.reader, move |reader| reader.stream_times(app, &stream)).await
     }
 
     /// The header `webhook-id` of a callback.
@@ -263,15 +291,21 @@ impl Callbacks {
         Ok(answer.await.map_err(|_| ServiceError::Closing)??)
     }
 
-    async fn read<R: Send + 'static>(
-        &self,
-        look: impl FnOnce(&Reader) -> Result<R, StoreError> + Send + 'static,
-    ) -> Result<R, ServiceError> {
-        let reader = Arc::clone(&self.0.reader);
-        let read = tokio::task::spawn_blocking(move || {
-            look(&reader.lock().unwrap_or_else(PoisonError::into_inner))
-        });
-        // A look-up ends early only when the runtime goes down.
-        Ok(read.await.map_err(|_| ServiceError::Closing)??)
+    /// Finds selected callbacks without holding up the writer.
+    async fn select(&self, selection: Selection, which: Which) -> Result<Selected, ServiceError> {
+        self.flush().await;
+        read(&self.0.operator, move |reader| reader.select(&selection, which)).await
     }
+}
+
+async fn read<R: Send + 'static>(
+    reader: &Arc<Mutex<Reader>>,
+    look: impl FnOnce(&Reader) -> Result<R, StoreError> + Send + 'static,
+) -> Result<R, ServiceError> {
+    let reader = Arc::clone(reader);
+    let read = tokio::task::spawn_blocking(move || {
+        look(&reader.lock().unwrap_or_else(PoisonError::into_inner))
+    });
+    // A look-up ends early only when the runtime goes down.
+    Ok(read.await.map_err(|_| ServiceError::Closing)??)
 }

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use odeum_node::{Clock, Entry};
-use odeum_store::{Change, Dropped, Replayed, Selection, Store, StoreError};
+use odeum_store::{CallbackNumber, Change, PendingCallback, Purge, Store, StoreError};
 use odeum_types::UnixMillis;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
@@ -23,6 +23,10 @@ const PURGE_EVERY: Duration = Duration::from_secs(60);
 /// Rows of each kind that one step of that forgets: a few milliseconds, in which nothing is stored.
 const PURGE_STEP: u32 = 1_000;
 
+/// How long a rule is kept after its end. None is in force any more; a clock that was set ahead by
+/// mistake and back again takes none away.
+const RULES_KEPT: Duration = Duration::from_secs(3_600);
+
 /// Longest sleep when nothing is to be done.
 const SLEEP_MAX: Duration = Duration::from_secs(60);
 
@@ -36,9 +40,19 @@ pub(crate) enum ToWriter {
     /// What became of callbacks.
     Progress(Vec<Change>),
     /// Callbacks to be sent again.
-    Replay { selection: Selection, reply: oneshot::Sender<Result<Replayed, StoreError>> },
+    Replay {
+        /// Which; those that have ended are.
+        numbers: Vec<CallbackNumber>,
+        /// What waits again.
+        reply: oneshot::Sender<Result<Vec<PendingCallback>, StoreError>>,
+    },
     /// Callbacks to be given up.
-    Drop { selection: Selection, reply: oneshot::Sender<Result<Dropped, StoreError>> },
+    Drop {
+        /// Which; those that wait are.
+        numbers: Vec<CallbackNumber>,
+        /// Those that were.
+        reply: oneshot::Sender<Result<Vec<CallbackNumber>, StoreError>>,
+    },
     /// Store what is there; answered once that was tried.
     Flush(oneshot::Sender<()>),
     /// The end: store what is there and close the store.
@@ -109,23 +123,23 @@ impl Writer {
         match message {
             ToWriter::Entry(entry) => self.recorder.handle_entry(entry),
             ToWriter::Progress(changes) => self.recorder.handle_progress(changes),
-            ToWriter::Replay { selection, reply } => {
+            ToWriter::Replay { numbers, reply } => {
                 // What is known of callbacks and not stored yet decides which have ended.
                 self.store_waiting();
-                let replayed = self.store.replay(&selection, self.clock.now());
-                if let Ok(replayed) = &replayed {
-                    self.tell(ToSender::Replayed(replayed.callbacks.clone()));
+                let replayed = self.store.replay(&numbers, self.clock.now());
+                if let Ok(callbacks) = &replayed {
+                    self.tell(ToSender::Replayed(callbacks.clone()));
                 }
                 // An operator who does not wait any more has still replayed.
                 reply.send(replayed).unwrap_or_default();
             }
-            ToWriter::Drop { selection, reply } => {
+            ToWriter::Drop { numbers, reply } => {
                 self.store_waiting();
                 let now = self.clock.now();
-                let dropped = self.store.drop_waiting(&selection, DROPPED_BY_OPERATOR, now);
-                if let Ok(dropped) = &dropped {
-                    Counters::add(&self.counters.dropped, dropped.numbers.len() as u64);
-                    self.tell(ToSender::Dropped(dropped.numbers.clone()));
+                let dropped = self.store.drop_waiting(&numbers, DROPPED_BY_OPERATOR, now);
+                if let Ok(numbers) = &dropped {
+                    Counters::add(&self.counters.dropped, numbers.len() as u64);
+                    self.tell(ToSender::Dropped(numbers.clone()));
                 }
                 reply.send(dropped).unwrap_or_default();
             }
@@ -178,8 +192,13 @@ impl Writer {
         if now < self.purge_at {
             return;
         }
-        let before = UnixMillis(now.0.saturating_sub(self.limits.history.as_millis() as u64));
-        let purged = self.store.purge(before, self.limits.history_events_max, PURGE_STEP);
+        let ago = |time: Duration| UnixMillis(now.0.saturating_sub(time.as_millis() as u64));
+        let purged = self.store.purge(&Purge {
+            ended_before: ago(self.limits.history),
+            keep_max: self.limits.history_events_max,
+            rules_before: ago(RULES_KEPT),
+            steps_max: PURGE_STEP,
+        });
         self.purge_at = match purged {
             // More to go: again as soon as what has come meanwhile is stored.
             Ok(gone) if gone >= u64::from(PURGE_STEP) => now,

@@ -184,9 +184,11 @@ impl NodeHandle {
         &self.shared.media_addresses
     }
 
-    /// Whether every media worker serves.
+    /// Whether every media worker serves, and somebody takes what is to be stored.
     pub fn is_healthy(&self) -> bool {
-        !self.shared.is_closing() && self.shared.media.iter().all(|worker| worker.is_alive())
+        !self.shared.is_closing()
+            && !self.shared.journal.is_closed()
+            && self.shared.media.iter().all(|worker| worker.is_alive())
     }
 
     /// What the node has counted, for the metrics page.

@@ -137,9 +137,15 @@ impl JournalReceiver {
 }
 
 impl Journal {
-    /// Whether a command that may cause events has to be refused.
+    /// Whether a command that may cause events has to be refused: too much waits, or nobody takes
+    /// it any more.
     pub(crate) fn is_full(&self) -> bool {
-        self.bytes() >= self.bytes_max
+        self.bytes() >= self.bytes_max || self.is_closed()
+    }
+
+    /// Whether nobody takes anything any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.sender.is_closed()
     }
 
     /// Entries that are not stored yet.
@@ -212,6 +218,7 @@ mod tests {
         drop(receiver);
         assert!(journal.send(Record::Rule { app: AppId(1), change: change() }).is_none());
         assert_eq!((journal.entries(), journal.bytes()), (0, 0));
+        assert!(journal.is_full(), "what would have to be stored is refused");
         assert!(journal.events(Vec::new()).is_none());
     }
 }

@@ -73,7 +73,10 @@ async fn health(State(state): State<AdminState>) -> impl IntoResponse {
     if state.node.is_healthy() {
         (StatusCode::OK, "ok\n")
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "a media worker is down, or the server is closing\n")
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "a media worker or the store is down, or the server is closing\n",
+        )
     }
 }
 

@@ -4,13 +4,20 @@
 use odeum_callback::Callbacks;
 use odeum_node::{Entry, JournalReceiver, Record};
 use odeum_room::{Event, EventKind};
-use tracing::{info, info_span};
+use tracing::{error, info, info_span};
 
 /// Writes what the node reports into the log and hands it on to be stored, until the node is gone.
 pub(crate) async fn run(mut journal: JournalReceiver, callbacks: Callbacks) {
     while let Some(entry) = journal.recv().await {
         log(&entry);
-        callbacks.record(entry);
+        if callbacks.record(entry).is_err() {
+            // Without a receiver the node refuses whatever would have to be stored, and says that
+            // it is not healthy.
+            error!(
+                "the store's thread is gone: nothing can be stored any more, restart the server"
+            );
+            return;
+        }
     }
 }
 

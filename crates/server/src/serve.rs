@@ -300,7 +300,10 @@ fn start_rooms(config: &Config, store: Store) -> anyhow::Result<(NodeHandle, Cal
     let settings = callback_settings::settings(config);
     let limits = callback_settings::limits(&config.callbacks);
     // Before rooms begin: it closes what the last process has left open.
-    let callbacks = Callbacks::start(store, settings, limits, wall_clock)?;
+    let callbacks = Callbacks::start(store, settings, limits, wall_clock).with_context(|| {
+        let data_dir = config.data_dir.display();
+        format!("{data_dir}: what the last start left open cannot be closed")
+    })?;
     let node = NodeConfig { rules, ..node_config(config) };
     let (node, journal) = NodeHandle::start(node).context("media.listen")?;
     tokio::spawn(event_log::run(journal, callbacks.clone()));

@@ -41,9 +41,9 @@ pub use change::{Attempted, Change, Finished, NewCallback};
 pub use error::{OpenError, StoreError};
 pub use ledger::{OpenRoom, OpenSession, OpenStream};
 pub use outbox::{
-    CallbackNumber, CallbackRow, CallbackState, Dropped, PendingCallback, Replayed, Round,
-    SELECTED_MAX,
+    CallbackNumber, CallbackRow, CallbackState, PendingCallback, Round, SELECTED_MAX, Selected,
+    Which,
 };
 pub use reader::Reader;
 pub use selection::Selection;
-pub use store::{Store, StoreIdentity};
+pub use store::{Purge, Store, StoreIdentity};

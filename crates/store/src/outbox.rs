@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use odeum_types::{AppId, RoomId, UnixMillis};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
-use rusqlite::{Row, Transaction, params, params_from_iter};
+use rusqlite::{Connection, Row, Transaction, params, params_from_iter};
 
 use crate::change::{Attempted, Finished, NewCallback};
 use crate::error::StoreError;
@@ -93,19 +93,19 @@ pub struct CallbackRow {
     pub body: Arc<str>,
 }
 
-/// What a replay has made wait again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Replayed {
-    /// In the order of their numbers.
-    pub callbacks: Vec<PendingCallback>,
-    /// Whether more of the selection remain.
-    pub more: bool,
+/// Which half of a callback's life is selected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// Those that wait.
+    Waiting,
+    /// Those that have ended.
+    Ended,
 }
 
-/// What was given up.
+/// Callbacks that were selected.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Dropped {
-    /// In the order of their numbers.
+pub struct Selected {
+    /// In order, at most [`SELECTED_MAX`].
     pub numbers: Vec<CallbackNumber>,
     /// Whether more of the selection remain.
     pub more: bool,
@@ -287,73 +287,80 @@ pub(crate) fn finished(
     Ok(())
 }
 
-pub(crate) fn replay(
-    transaction: &Transaction<'_>,
+/// Selected callbacks that wait, or that have ended, the oldest first.
+pub(crate) fn select(
+    connection: &Connection,
     selection: &Selection,
-    now: UnixMillis,
-) -> Result<Replayed, StoreError> {
+    which: Which,
+) -> Result<Selected, StoreError> {
     let mut conditions = selection.conditions();
-    conditions.require("state >= 2");
-    let text = format!(
-        "SELECT {PENDING_COLUMNS} FROM callbacks WHERE {} ORDER BY number LIMIT {}",
-        conditions.text(),
-        SELECTED_MAX + 1
-    );
-    let mut select = transaction.prepare(&text)?;
-    let mut rows = select.query(params_from_iter(conditions.values()))?;
-    let mut callbacks = Vec::new();
-    while let Some(row) = rows.next()? {
-        let mut callback = pending_of(row)?;
-        callback.round.0 += 1;
-        callback.state = CallbackState::Pending;
-        callback.attempts = 0;
-        callback.first_attempt_at = None;
-        callback.next_at = None;
-        callbacks.push(callback);
-    }
-    let more = callbacks.len() > SELECTED_MAX as usize;
-    callbacks.truncate(SELECTED_MAX as usize);
-    let mut update = transaction.prepare_cached(
-        "UPDATE callbacks
-         SET state = 0, round = ?, attempts = 0, first_attempt_ms = NULL, next_ms = NULL,
-             changed_ms = ?
-         WHERE number = ?",
-    )?;
-    for callback in &callbacks {
-        update.execute(params![callback.round.0, now.0, callback.number.to_sql()])?;
-    }
-    Ok(Replayed { callbacks, more })
-}
-
-pub(crate) fn drop_waiting(
-    transaction: &Transaction<'_>,
-    selection: &Selection,
-    outcome: &str,
-    now: UnixMillis,
-) -> Result<Dropped, StoreError> {
-    let mut conditions = selection.conditions();
-    conditions.require("state < 2");
+    conditions.require(match which {
+        Which::Waiting => "state < 2",
+        Which::Ended => "state >= 2",
+    });
     let text = format!(
         "SELECT number FROM callbacks WHERE {} ORDER BY number LIMIT {}",
         conditions.text(),
         SELECTED_MAX + 1
     );
-    let mut select = transaction.prepare(&text)?;
+    let mut select = connection.prepare(&text)?;
     let numbers = select.query_map(params_from_iter(conditions.values()), |row| row.get(0))?;
     let mut numbers = numbers
         .map(|number| number.map(CallbackNumber))
         .collect::<Result<Vec<CallbackNumber>, rusqlite::Error>>()?;
     let more = numbers.len() > SELECTED_MAX as usize;
     numbers.truncate(SELECTED_MAX as usize);
+    Ok(Selected { numbers, more })
+}
+
+pub(crate) fn replay(
+    transaction: &Transaction<'_>,
+    numbers: &[CallbackNumber],
+    now: UnixMillis,
+) -> Result<Vec<PendingCallback>, StoreError> {
+    let mut select = transaction.prepare_cached(&format!(
+        "SELECT {PENDING_COLUMNS} FROM callbacks WHERE number = ? AND state >= 2"
+    ))?;
     let mut update = transaction.prepare_cached(
-        "UPDATE callbacks SET state = ?, next_ms = NULL, outcome = ?, changed_ms = ?
+        "UPDATE callbacks
+         SET state = 0, round = ?, attempts = 0, first_attempt_ms = NULL, next_ms = NULL,
+             changed_ms = ?
          WHERE number = ?",
     )?;
-    let state = CallbackState::Dropped.to_sql();
-    for number in &numbers {
-        update.execute(params![state, outcome, now.0, number.to_sql()])?;
+    let mut callbacks = Vec::new();
+    for number in numbers {
+        let mut rows = select.query([number.to_sql()])?;
+        let Some(row) = rows.next()? else { continue };
+        let mut callback = pending_of(row)?;
+        callback.round.0 += 1;
+        callback.state = CallbackState::Pending;
+        callback.attempts = 0;
+        callback.first_attempt_at = None;
+        callback.next_at = None;
+        update.execute(params![callback.round.0, now.0, number.to_sql()])?;
+        callbacks.push(callback);
     }
-    Ok(Dropped { numbers, more })
+    Ok(callbacks)
+}
+
+pub(crate) fn drop_waiting(
+    transaction: &Transaction<'_>,
+    numbers: &[CallbackNumber],
+    outcome: &str,
+    now: UnixMillis,
+) -> Result<Vec<CallbackNumber>, StoreError> {
+    let mut update = transaction.prepare_cached(
+        "UPDATE callbacks SET state = ?, next_ms = NULL, outcome = ?, changed_ms = ?
+         WHERE number = ? AND state < 2",
+    )?;
+    let state = CallbackState::Dropped.to_sql();
+    let mut dropped = Vec::new();
+    for number in numbers {
+        if update.execute(params![state, outcome, now.0, number.to_sql()])? > 0 {
+            dropped.push(*number);
+        }
+    }
+    Ok(dropped)
 }
 
 pub(crate) fn purge(

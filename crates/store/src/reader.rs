@@ -9,10 +9,11 @@ use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 use crate::error::StoreError;
 use crate::ledger::{self, OpenRoom};
 use crate::outbox::{
-    CallbackNumber, CallbackRow, PENDING_COLUMNS, PendingCallback, ROW_COLUMNS, pending_of, row_of,
+    CallbackNumber, CallbackRow, PENDING_COLUMNS, PendingCallback, ROW_COLUMNS, Selected, Which,
+    pending_of, row_of,
 };
 use crate::selection::Selection;
-use crate::{open, rules};
+use crate::{open, outbox, rules};
 
 /// Looks into the database. Each call sees what was committed when it began.
 #[derive(Debug)]
@@ -74,6 +75,15 @@ impl Reader {
             pending.push(pending_of(row)?);
         }
         Ok(pending)
+    }
+
+    /// Selected callbacks that wait, or that have ended, the oldest first, at most
+    /// [`crate::SELECTED_MAX`]: for [`crate::Store::replay`] and [`crate::Store::drop_waiting`].
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn select(&self, selection: &Selection, which: Which) -> Result<Selected, StoreError> {
+        outbox::select(&self.connection, selection, which)
     }
 
     /// One callback.

@@ -85,14 +85,20 @@ pub(crate) fn apply(
     Ok(())
 }
 
-/// Forgets rules that ended before `before`; there are at most some hundred of each app.
-pub(crate) fn purge(transaction: &Transaction<'_>, before: UnixMillis) -> Result<u64, StoreError> {
+/// Forgets at most `steps_max` rules of each kind that ended before `before`.
+pub(crate) fn purge(
+    transaction: &Transaction<'_>,
+    before: UnixMillis,
+    steps_max: u32,
+) -> Result<u64, StoreError> {
     let mut gone = 0;
     for text in [
-        "DELETE FROM user_rules WHERE expires_ms < ?",
-        "DELETE FROM stream_rules WHERE expires_ms < ?",
+        "DELETE FROM user_rules WHERE (app, kind, ip, room, user) IN (
+             SELECT app, kind, ip, room, user FROM user_rules WHERE expires_ms < ? LIMIT ?)",
+        "DELETE FROM stream_rules WHERE (app, room, stream) IN (
+             SELECT app, room, stream FROM stream_rules WHERE expires_ms < ? LIMIT ?)",
     ] {
-        gone += transaction.prepare_cached(text)?.execute([before.0])?;
+        gone += transaction.prepare_cached(text)?.execute(params![before.0, steps_max])?;
     }
     Ok(gone as u64)
 }

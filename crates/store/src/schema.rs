@@ -6,7 +6,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::error::StoreError;
 
 /// Each brings the schema from its index to the next one.
-const STEPS: &[&str] = &[FIRST, LAST_EVENT];
+const STEPS: &[&str] = &[FIRST, LAST_EVENT, EPOCHS];
 
 /// Rules, outbox and ledger.
 const FIRST: &str = "
@@ -98,6 +98,18 @@ CREATE TABLE forbidden_streams (
 /// When the last event of an open room happened.
 const LAST_EVENT: &str = "
 ALTER TABLE rooms ADD COLUMN last_ms INTEGER NOT NULL DEFAULT 0;
+";
+
+/// A name for the callbacks of each opening, and the ends of rules by time.
+const EPOCHS: &str = "
+CREATE TABLE epochs (
+    first INTEGER PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT;
+INSERT INTO epochs SELECT 0, value FROM identity;
+DROP TABLE identity;
+CREATE INDEX user_rules_by_end ON user_rules (expires_ms);
+CREATE INDEX stream_rules_by_end ON stream_rules (expires_ms);
 ";
 
 /// The schema of a database that went through all steps.

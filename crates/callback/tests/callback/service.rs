@@ -43,7 +43,7 @@ async fn start_with(url: &str, folder: TempDir, limits: Limits) -> Server {
     let recording = callbacks.clone();
     tokio::spawn(async move {
         while let Some(entry) = journal.recv().await {
-            recording.record(entry);
+            recording.record(entry).unwrap();
         }
     });
     Server { node, callbacks, folder }

@@ -12,7 +12,7 @@ use odeum_callback::{
 };
 use odeum_node::{NotRecorded, Record};
 use odeum_room::{Event, RoomConfig, RuleChange};
-use odeum_store::{Change, Selection, Store};
+use odeum_store::{Change, Selection, Store, Which};
 use odeum_types::{AppId, Redacted, RoomId, UnixMillis};
 use tempfile::TempDir;
 
@@ -297,9 +297,11 @@ impl Plane {
         let room = RoomId::parse(&format!("room-{}", random.below(3))).unwrap();
         let selection = Selection { room: Some(room), ..Selection::default() };
         let now = self.now();
-        let replayed = self.store.as_mut().unwrap().replay(&selection, now).unwrap();
-        self.faults.replayed += replayed.callbacks.len() as u64;
-        for callback in replayed.callbacks {
+        let store = self.store.as_mut().unwrap();
+        let ended = store.reader().unwrap().select(&selection, Which::Ended).unwrap();
+        let replayed = store.replay(&ended.numbers, now).unwrap();
+        self.faults.replayed += replayed.len() as u64;
+        for callback in replayed {
             let changes = self.dispatcher.enqueue(now, callback);
             self.follow(changes);
         }

@@ -38,6 +38,34 @@ async fn a_banned_user_is_refused_at_the_next_login_and_goes_on_with_the_present
     assert_eq!(again, Err(RuleFailed::Rule(RuleError::NoUserRule)));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ban_holds_for_a_login_that_is_under_way_when_it_comes_into_force() {
+    let node = start(config());
+    node.login("lobby", "bob").await;
+    // The room is busy, so that ada's login waits for it.
+    let (go_on, wait) = std::sync::mpsc::channel::<()>();
+    let busy = {
+        let handle = node.handle.clone();
+        tokio::spawn(async move {
+            handle.query(APP, &room("lobby"), move |_| wait.recv().unwrap()).await.unwrap();
+        })
+    };
+    let login = {
+        let handle = node.handle.clone();
+        tokio::spawn(async move { handle.login(APP, &room("lobby"), request("ada")).await.err() })
+    };
+    // Once the user is claimed, the first question about bans is behind the login.
+    while node.handle.statistics().await.users < 2 {
+        tokio::task::yield_now().await;
+    }
+    node.handle.change_rule(APP, ban("ada", UserPrivileges::Login), None).await.unwrap();
+    go_on.send(()).unwrap();
+    busy.await.unwrap();
+    assert_eq!(login.await.unwrap(), Some(LoginFailed::Forbidden(user("ada"))));
+    assert_eq!(node.users("lobby").await, Some(1));
+    assert_eq!(node.handle.statistics().await.users, 1, "its claim is given back");
+}
+
 #[tokio::test]
 async fn who_may_not_publish_or_publishes_what_is_forbidden_is_refused_before_its_offer_is_read() {
     let node = start(config());

@@ -6,7 +6,7 @@ use std::io::{Seek, SeekFrom, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use odeum_store::{OpenError, Store, StoreError};
+use odeum_store::{CallbackNumber, OpenError, Store, StoreError};
 use rusqlite::Connection;
 
 use crate::scene::{enqueue, fresh, waiting};
@@ -27,15 +27,33 @@ fn a_folder_has_one_server_at_a_time() {
 }
 
 #[test]
-fn its_name_stays_and_nobody_else_may_read_it() {
-    let (folder, store) = fresh();
-    let name = store.identity().clone();
-    drop(store);
-    assert_eq!(*Store::open(folder.path()).unwrap().identity(), name);
+fn nobody_else_may_read_it() {
+    let (folder, _store) = fresh();
     let mode = fs::metadata(database(folder.path())).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn a_callback_keeps_its_name_and_a_number_that_comes_again_has_another() {
+    let (folder, mut store) = fresh();
+    let first = store.commit(&[enqueue("r", "1")]).unwrap()[0];
+    let name = store.identity().of(first).to_owned();
+    drop(store);
+    let backup = tempfile::tempdir().unwrap();
+    fs::copy(database(folder.path()), database(backup.path())).unwrap();
+
+    let second = |folder: &Path| {
+        let mut store = Store::open(folder).unwrap();
+        assert_eq!(store.identity().of(first), name, "the same after every start");
+        let number = store.commit(&[enqueue("r", "2")]).unwrap()[0];
+        (number, store.identity().of(number).to_owned())
+    };
+    let (here, name_here) = second(folder.path());
+    let (restored, name_restored) = second(backup.path());
+    assert_eq!(here, restored, "the backup knows nothing of what came after it");
+    assert_ne!(name_here, name_restored);
     let (_other, store) = fresh();
-    assert_ne!(*store.identity(), name);
+    assert_ne!(store.identity().of(first), name);
 }
 
 #[test]
@@ -75,12 +93,23 @@ fn an_older_schema_is_brought_up_to_date_with_all_that_it_holds() {
     store.commit(&[enqueue("r", "kept")]).unwrap();
     drop(store);
     let direct = Connection::open(database(folder.path())).unwrap();
-    direct.execute_batch("ALTER TABLE rooms DROP COLUMN last_ms; PRAGMA user_version = 1").unwrap();
+    direct
+        .execute_batch(
+            "ALTER TABLE rooms DROP COLUMN last_ms;
+             DROP INDEX user_rules_by_end;
+             DROP INDEX stream_rules_by_end;
+             DROP TABLE epochs;
+             CREATE TABLE identity (value TEXT NOT NULL) STRICT;
+             INSERT INTO identity VALUES ('0123456789abcdef');
+             PRAGMA user_version = 1",
+        )
+        .unwrap();
     drop(direct);
     let store = Store::open(folder.path()).unwrap();
     let reader = store.reader().unwrap();
     assert_eq!(waiting(&reader), ["kept"]);
     assert_eq!(reader.open_rooms().unwrap(), []);
+    assert_eq!(store.identity().of(CallbackNumber(1)), "0123456789abcdef");
 }
 
 #[test]

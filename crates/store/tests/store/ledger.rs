@@ -8,7 +8,7 @@ use odeum_room::{
     AuthLevel, EventKind, LeaveReason, Recreate, Relogin, RoomCloseReason, StreamCloseReason,
     StreamFacts, StreamNumberId, Terminal, UserFacts,
 };
-use odeum_store::{Change, OpenRoom, OpenSession, OpenStream, Store};
+use odeum_store::{Change, OpenRoom, OpenSession, OpenStream, Purge, Store};
 use odeum_types::{Codec, RoomSessionId, SessionId, UnixMillis, UserName};
 use proptest::prelude::*;
 
@@ -244,8 +244,11 @@ fn the_times_of_a_stream_are_those_of_its_newest_life_until_purged() {
     store.commit(&model.changes).unwrap();
     let (_, closed_at) = times(&store).unwrap();
     assert_eq!(closed_at, Some(later(model.count)));
-    store.purge(START, u64::MAX, 100).unwrap();
-    assert!(times(&store).is_some(), "it closed after that");
-    store.purge(UnixMillis(u64::MAX >> 2), u64::MAX, 100).unwrap();
-    assert_eq!(times(&store), None);
+    let mut purge = |ended_before| {
+        let purge = Purge { ended_before, keep_max: u64::MAX, rules_before: START, steps_max: 100 };
+        store.purge(&purge).unwrap();
+        times(&store)
+    };
+    assert!(purge(START).is_some(), "it closed after that");
+    assert_eq!(purge(UnixMillis(u64::MAX >> 2)), None);
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use odeum_store::{
-    Attempted, CallbackNumber, CallbackState, Change, Finished, Round, Selection, Store,
+    Attempted, CallbackNumber, CallbackState, Change, Finished, Purge, Round, Selection, Store,
+    Which,
 };
 use odeum_types::AppId;
 
@@ -13,6 +14,19 @@ fn finish(store: &mut Store, number: CallbackNumber, round: Round, state: Callba
     let outcome = Arc::from("200");
     let finished = Finished { number, round, state, attempts: 1, outcome, at: later(10) };
     store.commit(&[Change::Finished(finished)]).unwrap();
+}
+
+/// Forgets what ended before `ended_before_ms` after the beginning, and beyond the newest.
+fn purge(store: &mut Store, ended_before_ms: u64, keep_max: u64, steps_max: u32) -> u64 {
+    let ended_before = later(ended_before_ms);
+    store.purge(&Purge { ended_before, keep_max, rules_before: START, steps_max }).unwrap()
+}
+
+/// The numbers that a selection finds.
+fn select(store: &Store, selection: &Selection, which: Which) -> Vec<CallbackNumber> {
+    let selected = store.reader().unwrap().select(selection, which).unwrap();
+    assert!(!selected.more);
+    selected.numbers
 }
 
 fn attempted(number: CallbackNumber, round: Round, state: CallbackState) -> Change {
@@ -36,7 +50,7 @@ fn numbers_grow_and_never_come_again() {
     for number in &first {
         finish(&mut store, *number, Round::FIRST, CallbackState::Delivered);
     }
-    assert_eq!(store.purge(later(1_000), 0, 100).unwrap(), 3);
+    assert_eq!(purge(&mut store, 1_000, 0, 100), 3);
     drop(store);
     let mut store = Store::open(folder.path()).unwrap();
     let second = store.commit(&[enqueue("a", "4")]).unwrap();
@@ -84,13 +98,14 @@ fn what_is_said_of_an_earlier_round_is_void() {
     let (_folder, mut store) = fresh();
     let number = store.commit(&[enqueue("r", "body")]).unwrap()[0];
     finish(&mut store, number, Round::FIRST, CallbackState::Failed);
-    let replayed = store.replay(&Selection::default(), later(30)).unwrap();
-    assert_eq!((replayed.callbacks.len(), replayed.more), (1, false));
-    assert_eq!(replayed.callbacks[0].round, Round(1));
+    let ended = select(&store, &Selection::default(), Which::Ended);
+    assert_eq!(ended, [number]);
+    let replayed = store.replay(&ended, later(30)).unwrap();
+    assert_eq!((replayed.len(), replayed[0].round), (1, Round(1)));
     let reader = store.reader().unwrap();
     store.commit(&[attempted(number, Round::FIRST, CallbackState::Late)]).unwrap();
     finish(&mut store, number, Round::FIRST, CallbackState::Dropped);
-    assert_eq!(reader.pending(CallbackNumber(0), 10).unwrap(), replayed.callbacks);
+    assert_eq!(reader.pending(CallbackNumber(0), 10).unwrap(), replayed);
     finish(&mut store, number, Round(1), CallbackState::Delivered);
     assert_eq!(reader.callback(number).unwrap().unwrap().state, CallbackState::Delivered);
 }
@@ -146,8 +161,10 @@ fn what_is_given_up_no_longer_waits_and_may_be_replayed() {
     let (_folder, mut store) = fresh();
     let numbers = store.commit(&[enqueue("a", "1"), enqueue("b", "2")]).unwrap();
     let of_a = Selection { room: Some(room("a")), ..Selection::default() };
-    let dropped = store.drop_waiting(&of_a, "by an operator", later(40)).unwrap();
-    assert_eq!((dropped.numbers, dropped.more), (vec![numbers[0]], false));
+    let waits = select(&store, &of_a, Which::Waiting);
+    let dropped = store.drop_waiting(&waits, "by an operator", later(40)).unwrap();
+    assert_eq!(dropped, [numbers[0]]);
+    assert_eq!(store.drop_waiting(&waits, "once more", later(45)).unwrap(), []);
     let reader = store.reader().unwrap();
     assert_eq!(waiting(&reader), ["2"]);
     let row = reader.callback(numbers[0]).unwrap().unwrap();
@@ -156,7 +173,8 @@ fn what_is_given_up_no_longer_waits_and_may_be_replayed() {
         (CallbackState::Dropped, Some("by an operator"))
     );
     // What waits is not replayed: it would be sent twice.
-    assert_eq!(store.replay(&Selection::default(), later(50)).unwrap().callbacks.len(), 1);
+    assert_eq!(select(&store, &Selection::default(), Which::Ended), [numbers[0]]);
+    assert_eq!(store.replay(&numbers, later(50)).unwrap().len(), 1);
     assert_eq!(waiting(&reader), ["1", "2"]);
 }
 
@@ -169,12 +187,12 @@ fn purging_leaves_what_waits_and_the_newest() {
         finish(&mut store, *number, Round::FIRST, CallbackState::Delivered);
     }
     // All ended at 10: nothing is older than that; beyond the newest 4 five have ended.
-    assert_eq!(store.purge(later(10), 4, 2).unwrap(), 2, "no more than its steps");
-    assert_eq!(store.purge(later(10), 4, 100).unwrap(), 3);
+    assert_eq!(purge(&mut store, 10, 4, 2), 2, "no more than its steps");
+    assert_eq!(purge(&mut store, 10, 4, 100), 3);
     let reader = store.reader().unwrap();
     let left = reader.history(&Selection::default(), None, 100).unwrap();
     let left: Vec<&str> = left.iter().map(|row| &*row.body).collect();
     assert_eq!(left, ["9", "8", "7", "6", "0"]);
-    assert_eq!(store.purge(later(11), 4, 100).unwrap(), 4);
+    assert_eq!(purge(&mut store, 11, 4, 100), 4);
     assert_eq!(waiting(&reader), ["0"]);
 }

@@ -1,7 +1,7 @@
 //! Rules: read back as they were set, and what replaces, takes away and purges them.
 
 use odeum_room::{CutMedia, RuleChange, StreamRule, UserPrivileges, UserRule, UserRuleKey};
-use odeum_store::{Change, Store};
+use odeum_store::{Change, Purge, Store};
 use odeum_types::{AppId, UnixMillis};
 
 use crate::scene::{APP, START, fresh, later, room, stream, user};
@@ -111,7 +111,14 @@ fn what_is_taken_away_is_gone_for_its_app_alone() {
 fn purging_forgets_what_expired_and_nothing_else() {
     let (_folder, mut store) = fresh();
     set(&mut store, APP, &one_of_each());
-    assert_eq!(store.purge(later(2_500), u64::MAX, 100).unwrap(), 3);
+    let purge = |steps_max| Purge {
+        ended_before: START,
+        keep_max: u64::MAX,
+        rules_before: later(2_500),
+        steps_max,
+    };
+    assert_eq!(store.purge(&purge(1)).unwrap(), 2, "one of each kind");
+    assert_eq!(store.purge(&purge(100)).unwrap(), 1);
     let read = store.reader().unwrap().rules().unwrap();
     assert_eq!(read.len(), one_of_each().len() - 3, "{read:?}");
     for (_, change) in read {
