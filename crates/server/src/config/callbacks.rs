@@ -26,7 +26,7 @@ pub(crate) struct CallbacksConfig {
     /// Callbacks on their way to one receiver at once. Default 32. More fill a fast receiver
     /// better; fewer spare a small one.
     pub(crate) attempts_per_receiver_max: usize,
-    /// Callbacks that wait for their receivers, of all apps. Default 1,000,000, about 100 MB of
+    /// Callbacks that wait for their receivers, of all apps. Default 1,000,000, 300 to 560 MB of
     /// memory when all wait. Beyond it the oldest of the app that has most are given up: a
     /// receiver that is dead for days must not stop the rooms.
     pub(crate) backlog_events_max: usize,
