@@ -3,12 +3,13 @@
 mod crash;
 mod full_disk;
 mod operator;
+mod publisher;
 mod receiver;
 
 use std::net::SocketAddr;
 
 use odeum_auth::server_api;
-use odeum_client::{ConnectOptions, LoginOptions, RequestError, Signalling};
+use odeum_client::{ConnectOptions, Events, LoginOptions, RequestError, Signalling};
 use serde_json::Value;
 
 use crate::process::{APP, SECRET, get, now_s, token};
@@ -23,11 +24,20 @@ fn to(receiver: SocketAddr) -> String {
 
 /// Logs a user in over a WebSocket of its own.
 async fn login(url: &str, room: &str, user: &str) -> Result<Signalling, RequestError> {
+    Ok(login_to_listen(url, room, user).await?.0)
+}
+
+/// As [`login`], with what the server tells the user.
+async fn login_to_listen(
+    url: &str,
+    room: &str,
+    user: &str,
+) -> Result<(Signalling, Events), RequestError> {
     let options = ConnectOptions::new(url.to_owned());
-    let (signalling, _events) =
+    let (signalling, events) =
         Signalling::connect(&options).await.map_err(|_| RequestError::Closed)?;
     signalling.login(LoginOptions::new(APP.0, room, user, token(user))).await?;
-    Ok(signalling)
+    Ok((signalling, events))
 }
 
 /// Calls the Server API.

@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use odeum_auth::webhook;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::CALLBACK_SECRET;
 
@@ -88,23 +88,69 @@ pub(super) fn histories(arrived: &[Arrived]) -> BTreeMap<String, Vec<Value>> {
     rooms
 }
 
-/// Whether a room's history is whole: it begins with create, ends with close, and in between
-/// everybody who came has left.
+/// Whether a room's history is whole: it begins with create, ends with close, in between everybody
+/// who came has left, and each stream has closed that was created, before its publisher left.
 ///
 /// # Errors
 /// What is wrong with one that is not legal.
 pub(super) fn is_whole(history: &[Value]) -> Result<bool, String> {
     let mut inside: Vec<&str> = Vec::new();
+    // Each stream's id, number and publisher.
+    let mut streams: Vec<[&str; 3]> = Vec::new();
     let mut is_open = false;
     for event in history {
-        let user = event["user_account"].as_str().unwrap_or_default();
-        match event["event"].as_str().unwrap_or_default() {
+        let word = |key: &str| event[key].as_str().unwrap_or_default();
+        let (user, publisher) = (word("user_account"), word("user_id"));
+        let stream = [word("stream_id"), word("stream_sid"), publisher];
+        let publishes = |user: &str| streams.iter().any(|[.., publisher]| *publisher == user);
+        match word("event") {
             "room_create" if !is_open => is_open = true,
             "room_login" if is_open && !inside.contains(&user) => inside.push(user),
-            "room_logout" if inside.contains(&user) => inside.retain(|other| *other != user),
+            "room_logout" if inside.contains(&user) && !publishes(user) => {
+                inside.retain(|other| *other != user);
+            }
             "room_close" if is_open && inside.is_empty() => is_open = false,
-            other => return Err(format!("{other} of {user}, with {inside:?} inside")),
+            "stream_create"
+                if inside.contains(&publisher)
+                    && streams.iter().all(|[id, ..]| *id != stream[0]) =>
+            {
+                streams.push(stream);
+            }
+            "stream_close" if streams.contains(&stream) => {
+                streams.retain(|other| *other != stream);
+            }
+            other => {
+                return Err(format!(
+                    "{other} in {event}, with {inside:?} inside, {streams:?} open"
+                ));
+            }
         }
     }
-    Ok(!is_open)
+    Ok(!is_open && !history.is_empty())
+}
+
+#[test]
+fn a_history_with_a_stream_out_of_place_is_not_legal() {
+    let room = |event: &str| json!({ "event": event, "user_account": "ann" });
+    let stream = |event: &str, number: &str| {
+        json!({
+            "event": event, "user_id": "ann", "stream_id": "camera", "stream_sid": number,
+        })
+    };
+    let (create, login) = (room("room_create"), room("room_login"));
+    let (logout, close) = (room("room_logout"), room("room_close"));
+    let (opens, ends) = (stream("stream_create", "s-1"), stream("stream_close", "s-1"));
+    let whole = [&create, &login, &opens, &ends, &logout, &close].map(Clone::clone);
+    assert_eq!(is_whole(&whole), Ok(true));
+    assert_eq!(is_whole(&whole[..5]), Ok(false), "the room is still open");
+    let other = stream("stream_close", "s-2");
+    for (case, illegal) in [
+        ("before the login", [&create, &opens, &login, &ends, &logout, &close]),
+        ("open at the logout", [&create, &login, &opens, &logout, &ends, &close]),
+        ("another number", [&create, &login, &opens, &other, &logout, &close]),
+        ("twice", [&create, &login, &opens, &opens, &ends, &logout]),
+        ("never created", [&create, &login, &ends, &opens, &logout, &close]),
+    ] {
+        assert!(is_whole(&illegal.map(Clone::clone)).is_err(), "{case}");
+    }
 }
