@@ -44,8 +44,8 @@ enum LaneKind {
     Replay,
 }
 
-/// The state of all callbacks that wait. About 300 bytes each, 560 when each is of a room of its own;
-/// bodies are elsewhere.
+/// The state of all callbacks that wait. About 300 bytes each, 560 when each is of a room of its
+/// own; bodies are elsewhere.
 #[derive(Debug)]
 pub struct Dispatcher {
     /// Bounds.
