@@ -9,10 +9,10 @@ use odeum_auth::{AppCredentials, Apps, Environment, Service};
 use odeum_proto::return_code::{Group, ReturnCode, gateway, media_service, room};
 use odeum_types::{AppId, UnixMillis};
 
-use crate::parameters::parse_flag;
 use crate::query::{Fields, Once};
 use crate::rate_limit::Column;
 use crate::refusal::Refusal;
+use crate::scalar::parse_flag;
 use crate::{ACTIONS, Action, NOT_IN_THIS_VERSION};
 
 /// How far a Timestamp may be off the server's clock, in seconds.

@@ -46,6 +46,7 @@ mod rate_limit;
 mod refusal;
 mod replay;
 mod request_id;
+mod scalar;
 mod statistics;
 mod stream_control;
 mod stream_history;

@@ -12,6 +12,7 @@ use crate::parameter::{Element, Kind, Need, Parameter};
 use crate::query::{Fields, Given};
 use crate::rate_limit::Column;
 use crate::refusal::Refusal;
+use crate::scalar::Scalar;
 
 /// Longest Sequence, in digits: a 64-bit number.
 const SEQUENCE_DIGITS_MAX: usize = 20;
@@ -155,13 +156,7 @@ impl<'a> Parameters<'a> {
     /// `true` or `false` in any case, `false` by default: `yes` or `no`.
     pub(crate) fn flag<T>(self, name: &'static str, yes: T, no: T) -> Result<T, Refusal> {
         let parameter = self.declared(name);
-        let given = match self.once(parameter)? {
-            None => Some(false),
-            Some(Scalar::Text(text)) => parse_flag(text),
-            Some(Scalar::Value(Value::Bool(value))) => Some(*value),
-            Some(Scalar::Value(_)) => None,
-        };
-        match given {
+        match self.once(parameter)?.map_or(Some(false), Scalar::flag) {
             Some(true) => Ok(yes),
             Some(false) => Ok(no),
             None => Err(refuse(parameter, format!("{name} is neither true nor false"))),
@@ -279,9 +274,7 @@ impl<'a> Parameters<'a> {
         let number = match (self.once(parameter)?, default) {
             (None, Some(default)) => return Ok(default),
             (None, None) => return Err(missing(parameter)),
-            (Some(Scalar::Text(text)), _) => text.parse().ok(),
-            (Some(Scalar::Value(Value::Number(number))), _) => number.as_i64(),
-            (Some(Scalar::Value(_)), _) => None,
+            (Some(scalar), _) => scalar.whole_number(),
         };
         number.ok_or_else(|| refuse(parameter, format!("{} is not a whole number", parameter.name)))
     }
@@ -343,23 +336,6 @@ impl<'a> Parameters<'a> {
     }
 }
 
-/// A single value: a text of either place, or another value of the body.
-enum Scalar<'a> {
-    Text(&'a str),
-    Value(&'a Value),
-}
-
-/// `true` or `false` in any case.
-pub(crate) fn parse_flag(text: &str) -> Option<bool> {
-    if text.eq_ignore_ascii_case("true") {
-        Some(true)
-    } else if text.eq_ignore_ascii_case("false") {
-        Some(false)
-    } else {
-        None
-    }
-}
-
 fn values(of: &[(i64, &str)]) -> String {
     of.iter().map(|(value, _)| value.to_string()).collect::<Vec<_>>().join(", ")
 }
@@ -402,6 +378,7 @@ mod tests {
         STREAM_ID,
         Parameter::new("T", Kind::Text { bytes_max: 3 }, ".").optional(),
         Parameter::new("L", Kind::Integer { min: 0, max: 200, default: Some(9) }, ".").optional(),
+        Parameter::new("E", Kind::Integer { min: 1, max: i64::MAX, default: None }, "."),
         Parameter::new("M", MODE, ".").optional(),
         Parameter::new("F", Kind::Flag, ".").optional(),
         Parameter::new("U", Kind::List { of: Element::User, count_max: 2 }, ".")
@@ -473,6 +450,17 @@ mod tests {
         check("L=1.0", r#"{"L":1.5}"#, limit, Err(2));
         check("L=99999999999999999999", r#"{"L":99999999999999999999}"#, limit, Err(2));
         check("L=x", r#"{"L":true}"#, limit, Err(2));
+    }
+
+    #[test]
+    fn digits_beyond_64_bits_are_the_largest_number() {
+        let time = |parameters: Parameters<'_>| parameters.integer::<i64>("E");
+        for digits in ["9223372036854775808", "18446744073709551616", "99999999999999999999999"] {
+            check(&format!("E={digits}"), &format!(r#"{{"E":{digits}}}"#), time, Ok(i64::MAX));
+        }
+        check("E=99999999999999999999x", r#"{"E":"99999999999999999999x"}"#, time, Err(2));
+        check("E=-99999999999999999999", r#"{"E":-99999999999999999999}"#, time, Err(2));
+        check("E=1e30", r#"{"E":1.5}"#, time, Err(2));
     }
 
     #[test]

@@ -113,5 +113,7 @@ mod tests {
         assert_eq!(lifetime_s("&EffectiveTime=86400"), 86_400);
         assert_eq!(lifetime_s("&EffectiveTime=86401"), 86_400);
         assert_eq!(lifetime_s("&EffectiveTime=9223372036854775807"), 86_400);
+        assert_eq!(lifetime_s("&EffectiveTime=9223372036854775808"), 86_400);
+        assert_eq!(lifetime_s(&format!("&EffectiveTime={}", "9".repeat(60))), 86_400);
     }
 }
