@@ -1,9 +1,12 @@
 //! `odeum check-config`: reads a configuration file as `odeum serve` does, and says what it would
 //! do.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::Args;
+use odeum_auth::Environment;
+use reqwest::Url;
 
 use crate::commands::Ending;
 use crate::config::Config;
@@ -57,15 +60,31 @@ fn describe(config: &Config) -> Vec<String> {
         format!("data       {}", config.data_dir.display()),
     ];
     for app in &config.apps {
-        let callbacks = match (&app.callback_url, app.callback_urls.len()) {
-            (Some(url), _) => format!("callbacks to {url}"),
-            (None, 0) => "no callbacks".to_owned(),
-            (None, events) => format!("callbacks of {events} events"),
+        let callbacks = match &app.callback_url {
+            Some(url) => format!("callbacks to {url}"),
+            None if app.callback_urls.values().any(|url| !url.is_empty()) => {
+                "callbacks of these events alone".to_owned()
+            }
+            None => "no callbacks".to_owned(),
         };
-        lines.push(format!("app        {}, {:?}, {callbacks}", app.app_id, app.environment));
+        let environment = spelling(app.environment);
+        lines.push(format!("app        {}, {environment}, {callbacks}", app.app_id));
+        lines.extend(app.callback_urls.iter().map(|(event, url)| match url.as_str() {
+            "" => format!("           {event} off"),
+            url => format!("           {event} to {url}"),
+        }));
     }
     lines.extend(warnings(config).into_iter().map(|warning| format!("warning    {warning}")));
     lines
+}
+
+/// As the configuration file has it.
+fn spelling(environment: Environment) -> &'static str {
+    match environment {
+        Environment::Production => "production",
+        Environment::Test => "test",
+        Environment::Any => "any",
+    }
 }
 
 /// What is allowed and mostly not meant.
@@ -86,11 +105,22 @@ fn warnings(config: &Config) -> Vec<String> {
     }
     for app in &config.apps {
         let plain = app.callback_url.iter().chain(app.callback_urls.values());
-        for url in plain.filter(|url| url.starts_with("http://") && !url.contains("127.0.0.1")) {
+        for url in plain.filter(|url| goes_out_plain(url)) {
             warnings.push(format!("app {}: {url} is not encrypted", app.app_id));
         }
     }
     warnings
+}
+
+/// Whether what is sent to `url` leaves this machine without TLS.
+fn goes_out_plain(url: &str) -> bool {
+    // The configuration's check lets no other text through than URLs, and empty ones: off.
+    let Ok(url) = Url::parse(url) else { return false };
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    let is_here =
+        host == "localhost" || address.is_ok_and(|address| address.to_canonical().is_loopback());
+    url.scheme() == "http" && !is_here
 }
 
 #[cfg(test)]
@@ -113,5 +143,64 @@ mod tests {
         }
         assert_eq!(warnings(&config).len(), 3, "{text}");
         assert!(!text.contains("0123456789abcdef"), "secrets do not print");
+    }
+
+    #[test]
+    fn it_shows_which_events_go_elsewhere_or_are_off() {
+        let described = |lines: &str| {
+            let app = format!("{APP}callback_secret = \"s\"\n{lines}");
+            describe(&Config::parse(&app).unwrap()).split_off(4)
+        };
+        let elsewhere = "stream_create = \"https://streams/\"";
+        assert_eq!(
+            described(&format!(
+                "callback_url = \"https://all/\"\n\
+                 callback_urls = {{ {elsewhere}, room_create = \"\" }}\n"
+            )),
+            [
+                "app        7, production, callbacks to https://all/",
+                "           room_create off",
+                "           stream_create to https://streams/",
+            ]
+        );
+        let alone = described(&format!("callback_urls = {{ {elsewhere} }}\n"));
+        assert_eq!(alone[0], "app        7, production, callbacks of these events alone");
+        assert_eq!(alone[1], "           stream_create to https://streams/");
+        let none = described("callback_urls = { room_create = \"\" }\n");
+        assert_eq!(none[0], "app        7, production, no callbacks");
+    }
+
+    #[test]
+    fn an_environment_is_spelled_as_in_the_file() {
+        for word in ["production", "test", "any"] {
+            let config = Config::parse(&format!("{APP}environment = \"{word}\"\n")).unwrap();
+            assert_eq!(spelling(config.apps[0].environment), word);
+            let text = describe(&config).join("\n");
+            assert!(text.contains(&format!("app        7, {word}, ")), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_plain_http_to_another_machine_is_warned_of() {
+        for (url, warns) in [
+            ("http://localhost:8080/", false),
+            ("http://LOCALHOST/", false),
+            ("http://127.0.0.1/", false),
+            ("http://127.8.9.10:81/hook", false),
+            ("http://[::1]:9/", false),
+            ("https://backend.example/", false),
+            ("http://backend.example/", true),
+            ("HTTP://backend.example/", true),
+            ("http://evil-127.0.0.1.example/", true),
+            ("http://backend.example/127.0.0.1", true),
+            ("http://127.0.0.1@backend.example/", true),
+            ("http://localhost.example/", true),
+            ("http://10.0.0.1/", true),
+            ("http://[2001:db8::1]/", true),
+        ] {
+            let lines = format!("{APP}callback_secret = \"s\"\ncallback_url = \"{url}\"\n");
+            let warnings = warnings(&Config::parse(&lines).unwrap());
+            assert_eq!(warnings.iter().any(|text| text.contains(url)), warns, "{url} {warnings:?}");
+        }
     }
 }
