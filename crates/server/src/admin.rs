@@ -5,7 +5,8 @@
 //!   `limit` and `before` as one likes: `{"callbacks":[…],"next":number or null}`, newest first.
 //! - `GET /admin/callbacks/{number}`: one, with its body.
 //! - `POST /admin/callbacks/replay` with `{"number":…}`, `{"room_id":…}` or `{"from_ms":…}`,
-//!   narrowed by the other fields: `{"replayed":n,"more":bool}`.
+//!   narrowed by the other fields: `{"replayed":n,"more":bool}`. Where several apps are served,
+//!   `room_id` needs `app_id`: each app may have a room of that name.
 //! - `POST /admin/callbacks/drop`, the same body: `{"dropped":n,"more":bool}`.
 //!
 //! Errors are `{"error":"a sentence"}` with 400, 401, 404 or 503.
@@ -18,6 +19,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use odeum_api::ApiState;
+use odeum_auth::Apps;
 use odeum_callback::{CallbackEvent, Callbacks, ServiceError};
 use odeum_node::NodeHandle;
 use odeum_signal::SignalState;
@@ -46,6 +48,8 @@ pub(crate) struct AdminState {
     pub(crate) signal: SignalState,
     /// Callbacks.
     pub(crate) callbacks: Callbacks,
+    /// The apps in force.
+    pub(crate) apps: Apps,
     /// Opens the admin API; none closes it.
     pub(crate) token: Option<Redacted<String>>,
 }
@@ -142,11 +146,22 @@ impl Which {
         })
     }
 
-    /// For a change: all of them are never meant by leaving all out.
-    fn chosen(body: &[u8]) -> Result<Selection, String> {
+    /// For a change, where `apps` are served: all of them are never meant by leaving all out, nor
+    /// are the rooms of one name in all apps.
+    fn chosen(body: &[u8], apps: &Apps) -> Result<Selection, String> {
+        // Serde takes an array for a struct as well.
+        if !body.trim_ascii_start().starts_with(b"{") {
+            return Err("the body is not a JSON object".to_owned());
+        }
         let which: Self = serde_json::from_slice(body).map_err(|error| error.to_string())?;
         if which.number.is_none() && which.room_id.is_none() && which.from_ms.is_none() {
             return Err("name number, room_id, or from_ms".to_owned());
+        }
+        let is_one = which.number.is_some() || which.app_id.is_some();
+        if which.room_id.is_some() && !is_one && apps.ids().len() > 1 {
+            return Err("several apps are served, and each may have a room of this name: \
+                        name app_id beside room_id"
+                .to_owned());
         }
         which.selection()
     }
@@ -204,7 +219,7 @@ async fn show(State(state): State<AdminState>, Path(number): Path<String>) -> Re
 }
 
 async fn replay(State(state): State<AdminState>, body: Bytes) -> Response {
-    let selection = match Which::chosen(&body) {
+    let selection = match Which::chosen(&body, &state.apps) {
         Ok(selection) => selection,
         Err(message) => return refused(StatusCode::BAD_REQUEST, &message),
     };
@@ -219,7 +234,7 @@ async fn replay(State(state): State<AdminState>, body: Bytes) -> Response {
 }
 
 async fn give_up(State(state): State<AdminState>, body: Bytes) -> Response {
-    let selection = match Which::chosen(&body) {
+    let selection = match Which::chosen(&body, &state.apps) {
         Ok(selection) => selection,
         Err(message) => return refused(StatusCode::BAD_REQUEST, &message),
     };
@@ -267,11 +282,20 @@ fn refused(status: StatusCode, message: &str) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use odeum_auth::{AppCredentials, ServerSecret};
+
     use super::*;
+
+    fn apps(count: u32) -> Apps {
+        let secret = || ServerSecret::parse("0123456789abcdef0123456789abcdef").unwrap();
+        let app = |id| (AppId(id), AppCredentials::new(vec![secret()]).unwrap());
+        Apps::new((1..=count).map(app))
+    }
 
     #[test]
     fn a_change_names_what_it_means() {
-        let chosen = |text: &str| Which::chosen(text.as_bytes());
+        let apps = apps(1);
+        let chosen = |text: &str| Which::chosen(text.as_bytes(), &apps);
         assert!(chosen("{}").unwrap_err().contains("room_id"));
         assert!(chosen(r#"{"app_id":1}"#).is_err());
         assert!(chosen(r#"{"number":1,"roomid":"a"}"#).unwrap_err().contains("roomid"));
@@ -280,5 +304,28 @@ mod tests {
         assert!(chosen(r#"{"number":1,"event":"room_open"}"#).unwrap_err().contains("room_create"));
         let one = Selection { number: Some(CallbackNumber(1)), ..Selection::default() };
         assert_eq!(chosen(r#"{"number":1}"#).unwrap(), one);
+    }
+
+    #[test]
+    fn a_body_that_is_no_object_is_refused() {
+        let whole = r#"[1,null,null,null,null,null,null]"#;
+        for body in [whole, "[]", "null", "1", "\"number\"", "", "  "] {
+            let refusal = Which::chosen(body.as_bytes(), &apps(1)).unwrap_err();
+            assert_eq!(refusal, "the body is not a JSON object", "{body}");
+        }
+        assert!(Which::chosen(b"{\"number\":1", &apps(1)).unwrap_err().contains("EOF"));
+        assert!(Which::chosen(b" \r\n{\"number\":1} ", &apps(1)).is_ok());
+    }
+
+    #[test]
+    fn a_room_of_several_apps_needs_its_app() {
+        let chosen = |text: &str, count| Which::chosen(text.as_bytes(), &apps(count));
+        for body in [r#"{"room_id":"a"}"#, r#"{"room_id":"a","from_ms":1}"#] {
+            assert!(chosen(body, 2).unwrap_err().contains("app_id beside room_id"), "{body}");
+            assert!(chosen(body, 1).is_ok(), "{body}");
+        }
+        assert!(chosen(r#"{"room_id":"a","app_id":2}"#, 2).is_ok());
+        assert!(chosen(r#"{"room_id":"a","number":1}"#, 2).is_ok(), "a number is one callback");
+        assert!(chosen(r#"{"from_ms":1}"#, 2).is_ok());
     }
 }

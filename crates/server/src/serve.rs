@@ -196,6 +196,7 @@ impl Server {
             api: api.clone(),
             signal: signal.clone(),
             callbacks: callbacks.clone(),
+            apps: apps.clone(),
             token: config.admin.token.clone(),
         });
         let api = odeum_api::router(api);
