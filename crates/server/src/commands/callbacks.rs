@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use odeum_types::UnixMillis;
-use reqwest::{Method, Url};
+use reqwest::{Method, StatusCode, Url};
 use serde_json::{Value, json};
 
 use crate::commands::Ending;
@@ -31,7 +31,10 @@ const OUTCOME_CHARACTERS_MAX: usize = 40;
   odeum callbacks drop --app-id 1234567890 --room lobby
 
 The server needs [admin] token in its file. The command finds address and token in --config, or in
-ODEUM_ADMIN and ODEUM_ADMIN_TOKEN.")]
+ODEUM_ADMIN and ODEUM_ADMIN_TOKEN.
+
+Exit code: 0 when it was done, also to none; 1 when one was named by its number and was not
+replayed or dropped; 2 when the command line cannot be used or the server refused.")]
 pub(crate) struct CallbacksArgs {
     /// What to do.
     #[command(subcommand)]
@@ -114,36 +117,98 @@ struct Which {
 pub(crate) fn run(args: &CallbacksArgs) -> anyhow::Result<Ending> {
     let admin = Admin::find(args)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let text = runtime.block_on(answer(&admin, args))?;
-    print!("{text}");
-    Ok(Ending::Good)
+    runtime.block_on(answer(&admin, args))
 }
 
-async fn answer(admin: &Admin, args: &CallbacksArgs) -> anyhow::Result<String> {
-    let reply = match &args.command {
+async fn answer(admin: &Admin, args: &CallbacksArgs) -> anyhow::Result<Ending> {
+    let (reply, named) = match &args.command {
         CallbacksCommand::List { which, limit, before } => {
             let mut query = which.fields();
             query.push(("limit", json!(limit)));
             query.extend(before.map(|number| ("before", json!(number))));
-            admin.get("callbacks", &query).await?
+            (admin.get("callbacks", &query).await?, None)
         }
-        CallbacksCommand::Show { number } => admin.get(&format!("callbacks/{number}"), &[]).await?,
+        CallbacksCommand::Show { number } => {
+            (admin.get(&format!("callbacks/{number}"), &[]).await?, None)
+        }
         CallbacksCommand::Replay { number, which } => {
-            admin.post("callbacks/replay", &which.selection(*number)?).await?
+            (admin.post("callbacks/replay", &which.selection(*number)?).await?, *number)
         }
         CallbacksCommand::Drop { number, which } => {
-            admin.post("callbacks/drop", &which.selection(*number)?).await?
+            (admin.post("callbacks/drop", &which.selection(*number)?).await?, *number)
         }
     };
-    if args.json {
-        return Ok(format!("{reply:#}\n"));
+    let change = match &args.command {
+        CallbacksCommand::List { .. } | CallbacksCommand::Show { .. } => None,
+        CallbacksCommand::Replay { .. } => Some(Change::Replay),
+        CallbacksCommand::Drop { .. } => Some(Change::Drop),
+    };
+    let idle = change.filter(|change| change.count(&reply) == 0).zip(named);
+    if args.json || idle.is_none() {
+        print!("{}", args.text(&reply));
     }
-    Ok(match &args.command {
-        CallbacksCommand::List { .. } => table(&reply, wall_clock()),
-        CallbacksCommand::Show { .. } => format!("{reply:#}\n"),
-        CallbacksCommand::Replay { .. } => counted(&reply, "replayed", "will be sent again"),
-        CallbacksCommand::Drop { .. } => counted(&reply, "dropped", "given up"),
-    })
+    let Some((change, number)) = idle else { return Ok(Ending::Good) };
+    let callback = admin.find_one(number).await?;
+    eprintln!("odeum: {}", change.why_not(number, callback.as_ref()));
+    Ok(Ending::Refused)
+}
+
+/// What is done to callbacks.
+#[derive(Clone, Copy)]
+enum Change {
+    Replay,
+    Drop,
+}
+
+impl Change {
+    /// How many it was done to.
+    fn count(self, reply: &Value) -> u64 {
+        let key = match self {
+            Self::Replay => "replayed",
+            Self::Drop => "dropped",
+        };
+        reply[key].as_u64().unwrap_or(0)
+    }
+
+    /// Why it was not done to the callback of this number, which is as the server shows it.
+    fn why_not(self, number: u64, callback: Option<&Value>) -> String {
+        let Some(callback) = callback else {
+            return format!("there is no callback {number}: the history keeps some days");
+        };
+        let state = text(&callback["state"]);
+        let waits = matches!(state.as_str(), "pending" | "late");
+        match self {
+            Self::Replay if waits => {
+                format!("callback {number} is {state}: only one that has ended is sent again")
+            }
+            Self::Drop if !waits => {
+                format!("callback {number} is {state}: only one that waits can be given up")
+            }
+            Self::Replay | Self::Drop => {
+                let of = |key: &str| text(&callback[key]);
+                let (app, room, event) = (of("app_id"), of("room_id"), of("event"));
+                format!(
+                    "callback {number} is {state}, a {event} of app {app}, room {room}: \
+                     not what the other options say"
+                )
+            }
+        }
+    }
+}
+
+impl CallbacksArgs {
+    /// What is printed of a reply.
+    fn text(&self, reply: &Value) -> String {
+        if self.json {
+            return format!("{reply:#}\n");
+        }
+        match &self.command {
+            CallbacksCommand::List { .. } => table(reply, wall_clock()),
+            CallbacksCommand::Show { .. } => format!("{reply:#}\n"),
+            CallbacksCommand::Replay { .. } => counted(reply, Change::Replay, "will be sent again"),
+            CallbacksCommand::Drop { .. } => counted(reply, Change::Drop, "given up"),
+        }
+    }
 }
 
 impl Which {
@@ -207,28 +272,54 @@ impl Admin {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             url.query_pairs_mut().append_pair(name, &text);
         }
-        self.send(Method::GET, url, String::new()).await
+        self.accepted(Method::GET, url, String::new()).await
     }
 
     async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
-        self.send(Method::POST, self.base.join(path)?, body.to_string()).await
+        self.accepted(Method::POST, self.base.join(path)?, body.to_string()).await
     }
 
-    async fn send(&self, method: Method, url: Url, body: String) -> anyhow::Result<Value> {
+    /// The callback of a number; none when there is none of it.
+    async fn find_one(&self, number: u64) -> anyhow::Result<Option<Value>> {
+        let url = self.base.join(&format!("callbacks/{number}"))?;
+        match self.send(Method::GET, url, String::new()).await? {
+            (StatusCode::NOT_FOUND, _) => Ok(None),
+            (status, reply) => self.accept(status, reply).map(Some),
+        }
+    }
+
+    async fn accepted(&self, method: Method, url: Url, body: String) -> anyhow::Result<Value> {
+        let (status, reply) = self.send(method, url, body).await?;
+        self.accept(status, reply)
+    }
+
+    /// A reply's status, and its JSON if it is some.
+    async fn send(
+        &self,
+        method: Method,
+        url: Url,
+        body: String,
+    ) -> anyhow::Result<(StatusCode, Option<Value>)> {
         let request = self.client.request(method, url).bearer_auth(&self.token);
         let request = request.header("content-type", "application/json").body(body);
-        let place = || format!("the admin API at {}", self.base);
-        let response = request.send().await.with_context(place)?;
+        let response = request.send().await.with_context(|| self.place())?;
         let status = response.status();
-        let text = response.text().await.with_context(place)?;
-        let reply: Option<Value> = serde_json::from_str(&text).ok();
+        let text = response.text().await.with_context(|| self.place())?;
+        Ok((status, serde_json::from_str(&text).ok()))
+    }
+
+    fn accept(&self, status: StatusCode, reply: Option<Value>) -> anyhow::Result<Value> {
         match reply {
             Some(reply) if status.is_success() => Ok(reply),
             Some(reply) if reply["error"].is_string() => {
                 bail!("{}", reply["error"].as_str().unwrap_or_default())
             }
-            Some(_) | None => bail!("{} answered {status}: is it an Odeum server?", place()),
+            Some(_) | None => bail!("{} answered {status}: is it an Odeum server?", self.place()),
         }
+    }
+
+    fn place(&self) -> String {
+        format!("the admin API at {}", self.base)
     }
 }
 
@@ -305,8 +396,8 @@ fn age(seconds: u64) -> String {
     }
 }
 
-fn counted(reply: &Value, key: &str, done: &str) -> String {
-    let count = reply[key].as_u64().unwrap_or(0);
+fn counted(reply: &Value, change: Change, done: &str) -> String {
+    let count = change.count(reply);
     let more = match reply["more"].as_bool() {
         Some(true) => "; more remain: say it again",
         Some(false) | None => "",
@@ -353,5 +444,25 @@ mod tests {
             Which { app_id: Some(1), room: None, event: None, state: None, from: None, to: None };
         assert!(nothing.selection(None).is_err());
         assert_eq!(nothing.selection(Some(3)).unwrap(), json!({ "app_id": 1, "number": 3 }));
+    }
+
+    #[test]
+    fn a_callback_that_was_named_and_stayed_as_it_was_is_explained() {
+        let callback = |state: &str| {
+            let (room, event) = ("hall", "room_login");
+            json!({ "state": state, "app_id": 7, "room_id": room, "event": event })
+        };
+        let why = |change: Change, state| change.why_not(4, Some(&callback(state)));
+        for waits in ["pending", "late"] {
+            let text = why(Change::Replay, waits);
+            assert!(text.contains(waits) && text.contains("has ended"), "{text}");
+            assert!(why(Change::Drop, waits).contains("a room_login of app 7, room hall"));
+        }
+        for ended in ["delivered", "failed", "dropped"] {
+            let text = why(Change::Drop, ended);
+            assert!(text.contains(ended) && text.contains("that waits"), "{text}");
+            assert!(why(Change::Replay, ended).contains("a room_login of app 7, room hall"));
+        }
+        assert!(Change::Drop.why_not(4, None).contains("no callback 4"));
     }
 }
