@@ -214,6 +214,23 @@ describe("the try-it page", () => {
     await others(ada.page).and(ada.page.locator('[data-live="true"]')).waitFor({ timeout: 15_000 });
   });
 
+  test("the panel forbids and resumes several streams at once", async () => {
+    const shown = await others(ada.page).getAttribute("data-stream");
+    for (const action of ["ForbidRTCStreams", "ResumeRTCStreams"]) {
+      await prepare(ada, "Stream bans", action);
+      const field = ada.page.locator('#fields [name="StreamId"]');
+      if (action === "ForbidRTCStreams") assert.equal(await field.inputValue(), shown);
+      await field.fill(`${shown}, nobodys-stream`);
+      assert.equal((await send(ada)).Code, 0, action);
+      const [, path] = (await ada.page.locator("#request").textContent()).split(" ");
+      const { searchParams } = new URL(path, server.origin);
+      assert.deepEqual(searchParams.getAll("StreamId[]"), [shown, "nobodys-stream"]);
+      if (action === "ForbidRTCStreams") await others(ada.page).waitFor({ state: "detached" });
+    }
+    await grace.page.getByRole("button", { name: "Publish again" }).click();
+    await others(ada.page).and(ada.page.locator('[data-live="true"]')).waitFor({ timeout: 15_000 });
+  });
+
   test("the panel's user rule refuses the next publication of the other", async () => {
     const field = (name) => ada.page.locator(`#fields [name="${name}"]`);
     await prepare(ada, "User bans", "SetForbidUserRule");

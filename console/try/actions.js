@@ -10,6 +10,7 @@
  */
 
 const streamField = ["StreamId", { list: "streams", value: (here) => here.stream() }];
+const streamsField = ["StreamId", { ...streamField[1], many: true }];
 const userField = (name) => [
   name,
   { list: "users", value: (here) => here.otherUser() ?? here.ownUser() },
@@ -86,9 +87,11 @@ export const actionGroups = {
       seconds,
     ],
     DelForbidStreamRule: [streamField],
-    DescribeForbidStreamRules: [["StreamId", { ...streamField[1], many: true }]],
+    DescribeForbidStreamRules: [streamsField],
     ForbidRTCStream: [streamField, sequence],
+    ForbidRTCStreams: [streamsField, sequence],
     ResumeRTCStream: [streamField, sequence],
+    ResumeRTCStreams: [streamsField, sequence],
     DescribeRTCStreamState: [streamField, sequence],
   },
   "User bans": {
