@@ -207,7 +207,12 @@ fn schema(kind: Kind) -> Value {
             "pattern": "^[0-9A-Za-z_-]+$" }),
         Kind::Text { bytes_max } => json!({ "type": "string", "maxLength": bytes_max }),
         Kind::Integer { min, max, default } => {
-            with_default(json!({ "type": "integer", "minimum": min, "maximum": max }), default)
+            let mut integer = json!({ "type": "integer", "minimum": min });
+            // The largest number is no bound: digits beyond it count as it.
+            if max < i64::MAX {
+                integer["maximum"] = max.into();
+            }
+            with_default(integer, default)
         }
         Kind::Choice { of, default } => with_default(choice(of), default),
         Kind::Flag => json!({ "type": "boolean", "default": false }),
@@ -339,5 +344,19 @@ mod tests {
         assert_eq!(users["schema"]["maxItems"], 5);
         let body = &document["paths"]["/"]["post"]["requestBody"]["content"]["application/json"];
         assert_eq!(body["schema"]["required"], json!(["RoomId", "UserId"]));
+    }
+
+    #[test]
+    fn a_number_that_is_clamped_has_no_maximum() {
+        let time_of = |action: &str| {
+            let action = ACTIONS.iter().find(|one| one.name == action).unwrap();
+            let document = document(action);
+            let parameters = document["paths"]["/"]["get"]["parameters"].as_array().unwrap();
+            let time = parameters.iter().find(|one| one["name"] == "EffectiveTime").unwrap();
+            time["schema"].clone()
+        };
+        assert_eq!(time_of("SetForbidUserRule")["maximum"], 86_400);
+        assert_eq!(time_of("SetForbidStreamRule")["maximum"], Value::Null);
+        assert_eq!(time_of("SetForbidStreamRule")["minimum"], 1);
     }
 }

@@ -44,7 +44,7 @@ pub(crate) enum Kind {
     Integer {
         /// The least.
         min: i64,
-        /// The largest.
+        /// The largest; `i64::MAX` is no bound, and digits beyond it count as it.
         max: i64,
         /// What it is when it is not given; none when it must be.
         default: Option<i64>,

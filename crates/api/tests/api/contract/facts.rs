@@ -18,6 +18,9 @@ pub(super) struct Facts {
     pub(super) rate: Rate,
 }
 
+/// A number that no type of the contract holds.
+const BEYOND_64_BITS: &str = "99999999999999999999";
+
 /// One parameter.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Parameter {
@@ -105,6 +108,11 @@ impl Parameter {
         matches!(self.kind.as_str(), "int32" | "uint32" | "int64" | "array<int32>")
     }
 
+    /// Whether what is too large counts as the largest: the contract gives a least value alone.
+    fn is_clamped(&self) -> bool {
+        self.min.is_some() && self.max.is_none() && self.values.is_none()
+    }
+
     /// Values at a range's ends, and one beyond each; true for what is beyond.
     pub(super) fn edges(&self) -> Vec<(String, bool)> {
         let mut edges = Vec::new();
@@ -114,6 +122,7 @@ impl Parameter {
         if let Some(max) = self.max.filter(|_| self.values.is_none()) {
             edges.extend([(max.to_string(), false), ((max + 1).to_string(), true)]);
         }
+        edges.extend(self.is_clamped().then(|| (BEYOND_64_BITS.to_owned(), false)));
         edges
     }
 
@@ -125,7 +134,8 @@ impl Parameter {
             wrong.extend([(least - 1).to_string(), (largest + 1).to_string()]);
         }
         if self.is_number() {
-            wrong.extend(["one", "1.5", "99999999999999999999"].map(str::to_owned));
+            wrong.extend(["one", "1.5"].map(str::to_owned));
+            wrong.extend((!self.is_clamped()).then(|| BEYOND_64_BITS.to_owned()));
         }
         if self.kind == "boolean" {
             wrong.extend(["1", "yes"].map(str::to_owned));
