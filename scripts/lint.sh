@@ -1,6 +1,6 @@
 #!/bin/bash
-# The checks that run no test: format, lock file, house rules, generated references, clippy,
-# licences.
+# The checks that run no test: format, lock file, house rules, generated references, clippy, whether
+# the fuzz targets compile, licences.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/needs.sh
@@ -18,6 +18,7 @@ lint() {
   check tidy cargo xtask tidy
   check references cargo xtask gen --check
   check clippy cargo clippy --quiet --workspace --all-targets -- -D warnings
+  check fuzz-targets cargo check --quiet --locked --manifest-path fuzz/Cargo.toml --target-dir target
   if command -v cargo-deny >/dev/null; then
     check dependencies cargo deny --log-level error check
   fi

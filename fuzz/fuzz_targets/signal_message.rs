@@ -4,6 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use odeum_proto::signal::{ClientMessage, ServerMessage};
+use odeum_room::MessageText;
 use odeum_rtp::sdp::Offer;
 use odeum_types::{IdError, RoomId, StreamId, UserId, UserName};
 
@@ -35,7 +36,25 @@ fuzz_target!(|text: &str| {
         ClientMessage::Unpublish(request) | ClientMessage::Unplay(request) => {
             check(&request.stream_id, StreamId::parse(&request.stream_id).map(|id| id.to_string()));
         }
-        ClientMessage::Logout(_) | ClientMessage::RenewToken(_) | ClientMessage::Heartbeat(_) => {}
+        ClientMessage::SetStreamExtraInfo(set) => {
+            check(&set.stream_id, StreamId::parse(&set.stream_id).map(|id| id.to_string()));
+        }
+        ClientMessage::SendCustomCommand(send) => {
+            drop(MessageText::parse(&send.command));
+            for user in &send.to_user_ids {
+                check(user, UserId::parse(user).map(|id| id.to_string()));
+            }
+        }
+        ClientMessage::SendBroadcastMessage(send) | ClientMessage::SendBarrageMessage(send) => {
+            if let Ok(text) = MessageText::parse(&send.message) {
+                assert_eq!(text.as_str(), send.message);
+                assert!((1..=1_024).contains(&send.message.len()), "contract, limits of messages");
+            }
+        }
+        ClientMessage::Logout(_)
+        | ClientMessage::RenewToken(_)
+        | ClientMessage::Heartbeat(_)
+        | ClientMessage::SetRoomExtraInfo(_) => {}
     }
 });
 
