@@ -156,9 +156,13 @@ impl NodeHandle {
     async fn carry_to_rooms(&self, app: AppId, state: &AppState, change: RuleChange) {
         match change {
             RuleChange::SetStreamRule(rule) => {
-                let cut = Some(StreamCut { media: rule.cut, until: rule.expires_at });
-                let (key, stream) = ((app, rule.room), rule.stream);
-                self.tell_room(key, move |_, room| room.cut_stream(&stream, cut)).await;
+                let (key, stream, until) = ((app, rule.room), rule.stream, rule.expires_at);
+                let cut = StreamCut { media: rule.cut, until };
+                // It may have ended while it waited for the store.
+                self.tell_room(key, move |now, room| {
+                    room.cut_stream(&stream, (until > now).then_some(cut));
+                })
+                .await;
             }
             RuleChange::DeleteStreamRule { room, stream } => {
                 self.tell_room((app, room), move |_, room| room.cut_stream(&stream, None)).await;

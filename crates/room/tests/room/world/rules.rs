@@ -69,7 +69,8 @@ impl World {
         self.node.app.rules_mut().apply(now, change.clone());
         match change {
             RuleChange::SetStreamRule(rule) => {
-                let cut = Some(StreamCut { media: rule.cut, until: rule.expires_at });
+                let cut = StreamCut { media: rule.cut, until: rule.expires_at };
+                let cut = (rule.expires_at > now).then_some(cut);
                 self.node.with(&rule.room, |room, _| room.cut_stream(&rule.stream, cut));
             }
             RuleChange::DeleteStreamRule { room, stream } => {
