@@ -25,6 +25,7 @@ use odeum_node::NodeHandle;
 use odeum_signal::SignalState;
 use odeum_store::{CallbackNumber, CallbackRow, CallbackState, Selection, StoreError};
 use odeum_types::{AppId, Redacted, RoomId, UnixMillis};
+use odeum_whip::WhipState;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use subtle::ConstantTimeEq;
@@ -46,6 +47,8 @@ pub(crate) struct AdminState {
     pub(crate) api: ApiState,
     /// WebSockets.
     pub(crate) signal: SignalState,
+    /// What came without signalling.
+    pub(crate) whip: WhipState,
     /// Callbacks.
     pub(crate) callbacks: Callbacks,
     /// The apps in force.
@@ -69,7 +72,8 @@ async fn metrics(State(state): State<AdminState>) -> impl IntoResponse {
     let node = state.node.statistics().await;
     let api = state.api.statistics();
     let callbacks = state.callbacks.statistics();
-    let metrics = Metrics { node, api, callbacks, websockets: state.signal.connections() };
+    let (websockets, whip_sessions) = (state.signal.connections(), state.whip.sessions());
+    let metrics = Metrics { node, api, callbacks, websockets, whip_sessions };
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.to_text())
 }
 

@@ -17,6 +17,8 @@ pub(crate) struct Metrics {
     pub(crate) callbacks: CallbackStatistics,
     /// WebSockets that are open.
     pub(crate) websockets: usize,
+    /// Sessions of WHIP and WHEP.
+    pub(crate) whip_sessions: usize,
 }
 
 /// Whether a figure only grows.
@@ -102,6 +104,8 @@ impl Metrics {
     pub(crate) fn to_text(&self) -> String {
         let mut page = Page::default();
         page.rooms(&self.node, self.websockets);
+        let help = "Streams published and played by WHIP and WHEP";
+        page.gauge("odeum_whip_sessions", help, self.whip_sessions as u64);
         page.server_api(&self.api);
         page.callbacks(&self.callbacks);
         for (name, kind, help, read) in MEDIA {
@@ -270,10 +274,10 @@ mod tests {
             waiting_by_app: [(odeum_types::AppId(9), 4)].into(),
             ..CallbackStatistics::default()
         };
-        let text = Metrics { node, api, callbacks, websockets: 5 }.to_text();
+        let text = Metrics { node, api, callbacks, websockets: 5, whip_sessions: 6 }.to_text();
         assert!(text.contains("odeum_callbacks_waiting{app=\"9\"} 4\n"), "{text}");
         assert!(text.contains("# TYPE odeum_rooms gauge\nodeum_rooms 3\n"), "{text}");
-        assert!(text.contains("odeum_websockets 5\n"));
+        assert!(text.contains("odeum_websockets 5\n") && text.contains("odeum_whip_sessions 6\n"));
         assert!(text.contains("odeum_api_requests_total 7\n"));
         assert!(
             text.contains("odeum_media_peers{worker=\"0\"} 0\nodeum_media_peers{worker=\"1\"} 0\n")

@@ -199,6 +199,7 @@ impl Server {
             node: node.clone(),
             api: api.clone(),
             signal: signal.clone(),
+            whip: whip.clone(),
             callbacks: callbacks.clone(),
             apps: apps.clone(),
             token: config.admin.token.clone(),
