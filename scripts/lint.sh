@@ -18,7 +18,8 @@ lint() {
   check tidy cargo xtask tidy
   check references cargo xtask gen --check
   check clippy cargo clippy --quiet --workspace --all-targets -- -D warnings
-  check fuzz-targets cargo check --quiet --locked --manifest-path fuzz/Cargo.toml --target-dir target
+  check fuzz-targets cargo check --quiet --locked --manifest-path fuzz/Cargo.toml \
+    --target-dir target
   if command -v cargo-deny >/dev/null; then
     check dependencies cargo deny --log-level error check
   fi
