@@ -233,7 +233,7 @@ pub fn callback_of(event: &Event, settings: &Settings) -> Option<NewCallback> {
 }
 
 impl Recorded {
-    fn new(callback: NewCallback, number: CallbackNumber) -> Self {
+    pub(crate) fn new(callback: NewCallback, number: CallbackNumber) -> Self {
         let NewCallback { app, room, event, at, body } = callback;
         let callback = PendingCallback {
             number,

@@ -8,7 +8,7 @@ use odeum_store::{CallbackNumber, Change, OpenRoom, Reader, Store, StoreError};
 use odeum_types::UnixMillis;
 
 use crate::dispatcher::Dispatcher;
-use crate::recorder::callback_of;
+use crate::recorder::{Recorded, callback_of};
 use crate::retry::gap_after;
 use crate::settings::Settings;
 
@@ -18,28 +18,35 @@ const ROOMS_PER_COMMIT: usize = 500;
 /// Callbacks read at once.
 const CALLBACKS_PER_PAGE: u32 = 10_000;
 
-/// Stores the closings of what the ledger shows as open, and returns of how many rooms. To be
-/// called before rooms begin: what it closes must not be what has just been opened.
+/// Stores the closings of what the ledger shows as open, adds their callbacks to `recorded`, and
+/// returns of how many rooms. To be called before anything of this start is stored: what it closes
+/// must not be what has just been opened.
 ///
 /// # Errors
-/// [`StoreError`]; what is closed by then stays closed.
+/// [`StoreError`]; what is closed by then stays closed, and the next call does the rest.
 pub fn close_open_rooms(
     store: &mut Store,
     settings: &Settings,
     now: UnixMillis,
+    recorded: &mut Vec<Recorded>,
 ) -> Result<usize, StoreError> {
     let open = store.reader()?.open_rooms()?;
     let rooms = open.len();
     let mut open = open.into_iter().peekable();
     while open.peek().is_some() {
-        let mut changes = Vec::new();
+        let (mut changes, mut callbacks) = (Vec::new(), Vec::new());
         for room in open.by_ref().take(ROOMS_PER_COMMIT) {
             for event in closing_events(now, room) {
-                changes.extend(callback_of(&event, settings).map(Change::Enqueue));
+                if let Some(callback) = callback_of(&event, settings) {
+                    changes.push(Change::Enqueue(callback.clone()));
+                    callbacks.push(callback);
+                }
                 changes.push(Change::Happened(event));
             }
         }
-        store.commit(&changes)?;
+        let numbers = store.commit(&changes)?;
+        let new = callbacks.into_iter().zip(numbers);
+        recorded.extend(new.map(|(callback, number)| Recorded::new(callback, number)));
     }
     Ok(rooms)
 }

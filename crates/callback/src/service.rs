@@ -91,7 +91,7 @@ struct Shared {
 
 impl Callbacks {
     /// Closes what a crash left open, takes up what waits, and starts on the current tokio runtime.
-    /// Call it before rooms begin: what it closes must not be what has just been opened.
+    /// Call it before rooms begin.
     /// `wall_clock` is the system's time for signatures; waiting goes by the monotonic clock, so
     /// that a system clock that is set back holds up nothing.
     ///
@@ -107,10 +107,23 @@ impl Callbacks {
         wall_clock: fn() -> UnixMillis,
     ) -> Result<Self, StartError> {
         let clock = Clock::start();
-        let closed = close_open_rooms(&mut store, &settings, clock.now())?;
-        if closed > 0 {
-            info!(rooms = closed, "the server did not end in order: what was open is closed now");
-        }
+        let needs_closing = match close_open_rooms(
+            &mut store,
+            &settings,
+            clock.now(),
+            &mut Vec::new(),
+        ) {
+            Ok(rooms) => {
+                say_closed(rooms);
+                false
+            }
+            // A full disk, for example: rooms begin all the same, and the writer tries again.
+            Err(error) if error.is_transient() => {
+                warn!(%error, "what the last start left open is closed once the store can be written");
+                true
+            }
+            Err(error) => return Err(error.into()),
+        };
         let settings = CurrentSettings::new(settings);
         let reader = store.reader()?;
         let mut dispatcher = Dispatcher::new(limits.clone(), settings.get());
@@ -132,6 +145,7 @@ impl Callbacks {
         let writer = Writer {
             store,
             recorder: Recorder::default(),
+            needs_closing,
             settings: settings.clone(),
             limits: limits.clone(),
             clock,
@@ -295,6 +309,12 @@ impl Callbacks {
     async fn select(&self, selection: Selection, which: Which) -> Result<Selected, ServiceError> {
         self.flush().await;
         read(&self.0.operator, move |reader| reader.select(&selection, which)).await
+    }
+}
+
+pub(crate) fn say_closed(rooms: usize) {
+    if rooms > 0 {
+        info!(rooms, "the server did not end in order: what was open is closed now");
     }
 }
 

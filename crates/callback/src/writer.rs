@@ -13,7 +13,9 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
 use crate::recorder::{GROUP_ENTRIES_MAX, Recorder};
+use crate::recovery::close_open_rooms;
 use crate::sender::ToSender;
+use crate::service::say_closed;
 use crate::settings::{CurrentSettings, Limits};
 use crate::statistics::Counters;
 
@@ -65,6 +67,9 @@ pub(crate) struct Writer {
     pub(crate) store: Store,
     /// What waits for it.
     pub(crate) recorder: Recorder<Entry>,
+    /// Whether what the last start left open is still to be closed; it comes before all that
+    /// waits.
+    pub(crate) needs_closing: bool,
     /// Which events have callbacks.
     pub(crate) settings: CurrentSettings,
     /// Bounds of the history.
@@ -154,6 +159,38 @@ impl Writer {
 
     /// Stores all that waits, one group after the other, until nothing does or the store fails.
     fn store_waiting(&mut self) {
+        if !self.needs_closing || self.close_left_open() {
+            self.store_groups();
+        }
+        self.counters.spilled.store(self.recorder.waiting() as u64, Ordering::Relaxed);
+    }
+
+    /// Closes what the last start left open; whether that is done.
+    fn close_left_open(&mut self) -> bool {
+        let now = self.clock.now();
+        if self.recorder.poll_timeout().is_some_and(|retry| now < retry) {
+            return false;
+        }
+        let mut recorded = Vec::new();
+        let settings = self.settings.get();
+        let closed = close_open_rooms(&mut self.store, &settings, now, &mut recorded);
+        Counters::add(&self.counters.stored, recorded.len() as u64);
+        self.tell(ToSender::Recorded(recorded));
+        match closed {
+            Ok(rooms) => {
+                say_closed(rooms);
+                self.needs_closing = false;
+            }
+            Err(error) => {
+                Counters::add(&self.counters.commits_failed, 1);
+                warn!(%error, "what the last start left open cannot be closed yet");
+                self.recorder.not_stored(now);
+            }
+        }
+        !self.needs_closing
+    }
+
+    fn store_groups(&mut self) {
         loop {
             let now = self.clock.now();
             let settings = self.settings.get();
@@ -184,7 +221,6 @@ impl Writer {
                 }
             }
         }
-        self.counters.spilled.store(self.recorder.waiting() as u64, Ordering::Relaxed);
     }
 
     fn purge_if_due(&mut self) {

@@ -84,7 +84,9 @@ impl Plane {
         let open = store.reader().unwrap().open_rooms().unwrap();
         let rooms = open.len();
         let events: Vec<_> = open.into_iter().flat_map(|room| closing_events(now, room)).collect();
-        assert_eq!(close_open_rooms(store, &self.settings, now).unwrap(), rooms);
+        let mut recorded = Vec::new();
+        assert_eq!(close_open_rooms(store, &self.settings, now, &mut recorded).unwrap(), rooms);
+        assert_eq!(recorded.len(), events.len());
         let reader = store.reader().unwrap();
         assert_eq!(reader.open_rooms().unwrap(), [], "all of it is closed");
         let added = reader.pending(self.backend.last(), u32::MAX).unwrap();

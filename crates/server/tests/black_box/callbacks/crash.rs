@@ -197,7 +197,7 @@ fn kill_9_loses_no_event_and_each_room_keeps_its_order() {
         }
     }
     let cut_off = rooms.values().flatten().filter(|event| event["reason"] == "2").count();
-    assert!(cut_off > 2 * HELD, "somebody else was in when the server was killed: {cut_off}");
+    assert!(cut_off >= HELD, "the publishers were in when the server was killed: {cut_off}");
     for number in 0..HELD {
         let history = &rooms[&format!("held-{number}")];
         let ended = history.iter().find(|event| event["event"] == "stream_close");

@@ -49,6 +49,17 @@ impl Drop for SmallDisk {
     }
 }
 
+/// An empty small disk in the place of a test's data; `None` where nothing may be mounted.
+fn data_on_small_disk(name: &str) -> Option<SmallDisk> {
+    let folder = data_folder(name);
+    if folder.exists() {
+        // What an earlier run has left mounted, if anything.
+        drop(Command::new("umount").arg("-l").arg(&folder).status());
+        std::fs::remove_dir_all(&folder).expect("the folder can be written");
+    }
+    SmallDisk::mount(&folder)
+}
+
 fn wait_for(what: &str, server: &Server, mut holds: impl FnMut() -> bool) {
     let began = Instant::now();
     while !holds() {
@@ -59,13 +70,7 @@ fn wait_for(what: &str, server: &Server, mut holds: impl FnMut() -> bool) {
 #[test]
 fn a_full_disk_is_borne_then_refused_and_nothing_is_lost() {
     let name = "full-disk";
-    let folder = data_folder(name);
-    if folder.exists() {
-        // What an earlier run has left mounted, if anything.
-        drop(Command::new("umount").arg("-l").arg(&folder).status());
-        std::fs::remove_dir_all(&folder).expect("the folder can be written");
-    }
-    let Some(disk) = SmallDisk::mount(&folder) else { return };
+    let Some(disk) = data_on_small_disk(name) else { return };
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let receiver = runtime.block_on(Receiver::start());
     let spill = "calls_per_second = { AddStream = 1000 }\n[callbacks]\nspill_bytes_max = 20000\n";
@@ -113,4 +118,39 @@ fn a_full_disk_is_borne_then_refused_and_nothing_is_lost() {
     drop(server);
     let server = Server::restart_with(name, &to(receiver.address));
     assert_eq!(server.metric("odeum_store_commits_failed_total"), 0);
+}
+
+#[test]
+fn a_start_after_a_crash_on_a_full_disk_closes_what_was_open_once_there_is_room() {
+    let name = "full-disk-at-start";
+    let Some(disk) = data_on_small_disk(name) else { return };
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let receiver = runtime.block_on(Receiver::start());
+    let mut server = Server::restart_with(name, &to(receiver.address));
+    let _ann = runtime.block_on(login(&server.signal_url(), "hall", "ann")).expect("a good login");
+    wait_for("two events arrive", &server, || receiver.count() == 2);
+    server.kill();
+    disk.fill();
+    drop(server);
+
+    let server = Server::restart_with(name, &to(receiver.address));
+    let bob = runtime.block_on(login(&server.signal_url(), "hall", "bob")).expect("a good login");
+    runtime.block_on(bob.logout("hall")).expect("who is in may leave");
+    assert!(server.metric("odeum_store_spilled_entries") > 0);
+    assert_eq!(receiver.count(), 2, "nothing is sent that is not stored");
+
+    disk.make_room();
+    let events = || -> Vec<String> {
+        let arrived = receiver.arrived();
+        let names = arrived.iter().map(|one| one.body["event"].as_str().unwrap_or("").to_owned());
+        names.collect()
+    };
+    wait_for("every event arrives", &server, || events().len() == 8);
+    let visit = ["room_create", "room_login", "room_logout", "room_close"];
+    assert_eq!(
+        events(),
+        [visit, visit].concat(),
+        "the old room is closed before the new one begins"
+    );
+    server.assert_no_panic();
 }
