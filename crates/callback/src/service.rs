@@ -107,23 +107,7 @@ impl Callbacks {
         wall_clock: fn() -> UnixMillis,
     ) -> Result<Self, StartError> {
         let clock = Clock::start();
-        let needs_closing = match close_open_rooms(
-            &mut store,
-            &settings,
-            clock.now(),
-            &mut Vec::new(),
-        ) {
-            Ok(rooms) => {
-                say_closed(rooms);
-                false
-            }
-            // A full disk, for example: rooms begin all the same, and the writer tries again.
-            Err(error) if error.is_transient() => {
-                warn!(%error, "what the last start left open is closed once the store can be written");
-                true
-            }
-            Err(error) => return Err(error.into()),
-        };
+        let needs_closing = !close_left_open(&mut store, &settings, clock.now())?;
         let settings = CurrentSettings::new(settings);
         let reader = store.reader()?;
         let mut dispatcher = Dispatcher::new(limits.clone(), settings.get());
@@ -309,6 +293,27 @@ impl Callbacks {
     async fn select(&self, selection: Selection, which: Which) -> Result<Selected, ServiceError> {
         self.flush().await;
         read(&self.0.operator, move |reader| reader.select(&selection, which)).await
+    }
+}
+
+/// Closes what the last start left open; false when the writer has to try that again.
+fn close_left_open(
+    store: &mut Store,
+    settings: &Settings,
+    now: UnixMillis,
+) -> Result<bool, StoreError> {
+    // What is recorded is taken up with all that waits.
+    match close_open_rooms(store, settings, now, &mut Vec::new()) {
+        Ok(rooms) => {
+            say_closed(rooms);
+            Ok(true)
+        }
+        // A full disk, for example: rooms begin all the same.
+        Err(error) if error.is_transient() => {
+            warn!(%error, "what the last start left open is closed once the store can be written");
+            Ok(false)
+        }
+        Err(error) => Err(error),
     }
 }
 
