@@ -6,6 +6,7 @@ use odeum_room::{
 };
 use odeum_store::{CallbackNumber, Change, OpenRoom, Reader, Store, StoreError};
 use odeum_types::UnixMillis;
+use tracing::{info, warn};
 
 use crate::dispatcher::Dispatcher;
 use crate::recorder::{Recorded, callback_of};
@@ -49,6 +50,34 @@ pub fn close_open_rooms(
         recorded.extend(new.map(|(callback, number)| Recorded::new(callback, number)));
     }
     Ok(rooms)
+}
+
+/// Closes what the last start left open; false when the writer has to try that again.
+pub(crate) fn close_left_open(
+    store: &mut Store,
+    settings: &Settings,
+    now: UnixMillis,
+) -> Result<bool, StoreError> {
+    // What is recorded is taken up with all that waits.
+    match close_open_rooms(store, settings, now, &mut Vec::new()) {
+        Ok(rooms) => {
+            say_closed(rooms);
+            Ok(true)
+        }
+        // A full disk, for example: rooms begin all the same.
+        Err(error) if error.is_transient() => {
+            warn!(%error, "what the last start left open is closed once the store can be written");
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Tells the operator.
+pub(crate) fn say_closed(rooms: usize) {
+    if rooms > 0 {
+        info!(rooms, "the server did not end in order: what was open is closed now");
+    }
 }
 
 /// Hands the callbacks that wait in the store to a dispatcher. Returns what is to be stored about

@@ -12,12 +12,12 @@ use odeum_store::{
 use odeum_types::{AppId, StreamId, UnixMillis};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tracing::{info, warn};
+use tracing::warn;
 
 use crate::body::webhook_id;
 use crate::dispatcher::Dispatcher;
 use crate::recorder::Recorder;
-use crate::recovery::{close_open_rooms, take_up};
+use crate::recovery::{close_left_open, take_up};
 use crate::sender::{Bodies, Courier, Sender, ToSender};
 use crate::settings::{CurrentSettings, Limits, Settings};
 use crate::statistics::{CallbackStatistics, Counters};
@@ -293,33 +293,6 @@ impl Callbacks {
     async fn select(&self, selection: Selection, which: Which) -> Result<Selected, ServiceError> {
         self.flush().await;
         read(&self.0.operator, move |reader| reader.select(&selection, which)).await
-    }
-}
-
-/// Closes what the last start left open; false when the writer has to try that again.
-fn close_left_open(
-    store: &mut Store,
-    settings: &Settings,
-    now: UnixMillis,
-) -> Result<bool, StoreError> {
-    // What is recorded is taken up with all that waits.
-    match close_open_rooms(store, settings, now, &mut Vec::new()) {
-        Ok(rooms) => {
-            say_closed(rooms);
-            Ok(true)
-        }
-        // A full disk, for example: rooms begin all the same.
-        Err(error) if error.is_transient() => {
-            warn!(%error, "what the last start left open is closed once the store can be written");
-            Ok(false)
-        }
-        Err(error) => Err(error),
-    }
-}
-
-pub(crate) fn say_closed(rooms: usize) {
-    if rooms > 0 {
-        info!(rooms, "the server did not end in order: what was open is closed now");
     }
 }
 

@@ -13,9 +13,8 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
 use crate::recorder::{GROUP_ENTRIES_MAX, Recorder};
-use crate::recovery::close_open_rooms;
+use crate::recovery::{close_open_rooms, say_closed};
 use crate::sender::ToSender;
-use crate::service::say_closed;
 use crate::settings::{CurrentSettings, Limits};
 use crate::statistics::Counters;
 
