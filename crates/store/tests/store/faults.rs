@@ -1,5 +1,5 @@
-//! A database that is in use, locked, newer, older or damaged: a clear error, nothing half done, and
-//! work goes on when the fault is gone.
+//! A database in use, locked, newer, older or damaged: a clear error, nothing half done, and work
+//! goes on when the fault is gone.
 
 use std::fs::{self, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
