@@ -1,4 +1,4 @@
-// Codecs: what is published in H.264 is played in H.264, and who cannot decode a stream is told.
+// Codecs: what is published in a codec is played in it, and who cannot decode a stream is told.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -22,7 +22,7 @@ describe("a stream's video codec", () => {
     await server?.stop();
   });
 
-  for (const video of ["VP8", "H264"]) {
+  for (const video of ["VP8", "H264", "VP9", "AV1"]) {
     test(`${video} that is asked for is what arrives`, async () => {
       await publisher.publish(video, { videoCodec: video });
       await viewer.hearsStream("ADD", video);

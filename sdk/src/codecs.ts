@@ -1,7 +1,7 @@
 // Which video codec a publication offers.
 
-/** What `videoCodec` may ask for. */
-export type VideoCodecName = "VP8" | "H264" | "H265";
+/** What `videoCodec` may ask for; VP9 and AV1 are beyond the contract. */
+export type VideoCodecName = "VP8" | "H264" | "H265" | "VP9" | "AV1";
 
 /** The part of RTCRtpCodec that the choice looks at. */
 export interface CodecLike {

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import test from "node:test";
-import { chooseCodecs } from "../src/codecs.ts";
+import { chooseCodecs, type VideoCodecName } from "../src/codecs.ts";
 import {
   ErrorCode,
   isFinalLoginRefusal,
@@ -58,11 +58,13 @@ test("the wanted codec is offered alone, with its retransmission", () => {
   const capable = ["video/VP8", "video/rtx", "video/VP9", "video/H264", "video/red"].map(
     (mimeType) => ({ mimeType }),
   );
-  const names = (wanted: "VP8" | "H264" | "H265") =>
+  const names = (wanted: VideoCodecName) =>
     chooseCodecs(capable, wanted)?.map((codec) => codec.mimeType);
   assert.deepEqual(names("VP8"), ["video/VP8", "video/rtx"]);
   assert.deepEqual(names("H264"), ["video/H264", "video/rtx"]);
+  assert.deepEqual(names("VP9"), ["video/VP9", "video/rtx"]);
   assert.equal(names("H265"), undefined);
+  assert.equal(names("AV1"), undefined);
 });
 
 test("handlers are called in order, and one that throws does not stop the next", async () => {

@@ -209,7 +209,8 @@ fn codec_number(codec: Codec) -> Option<u32> {
     match codec {
         Codec::H264 => Some(0),
         Codec::Vp8 => Some(2),
-        Codec::Opus => None,
+        Codec::H265 => Some(3),
+        Codec::Opus | Codec::Vp9 | Codec::Av1 => None,
     }
 }
 

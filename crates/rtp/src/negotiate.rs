@@ -17,8 +17,47 @@ pub enum CodecFormat {
     Opus,
     /// VP8.
     Vp8,
+    /// VP9 of one profile (RFC 9628 §6).
+    Vp9(ProfileNumber),
     /// H.264 of one profile and packetization.
     H264(H264Format),
+    /// H.265 of one profile (RFC 7798 §7.1).
+    H265(ProfileNumber),
+    /// AV1 of one profile.
+    Av1(ProfileNumber),
+}
+
+/// A codec's profile by its number in the codec's specification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ProfileNumber(pub u8);
+
+impl ProfileNumber {
+    /// H.265 Main, which a decoder of [`Self::H265_MAIN_10`] decodes too.
+    const H265_MAIN: Self = Self(1);
+    /// H.265 Main 10.
+    const H265_MAIN_10: Self = Self(2);
+
+    /// What the parameter `name` says, or its default; None when that is no number.
+    fn of(format: &PayloadFormat, name: &str, default: u8) -> Option<Self> {
+        format.parameter(name).map_or(Some(default), |text| text.parse().ok()).map(Self)
+    }
+
+    fn same(self, viewer: Self) -> Option<u8> {
+        (self == viewer).then_some(0)
+    }
+
+    /// H.265 A.3.3: decoders of Main 10 decode Main.
+    fn h265_fitness(self, viewer: Self) -> Option<u8> {
+        match (self, viewer) {
+            (Self::H265_MAIN, Self::H265_MAIN_10) => Some(0),
+            _ => self.same(viewer).map(|_| 1),
+        }
+    }
+
+    /// AV1 A.2: decoders of a profile decode those below it.
+    fn av1_fitness(self, viewer: Self) -> Option<u8> {
+        (viewer.0 >= self.0).then(|| u8::from(viewer == self))
+    }
 }
 
 impl CodecFormat {
@@ -27,7 +66,10 @@ impl CodecFormat {
         match self {
             Self::Opus => Codec::Opus,
             Self::Vp8 => Codec::Vp8,
+            Self::Vp9(_) => Codec::Vp9,
             Self::H264(_) => Codec::H264,
+            Self::H265(_) => Codec::H265,
+            Self::Av1(_) => Codec::Av1,
         }
     }
 
@@ -42,8 +84,17 @@ impl CodecFormat {
         if format.is("VP8") {
             return Some(Self::Vp8);
         }
+        if format.is("VP9") {
+            return ProfileNumber::of(format, "profile-id", 0).map(Self::Vp9);
+        }
         if format.is("H264") {
             return H264Format::of(format).map(Self::H264);
+        }
+        if format.is("H265") {
+            return ProfileNumber::of(format, "profile-id", 1).map(Self::H265);
+        }
+        if format.is("AV1") {
+            return ProfileNumber::of(format, "profile", 0).map(Self::Av1);
         }
         None
     }
@@ -53,7 +104,10 @@ impl CodecFormat {
     fn fitness(self, viewer: Self) -> Option<u8> {
         match (self, viewer) {
             (Self::Opus, Self::Opus) | (Self::Vp8, Self::Vp8) => Some(0),
+            (Self::Vp9(published), Self::Vp9(viewer)) => published.same(viewer),
             (Self::H264(published), Self::H264(viewer)) => published.fitness(viewer),
+            (Self::H265(published), Self::H265(viewer)) => published.h265_fitness(viewer),
+            (Self::Av1(published), Self::Av1(viewer)) => published.av1_fitness(viewer),
             _ => None,
         }
     }

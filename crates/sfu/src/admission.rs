@@ -37,7 +37,8 @@ pub enum OfferError {
     /// The SDP itself is not acceptable.
     #[error(transparent)]
     Sdp(#[from] sdp::OfferError),
-    /// The offer has nothing that is forwarded here: no Opus, VP8 or H.264, or the wrong direction.
+    /// The offer has nothing that is forwarded here: no codec of Odeum's, or the wrong
+    /// direction.
     #[error("nothing of the offer can be forwarded")]
     NothingInCommon,
     /// Reading the offer panicked; nothing else was touched.
@@ -98,7 +99,7 @@ fn kind_of(media: &sdp::Media) -> Option<TrackKind> {
 fn kind_of_codec(codec: Codec) -> TrackKind {
     match codec {
         Codec::Opus => TrackKind::Audio,
-        Codec::Vp8 | Codec::H264 => TrackKind::Video,
+        Codec::Vp8 | Codec::Vp9 | Codec::H264 | Codec::H265 | Codec::Av1 => TrackKind::Video,
     }
 }
 

@@ -185,14 +185,9 @@ impl Track {
         let sequence = self.unwrapper.unwrap(sequence);
         let outcome = self.nacks.as_mut().map(|nacks| nacks.receive(now, sequence));
         self.is_broken |= outcome == Some(NackOutcome::GapTooLong);
-        let frame = match self.terms.format {
-            CodecFormat::Opus => FrameStart::Decodable,
-            CodecFormat::Vp8 | CodecFormat::H264(_) => {
-                match begins_key_frame(self.terms.format.codec(), payload) {
-                    true => FrameStart::Decodable,
-                    false => FrameStart::Other,
-                }
-            }
+        let frame = match begins_key_frame(self.terms.format.codec(), payload) {
+            true => FrameStart::Decodable,
+            false => FrameStart::Other,
         };
         let Some(sequence) = self.gate.number(sequence, frame) else { return Received::Cut };
         self.newest = self.newest.max(sequence);

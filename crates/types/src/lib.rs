@@ -32,6 +32,12 @@ pub enum Codec {
     Opus,
     /// VP8 video (RFC 7741).
     Vp8,
+    /// VP9 video (RFC 9628).
+    Vp9,
     /// H.264 video (RFC 6184).
     H264,
+    /// H.265 video (RFC 7798).
+    H265,
+    /// AV1 video (RTP Payload Format For AV1, Alliance for Open Media).
+    Av1,
 }

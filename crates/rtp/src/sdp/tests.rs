@@ -6,8 +6,8 @@ use odeum_types::Redacted;
 
 use super::*;
 use crate::negotiate::{
-    Chosen, CodecFormat, H264Format, H264Profile, Packetization, choose_for_publisher,
-    choose_for_subscriber,
+    Chosen, CodecFormat, H264Format, H264Profile, Packetization, ProfileNumber,
+    choose_for_publisher, choose_for_subscriber,
 };
 use crate::{ExtensionKind, ExtensionMap};
 
@@ -306,6 +306,8 @@ fn a_viewer_gets_the_payload_type_that_fits_the_published_codec() {
         (h264(High, NonInterleaved), 119),
         (h264(High, SingleNal), 119),
         (h264(H264Profile::ConstrainedHigh, NonInterleaved), 119),
+        (CodecFormat::Vp9(ProfileNumber(0)), 98),
+        (CodecFormat::Av1(ProfileNumber(0)), 45),
     ] {
         let chosen = choose_for_subscriber(video, published).expect("offered");
         assert_eq!(chosen.format.payload_type, payload_type, "{published:?}");
@@ -326,8 +328,35 @@ fn a_viewer_without_the_profile_or_packetization_gets_nothing() {
     assert!(!fits(h264(H264Profile::ConstrainedBaseline, Packetization::NonInterleaved)));
     assert!(!fits(h264(H264Profile::High, Packetization::SingleNal)));
     assert!(!fits(CodecFormat::Vp8));
-    let unknown = play("a=rtpmap:1 H265/90000\n");
+    let unknown = play("a=rtpmap:1 H266/90000\n");
     assert_eq!(choose_for_publisher(&unknown), None);
+}
+
+#[test]
+fn a_decoder_takes_its_own_profile_and_the_ones_that_it_contains() {
+    let media = |format: &str| {
+        let text = format!("v=0\nm=video 9 UDP/TLS/RTP/SAVPF 1\na=mid:0\na=rtpmap:1 {format}\n");
+        Description::parse(&text).unwrap().media.remove(0)
+    };
+    for (published, viewer, fits) in [
+        ("VP9/90000", "VP9/90000\na=fmtp:1 profile-id=0", true),
+        ("VP9/90000\na=fmtp:1 profile-id=2", "VP9/90000", false),
+        ("VP9/90000", "VP9/90000\na=fmtp:1 profile-id=2", false),
+        ("H265/90000", "H265/90000\na=fmtp:1 level-id=93;profile-id=1;tier-flag=0", true),
+        ("H265/90000", "H265/90000\na=fmtp:1 profile-id=2", true),
+        ("H265/90000\na=fmtp:1 profile-id=2", "H265/90000", false),
+        ("AV1/90000", "AV1/90000\na=fmtp:1 level-idx=5;profile=0;tier=0", true),
+        ("AV1/90000", "AV1/90000\na=fmtp:1 profile=1", true),
+        ("AV1/90000\na=fmtp:1 profile=1", "AV1/90000", false),
+        ("AV1/90000", "VP9/90000", false),
+    ] {
+        let chosen = choose_for_publisher(&media(published)).expect(published);
+        let found = choose_for_subscriber(&media(viewer), chosen.codec);
+        assert_eq!(found.is_some(), fits, "{published} for {viewer}");
+    }
+    for format in ["VP9/90000\na=fmtp:1 profile-id=x", "AV1/90000\na=fmtp:1 profile=300"] {
+        assert_eq!(choose_for_publisher(&media(format)), None, "{format}");
+    }
 }
 
 /// Descriptions with some lines lost, doubled or moved.
