@@ -22,7 +22,7 @@ use crate::subscriber::{
     CNAME, ExtensionIds, RetransmissionBudget, Subscriber, SubscriberTrack, TrackTerms,
 };
 use crate::track::{LossRepair, RingSize, SourceTerms, Track, TrackKind};
-use crate::{PeerKey, Sfu};
+use crate::{PeerKey, Sfu, transport};
 
 /// What the client that made the offer gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -341,10 +341,12 @@ impl Sfu {
         let key = self.peers.insert(Box::new(Peer {
             id,
             facts,
-            ice,
-            dtls: DtlsServer::new(offer.fingerprint().0),
-            srtp: None,
-            created: now,
+            transport: Some(transport::Transport {
+                ice,
+                dtls: DtlsServer::new(offer.fingerprint().0),
+                srtp: None,
+                created: now,
+            }),
             heard: now,
             role,
             #[cfg(test)]

@@ -42,7 +42,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use odeum_rtp::PacketKind;
-use odeum_rtp::stun::{MESSAGE_SIZE_MAX, Message};
 use odeum_types::PeerId;
 use rustc_hash::FxHashMap;
 use slab::Slab;
@@ -66,6 +65,7 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 mod track;
+mod transport;
 
 pub use admission::{Answer, OfferError};
 pub use arena::Transmit;
@@ -74,11 +74,9 @@ pub use cut::CutTracks;
 pub use event::{CloseReason, MediaFacts, SfuEvent, Statistics};
 
 use arena::Arena;
-use config::ADDRESS_SILENCE;
-use dtls::{DtlsProgress, DtlsSettings};
+use dtls::DtlsSettings;
 use entropy::Entropy;
 use fan_out::FanOut;
-use ice::CheckRefused;
 use peer::{Peer, Role};
 use publisher::Arrival;
 
@@ -216,102 +214,6 @@ impl Sfu {
         }
     }
 
-    /// ICE: the only packets that are looked at without knowing their source.
-    fn handle_stun(&mut self, now: Instant, source: SocketAddr, bytes: &[u8]) {
-        let found = Message::parse(bytes).ok().and_then(|message| {
-            let (ufrag, _) = message.ufrags()?;
-            Some((*self.by_ufrag.get(ufrag)?, message))
-        });
-        let Some((key, message)) = found else {
-            self.statistics.stun_refused += 1;
-            return;
-        };
-        self.contained(key, |sfu| {
-            sfu.handle_check(now, key, source, &message);
-            Ok(())
-        });
-    }
-
-    fn handle_check(
-        &mut self,
-        now: Instant,
-        key: PeerKey,
-        source: SocketAddr,
-        message: &Message<'_>,
-    ) {
-        let is_anothers = self.is_held_by_another(now, key, source);
-        let peer = &mut self.peers[key];
-        let verdict = match peer.ice.check(message) {
-            Ok(()) if !is_anothers => Ok(()),
-            Err(CheckRefused::Answered(code)) => Err(code),
-            Ok(()) | Err(CheckRefused::Ignored) => {
-                self.statistics.stun_refused += 1;
-                return;
-            }
-        };
-        match self.arena.room(MESSAGE_SIZE_MAX) {
-            Ok(room) => {
-                if let Ok(length) = peer.ice.write_answer(room, message, source, verdict) {
-                    self.arena.commit(source, length);
-                }
-            }
-            Err(_) => self.statistics.dropped_queue_full += 1,
-        }
-        if verdict.is_err() {
-            self.statistics.stun_refused += 1;
-            return;
-        }
-        self.statistics.stun_answered += 1;
-        peer.heard = now;
-        let evicted = peer.ice.accept(now, source, message.nomination);
-        if let Some(address) = evicted {
-            self.by_address.remove(&address);
-        }
-        // A NAT may give a silent peer's address to another.
-        let before = self.by_address.insert(source, key);
-        if let Some(other) = before.filter(|other| *other != key) {
-            self.peers[other].ice.forget(source);
-        }
-    }
-
-    /// Whether `source` is where another connected peer has been heard lately. Source addresses can
-    /// be forged, so a check that is authentic for one peer must not cut off another one.
-    fn is_held_by_another(&self, now: Instant, key: PeerKey, source: SocketAddr) -> bool {
-        let other = self.by_address.get(&source).filter(|other| **other != key);
-        other.and_then(|other| self.peers.get(*other)).is_some_and(|other| {
-            other.is_connected() && now.saturating_duration_since(other.heard) < ADDRESS_SILENCE
-        })
-    }
-
-    fn handle_dtls(
-        &mut self,
-        now: Instant,
-        key: PeerKey,
-        source: SocketAddr,
-        bytes: &[u8],
-    ) -> Result<(), CloseReason> {
-        let peer = &mut self.peers[key];
-        let destination = peer.ice.selected().unwrap_or(source);
-        let send = sender(&mut self.arena, &mut self.statistics, destination);
-        let progress = peer.dtls.handle_datagram(now, &self.dtls, bytes, send)?;
-        self.handle_progress(now, key, progress);
-        Ok(())
-    }
-
-    fn handle_progress(&mut self, now: Instant, key: PeerKey, progress: DtlsProgress) {
-        let DtlsProgress::Established(keys) = progress else { return };
-        let peer = &mut self.peers[key];
-        peer.srtp = Some(keys);
-        peer.heard = now;
-        self.events.push_back(SfuEvent::Connected { peer: peer.id, facts: peer.facts });
-        self.connecting.retain(|connecting| *connecting != key);
-        // A viewer that joins cannot decode anything before the next key frame.
-        if let Role::Subscriber(subscriber) = &peer.role {
-            let publisher = subscriber.publisher;
-            self.ask_for_key_frame(now, publisher, publisher::Asked::ByJoining);
-        }
-    }
-
     fn handle_rtp(
         &mut self,
         now: Instant,
@@ -352,27 +254,7 @@ impl Sfu {
     fn drop_peer(&mut self, key: PeerKey, reason: CloseReason) {
         let Some(mut peer) = self.peers.try_remove(key) else { return };
         self.by_id.remove(&peer.id);
-        self.by_ufrag.remove(peer.ice.ufrag());
-        for address in peer.ice.addresses() {
-            if self.by_address.get(address) == Some(&key) {
-                self.by_address.remove(address);
-            }
-        }
-        self.connecting.retain(|other| *other != key);
-        // What panicked once may do so again.
-        if let (Some(destination), true) = (peer.ice.selected(), reason != CloseReason::Panicked) {
-            let mark = self.arena.mark();
-            let send = sender(&mut self.arena, &mut self.statistics, destination);
-            let closed = catch_unwind(AssertUnwindSafe(|| {
-                #[cfg(test)]
-                assert!(!peer.panics_next, "injected");
-                peer.dtls.close(self.now, send);
-            }));
-            if closed.is_err() {
-                self.arena.rewind(mark);
-                self.statistics.panics += 1;
-            }
-        }
+        self.close_transport(key, &mut peer, reason);
         self.events.push_back(SfuEvent::Closed { peer: peer.id, reason });
         self.statistics.peers = self.peers.len() as u64;
         match &peer.role {

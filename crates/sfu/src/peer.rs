@@ -7,11 +7,11 @@ use odeum_srtp::UnprotectError;
 use odeum_types::PeerId;
 
 use crate::arena::Arena;
-use crate::dtls::{DtlsServer, SrtpKeys};
+use crate::dtls::SrtpKeys;
 use crate::event::{MediaFacts, Statistics};
-use crate::ice::Ice;
 use crate::publisher::Publisher;
 use crate::subscriber::{SendPath, Subscriber};
+use crate::transport::Transport;
 
 /// A peer of the worker.
 pub(crate) struct Peer {
@@ -19,14 +19,8 @@ pub(crate) struct Peer {
     pub(crate) id: PeerId,
     /// What was negotiated.
     pub(crate) facts: MediaFacts,
-    /// Who may send from where.
-    pub(crate) ice: Ice,
-    /// The handshake, and goodbyes.
-    pub(crate) dtls: DtlsServer,
-    /// The contexts, once DTLS is done.
-    pub(crate) srtp: Option<Box<SrtpKeys>>,
-    /// When the answer was made.
-    pub(crate) created: Instant,
+    /// The way to its client; none for a mirror, which hears its packets from another worker.
+    pub(crate) transport: Option<Transport>,
     /// When the last authentic packet came.
     pub(crate) heard: Instant,
     /// What it is for.
@@ -54,7 +48,7 @@ impl Peer {
     ) -> Option<&'a [u8]> {
         #[cfg(test)]
         assert!(!self.panics_next, "injected");
-        let opened = self.srtp.as_mut()?.inbound.unprotect_rtp(bytes);
+        let opened = self.srtp()?.inbound.unprotect_rtp(bytes);
         let length = self.judge(now, opened, statistics)?;
         Some(&bytes[..length])
     }
@@ -66,7 +60,7 @@ impl Peer {
         bytes: &'a mut [u8],
         statistics: &mut Statistics,
     ) -> Option<&'a [u8]> {
-        let opened = self.srtp.as_mut()?.inbound.unprotect_rtcp(bytes);
+        let opened = self.srtp()?.inbound.unprotect_rtcp(bytes);
         let length = self.judge(now, opened, statistics)?;
         Some(&bytes[..length])
     }
@@ -98,19 +92,25 @@ impl Peer {
         }
     }
 
-    /// The way out to this peer, and what it is for; `None` before DTLS is done.
+    /// The way out to this peer, and what it is for; `None` before DTLS is done,
+    /// and for a mirror.
     pub(crate) fn sending<'a>(
         &'a mut self,
         arena: &'a mut Arena,
         statistics: &'a mut Statistics,
     ) -> Option<(SendPath<'a>, &'a mut Role)> {
-        let destination: SocketAddr = self.ice.selected()?;
-        let outbound = &mut self.srtp.as_mut()?.outbound;
+        let transport = self.transport.as_mut()?;
+        let destination: SocketAddr = transport.ice.selected()?;
+        let outbound = &mut transport.srtp.as_mut()?.outbound;
         Some((SendPath { arena, outbound, destination, statistics }, &mut self.role))
     }
 
     /// Whether DTLS is done.
     pub(crate) fn is_connected(&self) -> bool {
-        self.srtp.is_some()
+        self.transport.as_ref().is_some_and(|transport| transport.srtp.is_some())
+    }
+
+    fn srtp(&mut self) -> Option<&mut SrtpKeys> {
+        self.transport.as_mut()?.srtp.as_deref_mut()
     }
 }

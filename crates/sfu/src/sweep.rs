@@ -47,13 +47,13 @@ impl Sfu {
     }
 
     fn sweep_connecting(&mut self, now: Instant, key: PeerKey) -> Result<(), CloseReason> {
-        let peer = &mut self.peers[key];
-        if now.duration_since(peer.created) >= self.config.connect_timeout {
+        let Some(transport) = &mut self.peers[key].transport else { return Ok(()) };
+        if now.duration_since(transport.created) >= self.config.connect_timeout {
             return Err(CloseReason::ConnectTimeout);
         }
-        let Some(destination) = peer.ice.selected() else { return Ok(()) };
+        let Some(destination) = transport.ice.selected() else { return Ok(()) };
         let send = sender(&mut self.arena, &mut self.statistics, destination);
-        let progress = peer.dtls.handle_timeout(now, send)?;
+        let progress = transport.dtls.handle_timeout(now, send)?;
         self.handle_progress(now, key, progress);
         Ok(())
     }

@@ -190,7 +190,7 @@ impl Net {
         client.outbound = Some(Outbound::new(profile, &keys.client));
         client.inbound = Some(Inbound::new(profile, &keys.server));
         let key = self.sfu.by_id[&client.id];
-        self.sfu.peers[key].srtp = Some(Box::new(SrtpKeys {
+        self.sfu.peers[key].transport.as_mut().unwrap().srtp = Some(Box::new(SrtpKeys {
             inbound: Inbound::new(profile, &keys.client),
             outbound: Outbound::new(profile, &keys.server),
         }));

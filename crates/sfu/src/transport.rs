@@ -1,0 +1,159 @@
+//! The server's end of WebRTC transports: ICE lets an address in, DTLS makes the keys, and both end
+//! with the peer.
+
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+
+use odeum_rtp::stun::{MESSAGE_SIZE_MAX, Message};
+
+use crate::config::ADDRESS_SILENCE;
+use crate::dtls::{DtlsProgress, DtlsServer, SrtpKeys};
+use crate::event::{CloseReason, SfuEvent};
+use crate::ice::{CheckRefused, Ice};
+use crate::peer::{Peer, Role};
+use crate::publisher::Asked;
+use crate::{PeerKey, Sfu, sender};
+
+/// The server's end of a WebRTC transport.
+pub(crate) struct Transport {
+    /// Who may send from where.
+    pub(crate) ice: Ice,
+    /// The handshake, and goodbyes.
+    pub(crate) dtls: DtlsServer,
+    /// The contexts, once DTLS is done.
+    pub(crate) srtp: Option<Box<SrtpKeys>>,
+    /// When the answer was made.
+    pub(crate) created: Instant,
+}
+
+impl Sfu {
+    /// ICE: the only packets that are looked at without knowing their source.
+    pub(crate) fn handle_stun(&mut self, now: Instant, source: SocketAddr, bytes: &[u8]) {
+        let found = Message::parse(bytes).ok().and_then(|message| {
+            let (ufrag, _) = message.ufrags()?;
+            Some((*self.by_ufrag.get(ufrag)?, message))
+        });
+        let Some((key, message)) = found else {
+            self.statistics.stun_refused += 1;
+            return;
+        };
+        self.contained(key, |sfu| {
+            sfu.handle_check(now, key, source, &message);
+            Ok(())
+        });
+    }
+
+    fn handle_check(
+        &mut self,
+        now: Instant,
+        key: PeerKey,
+        source: SocketAddr,
+        message: &Message<'_>,
+    ) {
+        let is_anothers = self.is_held_by_another(now, key, source);
+        let peer = &mut self.peers[key];
+        let Some(transport) = &mut peer.transport else { return };
+        let verdict = match transport.ice.check(message) {
+            Ok(()) if !is_anothers => Ok(()),
+            Err(CheckRefused::Answered(code)) => Err(code),
+            Ok(()) | Err(CheckRefused::Ignored) => {
+                self.statistics.stun_refused += 1;
+                return;
+            }
+        };
+        match self.arena.room(MESSAGE_SIZE_MAX) {
+            Ok(room) => {
+                if let Ok(length) = transport.ice.write_answer(room, message, source, verdict) {
+                    self.arena.commit(source, length);
+                }
+            }
+            Err(_) => self.statistics.dropped_queue_full += 1,
+        }
+        if verdict.is_err() {
+            self.statistics.stun_refused += 1;
+            return;
+        }
+        self.statistics.stun_answered += 1;
+        peer.heard = now;
+        let evicted = transport.ice.accept(now, source, message.nomination);
+        if let Some(address) = evicted {
+            self.by_address.remove(&address);
+        }
+        // A NAT may give a silent peer's address to another.
+        let before = self.by_address.insert(source, key);
+        if let Some(other) = before.filter(|other| *other != key) {
+            self.peers[other]
+                .transport
+                .iter_mut()
+                .for_each(|transport| transport.ice.forget(source));
+        }
+    }
+
+    /// Whether `source` is where another connected peer has been heard lately. Source addresses can
+    /// be forged, so a check that is authentic for one peer must not cut off another one.
+    fn is_held_by_another(&self, now: Instant, key: PeerKey, source: SocketAddr) -> bool {
+        let other = self.by_address.get(&source).filter(|other| **other != key);
+        other.and_then(|other| self.peers.get(*other)).is_some_and(|other| {
+            other.is_connected() && now.saturating_duration_since(other.heard) < ADDRESS_SILENCE
+        })
+    }
+
+    pub(crate) fn handle_dtls(
+        &mut self,
+        now: Instant,
+        key: PeerKey,
+        source: SocketAddr,
+        bytes: &[u8],
+    ) -> Result<(), CloseReason> {
+        let Some(transport) = &mut self.peers[key].transport else { return Ok(()) };
+        let destination = transport.ice.selected().unwrap_or(source);
+        let send = sender(&mut self.arena, &mut self.statistics, destination);
+        let progress = transport.dtls.handle_datagram(now, &self.dtls, bytes, send)?;
+        self.handle_progress(now, key, progress);
+        Ok(())
+    }
+
+    pub(crate) fn handle_progress(&mut self, now: Instant, key: PeerKey, progress: DtlsProgress) {
+        let DtlsProgress::Established(keys) = progress else { return };
+        let peer = &mut self.peers[key];
+        let Some(transport) = &mut peer.transport else { return };
+        transport.srtp = Some(keys);
+        peer.heard = now;
+        self.events.push_back(SfuEvent::Connected { peer: peer.id, facts: peer.facts });
+        self.connecting.retain(|connecting| *connecting != key);
+        // A viewer that joins cannot decode anything before the next key frame.
+        if let Role::Subscriber(subscriber) = &peer.role {
+            let publisher = subscriber.publisher;
+            self.ask_for_key_frame(now, publisher, Asked::ByJoining);
+        }
+    }
+
+    /// Takes a peer's names and addresses back and says goodbye to its client.
+    pub(crate) fn close_transport(&mut self, key: PeerKey, peer: &mut Peer, reason: CloseReason) {
+        let Some(transport) = &mut peer.transport else { return };
+        self.by_ufrag.remove(transport.ice.ufrag());
+        for address in transport.ice.addresses() {
+            if self.by_address.get(address) == Some(&key) {
+                self.by_address.remove(address);
+            }
+        }
+        self.connecting.retain(|other| *other != key);
+        // What panicked once may do so again.
+        if reason == CloseReason::Panicked {
+            return;
+        }
+        let Some(destination) = transport.ice.selected() else { return };
+        let mark = self.arena.mark();
+        let send = sender(&mut self.arena, &mut self.statistics, destination);
+        let closed = catch_unwind(AssertUnwindSafe(|| {
+            #[cfg(test)]
+            assert!(!peer.panics_next, "injected");
+            transport.dtls.close(self.now, send);
+        }));
+        if closed.is_err() {
+            self.arena.rewind(mark);
+            self.statistics.panics += 1;
+        }
+    }
+}
