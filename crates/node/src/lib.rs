@@ -51,6 +51,7 @@ mod limits;
 mod login;
 mod mailbox;
 mod media_address;
+mod media_handle;
 mod media_worker;
 mod messages;
 mod peer_notice;

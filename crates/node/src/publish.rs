@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use crate::error::{CommandError, PlayFailed, PublishFailed};
 use crate::handle::{NodeHandle, SessionRef};
 use crate::mailbox::RoomKey;
-use crate::media_worker::{CreatePeer, CreateRole, OfferAnswer};
+use crate::media_handle::{CreatePeer, CreateRole, OfferAnswer};
 use crate::peer_notice::{PeerOwner, PeerRole};
 use crate::room_worker::RoomWorker;
 

@@ -7,7 +7,7 @@ use odeum_types::PeerId;
 
 use crate::error::CommandError;
 use crate::mailbox::RoomKey;
-use crate::media_worker::CreatePeer;
+use crate::media_handle::CreatePeer;
 use crate::peer_notice::{PeerChange, PeerNotice, PeerRole};
 use crate::room_worker::RoomWorker;
 use crate::statistics::count;

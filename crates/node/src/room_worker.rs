@@ -17,7 +17,7 @@ use crate::error::CommandError;
 use crate::inbox::{CloseReason, InboxSender};
 use crate::journal::Acknowledged;
 use crate::mailbox::{MailboxReceiver, RoomKey};
-use crate::media_worker::MediaHandle;
+use crate::media_handle::MediaHandle;
 use crate::shared::Shared;
 use crate::statistics::count;
 

@@ -16,7 +16,7 @@ use crate::identity::Identities;
 use crate::journal::Journal;
 use crate::limits::Limits;
 use crate::mailbox::{Job, Mailbox, RoomKey};
-use crate::media_worker::MediaHandle;
+use crate::media_handle::MediaHandle;
 use crate::statistics::{ControlCounters, count};
 
 /// The node. Everything here is fixed after the start, or a counter, or documents its own lock.
