@@ -40,12 +40,12 @@ export function makeCertificate(folder, name = "odeum test") {
 }
 
 /** The text of a configuration: free ports, one app. `app` and `more` are lines of TOML. */
-export function configText({ folder, tls, app = "", more = "" }) {
+export function configText({ folder, tls, app = "", media = "", more = "" }) {
   return [
     'listen = "127.0.0.1:0"',
     `data_dir = ${JSON.stringify(join(folder, "data"))}`,
     tls ? `[tls]\ncert = ${JSON.stringify(tls.cert)}\nkey = ${JSON.stringify(tls.key)}` : "",
-    '[media]\nlisten = "127.0.0.1:0"',
+    `[media]\nlisten = "127.0.0.1:0"\n${media}`,
     '[admin]\nlisten = "127.0.0.1:0"',
     more,
     `[[apps]]\napp_id = ${appID}\nserver_secret = "${secret}"\nenvironment = "any"`,
@@ -72,10 +72,10 @@ export class Server {
   }
 
   /** Starts one and waits until it listens. `secure`: https and wss. */
-  static async start({ secure: isSecure = false, app, more } = {}) {
+  static async start({ secure: isSecure = false, app, media, more } = {}) {
     const folder = mkdtempSync(join(tmpdir(), "odeum-test-"));
     const tls = isSecure ? makeCertificate(folder) : undefined;
-    writeFileSync(join(folder, "odeum.toml"), configText({ folder, tls, app, more }));
+    writeFileSync(join(folder, "odeum.toml"), configText({ folder, tls, app, media, more }));
     const server = new Server(folder, ["serve", "--config", join(folder, "odeum.toml")], {
       isSecure,
     });

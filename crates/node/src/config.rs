@@ -31,8 +31,12 @@ pub struct MediaConfig {
     /// Where the first worker's UDP socket is bound; the next workers have the next ports. With
     /// port 0 each has a free one. Default 127.0.0.1:7881.
     pub listen: SocketAddr,
-    /// Worker threads. Default 1. More spread rooms over cores; one room stays on one.
+    /// Worker threads. Default 1. More spread rooms over cores, and a room that is larger than one.
     pub workers: usize,
+    /// Transports of one room on its own worker before the next sessions go to other workers; they
+    /// go earlier when that worker is busy. Default 500. Lower spreads earlier, and each
+    /// publisher's packets cross to each worker that the room is on.
+    pub room_peers_per_worker: usize,
     /// Announced to clients in place of the bound address. Default none: the bound address, or
     /// those of the interfaces when bound to all.
     pub external_address: Option<IpAddr>,
@@ -58,6 +62,7 @@ impl Default for MediaConfig {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7881)),
             workers: 1,
+            room_peers_per_worker: 500,
             external_address: None,
             peers_per_worker_max: 4_000,
         }

@@ -207,7 +207,7 @@ impl NodeHandle {
             statistics.users += claims.user_count() as u64;
             statistics.streams += claims.stream_count() as u64;
         }
-        for worker in &shared.media {
+        for worker in shared.media.iter() {
             let answer = tokio::time::timeout(STATISTICS_WAIT, worker.statistics()).await;
             let empty = MediaStatistics::default();
             statistics.media.push(answer.ok().flatten().unwrap_or(empty));
@@ -241,7 +241,7 @@ impl NodeHandle {
         if tokio::time::timeout(deadline, close).await.is_err() {
             tracing::error!("the rooms were not closed in time; their last events may be lost");
         }
-        for worker in &self.shared.media {
+        for worker in self.shared.media.iter() {
             worker.stop();
         }
     }

@@ -63,6 +63,17 @@ pub(crate) const BATCHES_PER_TURN_MAX: usize = 8;
 /// in one batch, and the fan-out of that many would not fit its queues.
 pub(crate) const FLUSH_PACKETS_MAX: usize = 256;
 
+/// Bytes of the ring that carries media from one worker to another: 40 ms at 800 Mbit/s. Beyond it
+/// packets are lost to the mirrors as in a network.
+pub(crate) const RELAY_RING_BYTES: usize = 4 * 1024 * 1024;
+
+/// Bytes of the largest packet that crosses; one that is larger was not taken from its client.
+pub(crate) const RELAYED_PACKET_BYTES_MAX: usize = 1_500;
+
+/// Packets that a media worker takes from the rings before it looks at commands and its socket
+/// again.
+pub(crate) const RELAYED_PER_TURN_MAX: usize = 2_048;
+
 /// Commands that a media worker carries out before it reads its socket again.
 pub(crate) const COMMANDS_PER_TURN_MAX: usize = 32;
 

@@ -1,29 +1,38 @@
 //! The queue to a media worker: what the control plane asks of it, and how it is asked.
 
+use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::Sender;
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 use odeum_room::CutMedia;
 use odeum_sfu::{Answer, CutTracks, OfferError};
 use odeum_types::PeerId;
 use tokio::sync::oneshot;
 
+use crate::mirrors::MirrorRequest;
 use crate::peer_notice::PeerOwner;
+use crate::placement::Load;
 use crate::statistics::MediaStatistics;
 use crate::udp::Waker;
 
 /// What became of an offer.
 pub(crate) type OfferAnswer = Result<Answer, OfferError>;
 
-/// What the control plane asks of a worker.
+/// A media worker's place among the workers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct WorkerNumber(pub(crate) usize);
+
+/// What the control plane, or another worker, asks of a worker.
 pub(crate) enum MediaRequest {
     /// A new transport.
-    Create(CreatePeer),
+    Create(QueuedOffer),
     /// End a transport; unknown means already gone.
     Close(PeerId),
     /// Cut what a transport publishes; unknown means already gone.
     Cut(PeerId, CutTracks),
+    /// Of another worker, about this publisher.
+    Mirror(PeerId, MirrorRequest),
     /// Copy the counters out.
     Statistics(oneshot::Sender<MediaStatistics>),
     /// End the thread.
@@ -47,12 +56,41 @@ pub(crate) struct CreatePeer {
     pub(crate) reply: oneshot::Sender<OfferAnswer>,
 }
 
+/// An offer that waits, and its place among those that may.
+pub(crate) struct QueuedOffer {
+    /// The offer.
+    pub(crate) create: CreatePeer,
+    /// Given back when the offer is answered, or lost with a worker that broke down.
+    pub(crate) slot: OfferSlot,
+}
+
+/// One of the offers that may wait for a worker.
+pub(crate) struct OfferSlot(Arc<AtomicUsize>);
+
+impl OfferSlot {
+    fn take(offers: &Arc<AtomicUsize>) -> Self {
+        offers.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(offers))
+    }
+}
+
+impl Drop for OfferSlot {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// What a new transport is for.
 pub(crate) enum CreateRole {
     /// It publishes, and this of it is cut from the beginning.
     Publisher(Option<CutMedia>),
-    /// It plays what this transport publishes.
-    Subscriber(PeerId),
+    /// It plays what a transport publishes.
+    Subscriber {
+        /// Which.
+        publisher: PeerId,
+        /// The worker that one is on.
+        home: WorkerNumber,
+    },
 }
 
 /// What the media plane is to cut.
@@ -76,6 +114,8 @@ pub(crate) struct MediaHandle {
     pub(crate) waker: Arc<Waker>,
     /// Cleared when the thread has given up.
     pub(crate) alive: Arc<AtomicBool>,
+    /// Share of its core that the thread used in the last second, in thousandths.
+    pub(crate) load: Arc<AtomicU16>,
 }
 
 /// The worker's queue of offers is full, or the worker is down.
@@ -83,14 +123,31 @@ pub(crate) struct MediaHandle {
 pub(crate) struct MediaBusy;
 
 impl MediaHandle {
+    /// The two ends of a new worker's queue, before its thread is started.
+    ///
+    /// # Errors
+    /// What the kernel says: out of file descriptors.
+    pub(crate) fn new(offers_max: usize) -> io::Result<(Self, Receiver<MediaRequest>)> {
+        let (requests, queue) = channel();
+        let handle = Self {
+            requests,
+            offers: Arc::default(),
+            offers_max,
+            waker: Arc::new(Waker::new()?),
+            alive: Arc::new(AtomicBool::new(true)),
+            load: Arc::default(),
+        };
+        Ok((handle, queue))
+    }
+
     /// Asks for a new transport; the owner's room worker is the only one who asks for its peers, so
     /// a later [`MediaHandle::close`] cannot overtake it.
     pub(crate) fn create(&self, create: CreatePeer) -> Result<(), MediaBusy> {
         if self.offers.load(Ordering::Relaxed) >= self.offers_max || !self.is_alive() {
             return Err(MediaBusy);
         }
-        self.offers.fetch_add(1, Ordering::Relaxed);
-        self.send(MediaRequest::Create(create)).map_err(|()| MediaBusy)
+        let slot = OfferSlot::take(&self.offers);
+        self.send(MediaRequest::Create(QueuedOffer { create, slot })).map_err(|()| MediaBusy)
     }
 
     /// Ends a transport. Never refused: the transports that exist bound it.
@@ -117,6 +174,11 @@ impl MediaHandle {
         self.send(MediaRequest::Stop).unwrap_or(());
     }
 
+    /// How busy it is.
+    pub(crate) fn load(&self) -> Load {
+        Load(self.load.load(Ordering::Relaxed))
+    }
+
     /// Whether the worker serves.
     pub(crate) fn is_alive(&self) -> bool {
         self.alive.load(Ordering::Relaxed)
@@ -126,5 +188,40 @@ impl MediaHandle {
         self.requests.send(request).map_err(|_| ())?;
         self.waker.wake();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use odeum_types::{AppId, RoomId, SessionId, StreamId};
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::peer_notice::PeerRole;
+
+    /// An offer that no worker takes, and where its refusal comes.
+    pub(crate) fn queued_offer(peer: u64) -> (QueuedOffer, oneshot::Receiver<OfferAnswer>) {
+        let (reply, answer) = oneshot::channel();
+        let owner = PeerOwner {
+            app: AppId(1),
+            room: RoomId::parse("lobby").unwrap(),
+            session: SessionId(1),
+            stream: StreamId::parse("camera").unwrap(),
+            role: PeerRole::Publisher,
+            notices: mpsc::unbounded_channel().0,
+        };
+        let role = CreateRole::Publisher(None);
+        let peer = PeerId(peer);
+        let create = CreatePeer { peer, role, owner, offer: "nonsense".into(), reply };
+        (QueuedOffer { create, slot: OfferSlot::take(&Arc::default()) }, answer)
+    }
+
+    #[test]
+    fn an_offer_gives_its_place_back_however_it_ends() {
+        let (handle, queue) = MediaHandle::new(1).unwrap();
+        handle.create(queued_offer(1).0.create).unwrap();
+        assert_eq!(handle.create(queued_offer(2).0.create), Err(MediaBusy));
+        drop(queue.try_recv());
+        handle.create(queued_offer(3).0.create).unwrap();
     }
 }

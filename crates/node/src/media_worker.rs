@@ -2,63 +2,61 @@
 //! together are handled together and answered together; commands of the control plane come over a
 //! queue.
 //!
-//! It shares nothing with other workers. What it tells the control plane goes to the room worker
+//! It shares nothing with other workers: what a large room needs of several crosses by value
+//! (`mirrors.rs`). What it tells the control plane goes to the room worker
 //! that owns the peer.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::Receiver;
 use std::thread::JoinHandle;
 use std::time::Instant;
 use std::{io, thread};
 
-use odeum_sfu::{Sfu, SfuConfig, SfuEvent};
+use odeum_sfu::{OfferError, Sfu, SfuConfig, SfuEvent};
 use odeum_types::PeerId;
 use rustc_hash::FxHashMap;
 
 use crate::limits::{
     BATCHES_PER_TURN_MAX, COMMANDS_PER_TURN_MAX, FLUSH_PACKETS_MAX, MEDIA_RESTARTS_MAX,
+    RELAYED_PER_TURN_MAX,
 };
-use crate::media_handle::{CreatePeer, CreateRole, MediaHandle, MediaRequest, cut_tracks};
+use crate::load_meter::LoadMeter;
+use crate::media_handle::{
+    CreateRole, MediaHandle, MediaRequest, OfferAnswer, QueuedOffer, WorkerNumber, cut_tracks,
+};
+use crate::mirrors::{MirrorRequest, Mirrors, receive};
 use crate::peer_notice::{PeerChange, PeerOwner};
 use crate::statistics::{MediaStatistics, SocketStatistics};
-use crate::udp::{ReceiveBatch, Sent, UdpSocket, Waker, wait};
+use crate::udp::{ReceiveBatch, Sent, UdpSocket, wait};
 
-/// Starts the thread of worker `number` on `socket`.
+/// Starts the thread of worker `number` of `workers` on `socket`, with the other end of its queue.
 ///
 /// # Errors
-/// What the kernel says: out of threads or file descriptors.
+/// What the kernel says: out of threads.
 pub(crate) fn start(
-    number: usize,
+    number: WorkerNumber,
+    workers: &Arc<[MediaHandle]>,
+    queue: Receiver<MediaRequest>,
     socket: UdpSocket,
     config: SfuConfig,
-    offers_max: usize,
-) -> io::Result<(MediaHandle, JoinHandle<()>)> {
-    let (requests, queue) = channel();
-    let waker = Arc::new(Waker::new()?);
-    let alive = Arc::new(AtomicBool::new(true));
-    let offers = Arc::new(AtomicUsize::new(0));
-    let handle = MediaHandle {
-        requests,
-        offers: Arc::clone(&offers),
-        offers_max,
-        waker: Arc::clone(&waker),
-        alive: Arc::clone(&alive),
-    };
+) -> io::Result<JoinHandle<()>> {
+    let handle = workers[number.0].clone();
     let plane = Plane {
         sfu: Sfu::new(Instant::now(), config.clone()),
         socket,
         owners: FxHashMap::default(),
+        mirrors: Mirrors::new(number, Arc::clone(workers)),
         counters: SocketStatistics::default(),
     };
     let batch = ReceiveBatch::new();
-    let mut worker = MediaWorker { plane, config, batch, queue, offers, waker, restarts: 0 };
-    let thread = thread::Builder::new().name(format!("media-{number}")).spawn(move || {
+    let load = LoadMeter::new(Instant::now());
+    let mut worker = MediaWorker { plane, config, batch, queue, handle, load, restarts: 0 };
+    thread::Builder::new().name(format!("media-{}", number.0)).spawn(move || {
         worker.run_guarded(number);
-        alive.store(false, Ordering::Relaxed);
-    })?;
-    Ok((handle, thread))
+        worker.handle.alive.store(false, Ordering::Relaxed);
+    })
 }
 
 /// Whether the thread goes on.
@@ -78,10 +76,10 @@ struct MediaWorker {
     batch: ReceiveBatch,
     /// From the control plane.
     queue: Receiver<MediaRequest>,
-    /// Offers in `queue`.
-    offers: Arc<AtomicUsize>,
-    /// Ends the sleep.
-    waker: Arc<Waker>,
+    /// What others know of this worker.
+    handle: MediaHandle,
+    /// How busy it is.
+    load: LoadMeter,
     /// Panics survived.
     restarts: u32,
 }
@@ -94,6 +92,8 @@ struct Plane {
     socket: UdpSocket,
     /// Who hears of each transport; as many as the sfu has peers.
     owners: FxHashMap<PeerId, PeerOwner>,
+    /// What it has to do with other workers.
+    mirrors: Mirrors,
     /// What the socket did.
     counters: SocketStatistics,
 }
@@ -101,12 +101,12 @@ struct Plane {
 impl MediaWorker {
     /// Runs until told to stop. A panic that the sfu did not contain ends all peers of this worker,
     /// tells their rooms, and begins anew with an empty sfu on the same socket.
-    fn run_guarded(&mut self, number: usize) {
+    fn run_guarded(&mut self, number: WorkerNumber) {
         loop {
             let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.run())) else { return };
             self.restarts += 1;
             tracing::error!(
-                worker = number,
+                worker = number.0,
                 peers = self.plane.owners.len(),
                 restarts = self.restarts,
                 reason = crate::room_worker::panic_text(&*panic),
@@ -115,9 +115,10 @@ impl MediaWorker {
             for (peer, owner) in self.plane.owners.drain() {
                 owner.tell(peer, PeerChange::Lost);
             }
+            self.plane.mirrors.all_lost();
             if self.restarts > MEDIA_RESTARTS_MAX {
                 tracing::error!(
-                    worker = number,
+                    worker = number.0,
                     "the media worker panicked too often and stays down"
                 );
                 return;
@@ -126,7 +127,7 @@ impl MediaWorker {
             rand::Rng::fill(&mut rand::rng(), &mut self.config.seed[..]);
             self.plane.sfu = Sfu::new(Instant::now(), self.config.clone());
             // Requests that came with the one that panicked have been waited for already.
-            self.waker.wake();
+            self.handle.waker.wake();
         }
     }
 
@@ -134,19 +135,23 @@ impl MediaWorker {
         loop {
             let now = Instant::now();
             let timeout = self.plane.sfu.poll_timeout().map(|at| at.saturating_duration_since(now));
-            if let Err(error) = wait(&self.plane.socket, &self.waker, timeout) {
+            if let Err(error) = wait(&self.plane.socket, &self.handle.waker, timeout) {
                 tracing::error!(%error, "a media worker cannot wait for its socket");
                 return;
             }
-            self.waker.clear();
+            self.handle.waker.clear();
             if self.carry_out_requests() == Turn::Stop {
                 return;
             }
             self.receive();
+            self.receive_relayed();
             let now = Instant::now();
             if self.plane.sfu.poll_timeout().is_some_and(|at| at <= now) {
                 self.plane.sfu.handle_timeout(now);
                 self.plane.flush();
+            }
+            if let Some(load) = self.load.measure(now) {
+                self.handle.load.store(load.0, Ordering::Relaxed);
             }
         }
     }
@@ -156,11 +161,8 @@ impl MediaWorker {
             let Ok(request) = self.queue.try_recv() else { return Turn::Again };
             match request {
                 MediaRequest::Create(create) => self.create(create),
-                MediaRequest::Close(peer) => {
-                    self.plane.owners.remove(&peer);
-                    self.plane.sfu.close_peer(Instant::now(), peer);
-                    self.plane.flush();
-                }
+                MediaRequest::Close(peer) => self.close(peer),
+                MediaRequest::Mirror(publisher, request) => self.mirror(publisher, request),
                 MediaRequest::Cut(peer, cut) => {
                     self.plane.sfu.cut(Instant::now(), peer, cut);
                     self.plane.flush();
@@ -169,6 +171,7 @@ impl MediaWorker {
                     let statistics = MediaStatistics {
                         sfu: *self.plane.sfu.statistics(),
                         socket: self.plane.counters,
+                        relay: self.plane.mirrors.statistics(),
                         restarts: self.restarts.into(),
                     };
                     // The asker may have given up.
@@ -180,36 +183,104 @@ impl MediaWorker {
             }
         }
         // More may wait: the next sleep has to end at once.
-        self.waker.wake();
+        self.handle.waker.wake();
         Turn::Again
     }
 
-    fn create(&mut self, create: CreatePeer) {
-        self.offers.fetch_sub(1, Ordering::Relaxed);
-        let CreatePeer { peer, role, owner, offer, reply } = create;
-        let now = Instant::now();
+    fn create(&mut self, offer: QueuedOffer) {
+        let create = &offer.create;
         // Known before the sfu runs, so that a panic in it still reaches the room.
-        self.plane.owners.insert(peer, owner);
-        let result = match role {
-            CreateRole::Publisher(cut) => {
-                let created = self.plane.sfu.create_publisher(now, peer, &offer);
-                // Before its first packet.
-                self.plane.sfu.cut(now, peer, cut_tracks(cut));
-                created
-            }
-            CreateRole::Subscriber(publisher) => {
-                self.plane.sfu.create_subscriber(now, peer, publisher, &offer)
+        self.plane.owners.insert(create.peer, create.owner.clone());
+        let admitted = match create.role {
+            CreateRole::Publisher(_) => Some(offer),
+            CreateRole::Subscriber { publisher, home } => {
+                self.plane.mirrors.admit(publisher, home, offer)
             }
         };
-        if result.is_err()
-            && let Some(owner) = self.plane.owners.remove(&peer)
+        if let Some(offer) = admitted {
+            self.create_admitted(offer);
+        }
+    }
+
+    fn create_admitted(&mut self, offer: QueuedOffer) {
+        let create = &offer.create;
+        let now = Instant::now();
+        let result = match create.role {
+            CreateRole::Publisher(cut) => {
+                let created = self.plane.sfu.create_publisher(now, create.peer, &create.offer);
+                // Before its first packet.
+                self.plane.sfu.cut(now, create.peer, cut_tracks(cut));
+                created
+            }
+            CreateRole::Subscriber { publisher, .. } => {
+                self.plane.sfu.create_subscriber(now, create.peer, publisher, &create.offer)
+            }
+        };
+        self.answer(offer, result);
+        self.plane.flush();
+    }
+
+    fn answer(&mut self, offer: QueuedOffer, answer: OfferAnswer) {
+        let QueuedOffer { create, slot } = offer;
+        if answer.is_err()
+            && let Some(owner) = self.plane.owners.remove(&create.peer)
         {
             // Before the reply, so that the room knows when the client asks again.
-            owner.tell(peer, PeerChange::OfferRefused);
+            owner.tell(create.peer, PeerChange::OfferRefused);
         }
+        drop(slot);
         // A caller that is gone leaves a transport that ends by its connect timeout.
-        reply.send(result).unwrap_or(());
+        create.reply.send(answer).unwrap_or(());
+    }
+
+    fn close(&mut self, peer: PeerId) {
+        self.plane.owners.remove(&peer);
+        if let Some(offer) = self.plane.mirrors.withdraw(peer)
+            && let CreateRole::Subscriber { publisher, .. } = offer.create.role
+        {
+            self.answer(offer, Err(OfferError::NoPublisher { publisher }));
+        }
+        self.plane.sfu.close_peer(Instant::now(), peer);
         self.plane.flush();
+    }
+
+    /// What another worker says or wants of a publisher.
+    fn mirror(&mut self, publisher: PeerId, request: MirrorRequest) {
+        let now = Instant::now();
+        let Plane { sfu, mirrors, .. } = &mut self.plane;
+        match request {
+            MirrorRequest::Begin { from } => mirrors.begin(sfu, publisher, from),
+            MirrorRequest::End { from } => mirrors.end(sfu, publisher, from),
+            MirrorRequest::Gone => sfu.close_peer(now, publisher),
+            MirrorRequest::KeyFrame => sfu.want_key_frame(now, publisher),
+            MirrorRequest::Terms { terms, ring } => {
+                let (waiting, result) = mirrors.take_terms(sfu, now, publisher, terms, ring);
+                for offer in waiting {
+                    match &result {
+                        Ok(()) => self.create_admitted(offer),
+                        Err(error) => self.answer(offer, Err(error.clone())),
+                    }
+                }
+            }
+        }
+        self.plane.flush();
+    }
+
+    /// Takes what other workers have put into their rings to this one.
+    fn receive_relayed(&mut self) {
+        let mut left = RELAYED_PER_TURN_MAX;
+        while let Some(receiver) = self.plane.mirrors.receiver() {
+            let now = Instant::now();
+            let sfu = &mut self.plane.sfu;
+            left -= receive(receiver, left.min(FLUSH_PACKETS_MAX), |relayed| {
+                sfu.handle_relayed(now, relayed);
+            });
+            self.plane.flush();
+            if left == 0 {
+                // More may wait: the next sleep has to end at once.
+                return self.handle.waker.wake();
+            }
+        }
     }
 
     fn receive(&mut self) {
@@ -242,6 +313,8 @@ impl MediaWorker {
 impl Plane {
     /// Sends what the sfu has to send and tells rooms what it has to tell.
     fn flush(&mut self) {
+        // Others first: they can serve their viewers while this worker serves its own.
+        self.mirrors.send(&mut self.sfu);
         while let Some(transmit) = self.sfu.poll_transmit() {
             let size = transmit.bytes.len();
             let packets = transmit.segment_size.map_or(1, |segment| size.div_ceil(segment.max(1)));
@@ -261,7 +334,11 @@ impl Plane {
                         owner.tell(peer, PeerChange::Connected(facts));
                     }
                 }
+                SfuEvent::KeyFrameWanted { publisher } => {
+                    self.mirrors.ask_for_key_frame(publisher);
+                }
                 SfuEvent::Closed { peer, reason } => {
+                    self.mirrors.peer_closed(peer);
                     // Without an owner it was the room that asked for the end.
                     if let Some(owner) = self.owners.remove(&peer) {
                         owner.tell(peer, PeerChange::Closed(reason));
@@ -274,32 +351,18 @@ impl Plane {
 
 #[cfg(test)]
 mod tests {
-    use odeum_types::{AppId, RoomId, SessionId, StreamId};
-    use tokio::sync::{mpsc, oneshot};
-
     use super::*;
-    use crate::media_handle::{MediaBusy, OfferAnswer};
-    use crate::peer_notice::PeerRole;
+    use crate::media_handle::MediaBusy;
+    use crate::media_handle::tests::queued_offer;
 
     fn worker() -> (MediaHandle, JoinHandle<()>) {
         let socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap(), 1 << 16).unwrap();
         let certificate = dimpl::certificate::generate_self_signed_certificate().unwrap();
         let config = SfuConfig::new(certificate, vec![socket.local()], [1; 32]);
-        start(0, socket, config, 2).unwrap()
-    }
-
-    fn refused_offer() -> (CreatePeer, oneshot::Receiver<OfferAnswer>) {
-        let (reply, answer) = oneshot::channel();
-        let owner = PeerOwner {
-            app: AppId(1),
-            room: RoomId::parse("lobby").unwrap(),
-            session: SessionId(1),
-            stream: StreamId::parse("camera").unwrap(),
-            role: PeerRole::Publisher,
-            notices: mpsc::unbounded_channel().0,
-        };
-        let role = CreateRole::Publisher(None);
-        (CreatePeer { peer: PeerId(1), role, owner, offer: "nonsense".into(), reply }, answer)
+        let (handle, queue) = MediaHandle::new(2).unwrap();
+        let workers: Arc<[MediaHandle]> = Arc::new([handle.clone()]);
+        let thread = start(WorkerNumber(0), &workers, queue, socket, config).unwrap();
+        (handle, thread)
     }
 
     #[tokio::test]
@@ -308,8 +371,8 @@ mod tests {
         handle.send(MediaRequest::Panic).unwrap();
         let statistics = handle.statistics().await.expect("it serves again");
         assert_eq!(statistics.restarts, 1);
-        let (create, answer) = refused_offer();
-        handle.create(create).unwrap();
+        let (offer, answer) = queued_offer(1);
+        handle.create(offer.create).unwrap();
         assert!(answer.await.unwrap().is_err(), "it looks at offers");
         handle.stop();
         thread.join().unwrap();
@@ -324,6 +387,6 @@ mod tests {
         }
         thread.join().unwrap();
         assert!(!handle.is_alive());
-        assert_eq!(handle.create(refused_offer().0), Err(MediaBusy));
+        assert_eq!(handle.create(queued_offer(1).0.create), Err(MediaBusy));
     }
 }

@@ -91,7 +91,8 @@ impl NodeHandle {
             });
             let (result, events) = match started {
                 Ok((Ok(publisher), events)) => {
-                    let role = CreateRole::Subscriber(publisher);
+                    let home = worker.worker_of(&key, publisher);
+                    let role = CreateRole::Subscriber { publisher, home };
                     let create = CreatePeer { peer, role, owner, offer, reply: reply_offer };
                     (worker.create_peer(&key, create).map_err(PlayFailed::Command), events)
                 }

@@ -64,10 +64,16 @@ impl RoomWorker {
                 }
             }
             Output::Media(MediaCommand::ClosePeer(peer)) => {
-                entry.peers.remove(&peer);
-                self.media(key).close(peer);
+                // One that the media plane has ended by itself is gone from both.
+                if let Some(worker) = entry.peers.remove(peer) {
+                    self.shared.media(worker).close(peer);
+                }
             }
-            Output::Media(MediaCommand::Cut { peer, media }) => self.media(key).cut(peer, media),
+            Output::Media(MediaCommand::Cut { peer, media }) => {
+                if let Some(worker) = entry.peers.worker_of(peer) {
+                    self.shared.media(worker).cut(peer, media);
+                }
+            }
             Output::ReleaseUser { user, session } => {
                 entry.app.claims.lock().release_user(&user, session);
                 if let Some(route) = entry.sessions.remove(&session) {

@@ -3,12 +3,13 @@
 
 use odeum_room::{MediaCloseReason, MediaFacts};
 use odeum_sfu::CloseReason as PeerCloseReason;
-use odeum_types::PeerId;
+use odeum_types::{PeerId, SessionId};
 
 use crate::error::CommandError;
 use crate::mailbox::RoomKey;
-use crate::media_handle::CreatePeer;
+use crate::media_handle::{CreatePeer, WorkerNumber};
 use crate::peer_notice::{PeerChange, PeerNotice, PeerRole};
+use crate::placement::{Candidate, choose};
 use crate::room_worker::RoomWorker;
 use crate::statistics::count;
 
@@ -25,10 +26,11 @@ impl RoomWorker {
         create: CreatePeer,
     ) -> Result<(), CommandError> {
         let (owner, peer) = (create.owner.clone(), create.peer);
+        let worker = self.place(key, owner.session);
         if let Some(entry) = self.rooms.get_mut(key) {
-            entry.peers.insert(peer);
+            entry.peers.insert(peer, worker);
         }
-        if self.media(key).create(create).is_err() {
+        if self.shared.media(worker).create(create).is_err() {
             count(&self.shared.counters.media_refusals);
             self.handle_peer_notice(PeerNotice { owner, peer, change: PeerChange::OfferRefused });
             return Err(CommandError::Overloaded);
@@ -36,11 +38,39 @@ impl RoomWorker {
         Ok(())
     }
 
+    /// The worker that a transport of the room is on; its own one for a transport that is gone.
+    pub(crate) fn worker_of(&self, key: &RoomKey, peer: PeerId) -> WorkerNumber {
+        let worker = self.rooms.get(key).and_then(|entry| entry.peers.worker_of(peer));
+        worker.unwrap_or_else(|| self.shared.home_of(key))
+    }
+
+    /// Chooses the worker of a session's transports, once.
+    fn place(&mut self, key: &RoomKey, session: SessionId) -> WorkerNumber {
+        let shared = &self.shared;
+        let home = shared.home_of(key);
+        let Some(entry) = self.rooms.get_mut(key) else { return home };
+        let Some(route) = entry.sessions.get_mut(&session) else { return home };
+        if let Some(worker) = route.media.filter(|worker| shared.media(*worker).is_alive()) {
+            return worker;
+        }
+        let candidate = |worker: WorkerNumber| Candidate {
+            worker,
+            load: shared.media(worker).load(),
+            transports: entry.peers.count_on(worker),
+            is_alive: shared.media(worker).is_alive(),
+        };
+        let others = (0..shared.media.len()).map(WorkerNumber).filter(|worker| *worker != home);
+        let worker = choose(candidate(home), others.map(candidate), shared.room_peers_per_worker);
+        route.media = Some(worker);
+        worker
+    }
+
     /// Tells a room what became of one of its transports.
     pub(crate) fn handle_peer_notice(&mut self, notice: PeerNotice) {
         let PeerNotice { owner, peer, change } = notice;
         let key = (owner.app, owner.room);
-        let is_ours = self.rooms.get(&key).is_some_and(|entry| entry.peers.contains(&peer));
+        let is_ours =
+            self.rooms.get(&key).is_some_and(|entry| entry.peers.worker_of(peer).is_some());
         if !is_ours {
             // The room gave it up meanwhile.
             return;
@@ -83,7 +113,7 @@ impl RoomWorker {
 
     fn disown_peer(&mut self, key: &RoomKey, peer: PeerId) {
         if let Some(entry) = self.rooms.get_mut(key) {
-            entry.peers.remove(&peer);
+            entry.peers.remove(peer);
         }
     }
 }
@@ -97,6 +127,8 @@ fn room_reason(reason: PeerCloseReason) -> MediaCloseReason {
         | PeerCloseReason::RemoteClosed
         | PeerCloseReason::FingerprintMismatch
         | PeerCloseReason::HandshakeFailed
-        | PeerCloseReason::Panicked => MediaCloseReason::Lost,
+        | PeerCloseReason::Panicked
+        // Of a mirror, which no room knows.
+        | PeerCloseReason::Unwatched => MediaCloseReason::Lost,
     }
 }

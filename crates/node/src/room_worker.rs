@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use odeum_room::{ConnectionId, Output, Room};
-use odeum_types::{PeerId, RoomSessionId, SessionId, UnixMillis, UserId};
-use rustc_hash::{FxHashMap, FxHashSet};
+use odeum_types::{RoomSessionId, SessionId, UnixMillis, UserId};
+use rustc_hash::FxHashMap;
 use tokio::sync::oneshot;
 
 use crate::claims::{AppClaims, AppState};
@@ -17,7 +17,8 @@ use crate::error::CommandError;
 use crate::inbox::{CloseReason, InboxSender};
 use crate::journal::Acknowledged;
 use crate::mailbox::{MailboxReceiver, RoomKey};
-use crate::media_handle::MediaHandle;
+use crate::media_handle::WorkerNumber;
+use crate::placement::RoomPeers;
 use crate::shared::Shared;
 use crate::statistics::count;
 
@@ -32,7 +33,7 @@ pub(crate) struct RoomEntry {
     /// Who is in it: for giving claims back when the room breaks down.
     pub(crate) sessions: FxHashMap<SessionId, SessionRoute>,
     /// Its transports in the media plane.
-    pub(crate) peers: FxHashSet<PeerId>,
+    pub(crate) peers: RoomPeers,
     /// When it is in the worker's timers.
     pub(crate) timeout: Option<UnixMillis>,
 }
@@ -43,6 +44,9 @@ pub(crate) struct SessionRoute {
     pub(crate) user: UserId,
     /// The WebSocket that it had last.
     pub(crate) connection: ConnectionId,
+    /// Where its transports are, from the first one on: all on one worker, so that what it plays
+    /// can be weighed against each other.
+    pub(crate) media: Option<WorkerNumber>,
 }
 
 /// The worker's state.
@@ -159,7 +163,7 @@ impl RoomWorker {
                 app: Arc::clone(app),
                 inboxes: FxHashMap::default(),
                 sessions: FxHashMap::default(),
-                peers: FxHashSet::default(),
+                peers: RoomPeers::default(),
                 timeout: None,
             },
         );
@@ -177,7 +181,7 @@ impl RoomWorker {
     ) {
         let Some(entry) = self.rooms.get_mut(key) else { return };
         entry.inboxes.insert(connection, inbox);
-        let route = SessionRoute { user: user.clone(), connection };
+        let route = SessionRoute { user: user.clone(), connection, media: None };
         if entry.sessions.insert(session, route).is_none() {
             self.sessions.fetch_add(1, Ordering::Relaxed);
         }
@@ -268,11 +272,6 @@ impl RoomWorker {
         entry.app.room_ends();
     }
 
-    /// The media worker of a room.
-    pub(crate) fn media(&self, key: &RoomKey) -> &MediaHandle {
-        self.shared.media_of(key)
-    }
-
     fn handle_timeouts(&mut self) {
         let now = self.shared.clock.now();
         while let Some((at, key)) = self.timers.first().cloned() {
@@ -310,8 +309,8 @@ impl RoomWorker {
         for (_, inbox) in entry.inboxes.drain() {
             inbox.close(CloseReason::RoomFailed);
         }
-        for peer in entry.peers.drain() {
-            self.media(key).close(peer);
+        for (peer, worker) in entry.peers.iter() {
+            self.shared.media(worker).close(peer);
         }
         {
             let mut claims = entry.app.claims.lock();

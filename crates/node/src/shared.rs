@@ -16,7 +16,7 @@ use crate::identity::Identities;
 use crate::journal::Journal;
 use crate::limits::Limits;
 use crate::mailbox::{Job, Mailbox, RoomKey};
-use crate::media_handle::MediaHandle;
+use crate::media_handle::{MediaHandle, WorkerNumber};
 use crate::statistics::{ControlCounters, count};
 
 /// The node. Everything here is fixed after the start, or a counter, or documents its own lock.
@@ -36,9 +36,11 @@ pub(crate) struct Shared {
     /// Sessions of each room worker.
     pub(crate) sessions: Vec<Arc<AtomicU64>>,
     /// To the media workers.
-    pub(crate) media: Vec<MediaHandle>,
+    pub(crate) media: Arc<[MediaHandle]>,
     /// Where the media workers are bound.
     pub(crate) media_addresses: Vec<SocketAddr>,
+    /// Transports of one room on its own media worker before the next go elsewhere.
+    pub(crate) room_peers_per_worker: usize,
     /// To whoever makes things durable.
     pub(crate) journal: Journal,
     /// What is counted.
@@ -53,9 +55,14 @@ impl Shared {
         &self.rooms[worker_of(key, self.rooms.len())]
     }
 
-    /// The media worker of the room: all its transports are on this one.
-    pub(crate) fn media_of(&self, key: &RoomKey) -> &MediaHandle {
-        &self.media[worker_of(key, self.media.len())]
+    /// The room's own media worker: all its transports are on this one while it has room.
+    pub(crate) fn home_of(&self, key: &RoomKey) -> WorkerNumber {
+        WorkerNumber(worker_of(key, self.media.len()))
+    }
+
+    /// The queue to a media worker.
+    pub(crate) fn media(&self, worker: WorkerNumber) -> &MediaHandle {
+        &self.media[worker.0]
     }
 
     /// Whether the shutdown has begun.

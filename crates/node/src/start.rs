@@ -16,7 +16,7 @@ use crate::journal::{JournalReceiver, journal};
 use crate::limits::SOCKET_BUFFER_BYTES;
 use crate::mailbox::mailbox;
 use crate::media_address::announced;
-use crate::media_handle::MediaHandle;
+use crate::media_handle::{MediaHandle, WorkerNumber};
 use crate::media_worker;
 use crate::room_worker;
 use crate::shared::Shared;
@@ -52,6 +52,7 @@ impl NodeHandle {
             sessions: (0..workers).map(|_| Arc::new(AtomicU64::new(0))).collect(),
             media,
             media_addresses,
+            room_peers_per_worker: config.media.room_peers_per_worker,
             journal,
             counters: ControlCounters::default(),
             closing: AtomicBool::new(false),
@@ -66,7 +67,7 @@ impl NodeHandle {
 fn start_media(
     config: &MediaConfig,
     offers_max: usize,
-) -> io::Result<(Vec<MediaHandle>, Vec<SocketAddr>)> {
+) -> io::Result<(Arc<[MediaHandle]>, Vec<SocketAddr>)> {
     let interfaces = interface_addresses()?;
     let certificate = dimpl::certificate::generate_self_signed_certificate()
         .map_err(|error| io::Error::other(format!("cannot make a DTLS certificate: {error:?}")))?;
@@ -79,9 +80,14 @@ fn start_media(
             })
         })
         .collect::<io::Result<Vec<_>>>()?;
-    let mut handles = Vec::new();
+    let (handles, queues): (Vec<_>, Vec<_>) = (0..sockets.len())
+        .map(|_| MediaHandle::new(offers_max))
+        .collect::<io::Result<Vec<_>>>()?
+        .into_iter()
+        .unzip();
+    let handles: Arc<[MediaHandle]> = handles.into();
     let mut addresses = Vec::new();
-    for (number, socket) in sockets.into_iter().enumerate() {
+    for (number, (socket, queue)) in sockets.into_iter().zip(queues).enumerate() {
         let local = socket.local();
         let candidates = announced(local, config.external_address, &interfaces);
         let (receive_bytes, send_bytes) = socket.buffers();
@@ -92,8 +98,7 @@ fn start_media(
         );
         let mut sfu = SfuConfig::new(certificate.clone(), candidates, random_bytes());
         sfu.peers_max = config.peers_per_worker_max;
-        let (handle, _thread) = media_worker::start(number, socket, sfu, offers_max)?;
-        handles.push(handle);
+        media_worker::start(WorkerNumber(number), &handles, queue, socket, sfu)?;
         addresses.push(local);
     }
     Ok((handles, addresses))

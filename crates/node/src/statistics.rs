@@ -55,8 +55,19 @@ pub struct MediaStatistics {
     pub sfu: odeum_sfu::Statistics,
     /// Of the socket.
     pub socket: SocketStatistics,
+    /// Of what crossed to other workers.
+    pub relay: RelayStatistics,
     /// Times that the worker began anew after a panic.
     pub restarts: u64,
+}
+
+/// Counters of the rings from one media worker to the others.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RelayStatistics {
+    /// Packets put into a ring.
+    pub packets_sent: u64,
+    /// Packets lost because the ring was full.
+    pub dropped_ring_full: u64,
 }
 
 /// Counters of one media socket.

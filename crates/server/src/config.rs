@@ -72,6 +72,10 @@ pub(crate) struct MediaConfig {
     pub(crate) listen: SocketAddr,
     /// Media workers, one thread and one port each. Default 1.
     pub(crate) workers: u16,
+    /// Transports of one room on its own worker before the next sessions go to other workers.
+    /// Default 500. Lower spreads a room earlier, and what is published crosses to each worker that
+    /// the room is on.
+    pub(crate) room_peers_per_worker: usize,
     /// The IP address announced to clients in place of the bound one: set it behind NAT or in a
     /// container. Default: the bound address, or the machine's own when bound to all.
     pub(crate) external_address: Option<IpAddr>,
@@ -133,7 +137,7 @@ fn default_data_dir() -> PathBuf {
 impl Default for MediaConfig {
     fn default() -> Self {
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 7881));
-        Self { listen, workers: 1, external_address: None }
+        Self { listen, workers: 1, room_peers_per_worker: 500, external_address: None }
     }
 }
 

@@ -91,6 +91,12 @@ const MEDIA: &[MediaFigure] = &[
     ("odeum_media_dropped_queue_full_total", Kind::Counter, "Lost: arena or queue full", |m| {
         m.sfu.dropped_queue_full
     }),
+    ("odeum_relay_packets_total", Kind::Counter, "Packets put into rings to other workers", |m| {
+        m.relay.packets_sent
+    }),
+    ("odeum_relay_dropped_ring_full_total", Kind::Counter, "Lost: ring to a worker full", |m| {
+        m.relay.dropped_ring_full
+    }),
     (
         "odeum_peer_panics_total",
         Kind::Counter,

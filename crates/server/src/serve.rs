@@ -114,6 +114,7 @@ fn node_config(config: &Config) -> NodeConfig {
     let mut node = NodeConfig { apps: app_settings(config), ..NodeConfig::default() };
     node.media.listen = config.media.listen;
     node.media.workers = usize::from(config.media.workers);
+    node.media.room_peers_per_worker = config.media.room_peers_per_worker;
     node.media.external_address = config.media.external_address;
     node.media.peers_per_worker_max = config.limits.peers_per_worker_max;
     node.room.heartbeat_timeout = Duration::from_secs(config.rooms.heartbeat_timeout_s);

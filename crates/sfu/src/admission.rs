@@ -300,7 +300,7 @@ impl Sfu {
         Ok(())
     }
 
-    fn ring_size(&self, kind: TrackKind) -> RingSize {
+    pub(crate) fn ring_size(&self, kind: TrackKind) -> RingSize {
         match kind {
             TrackKind::Audio => RingSize {
                 packets: self.config.audio_ring_packets,

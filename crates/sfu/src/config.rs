@@ -100,6 +100,10 @@ pub(crate) const SEGMENTS_MAX: usize = 64;
 /// Bytes of one GSO send: what a UDP datagram could hold, less room for any header.
 pub(crate) const TRANSMIT_BYTES_MAX: usize = 64_000;
 
+/// Bytes that wait for the mirrors of publishers between two rounds of polling; what is more is
+/// lost to them, as in a network.
+pub(crate) const RELAY_BYTES_MAX: usize = 1024 * 1024;
+
 /// Packets of one track that wait for the fan-out. The node polls after each batch of far fewer;
 /// beyond it a packet is left out of the fan-out (not of the ring) and counted.
 pub(crate) const PENDING_PACKETS_MAX: usize = 1_024;

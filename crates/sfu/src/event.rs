@@ -19,6 +19,12 @@ pub enum SfuEvent {
         /// Why.
         reason: CloseReason,
     },
+    /// A mirror's viewers need a key frame: for [`crate::Sfu::want_key_frame`] of the worker where
+    /// the publisher is. At most one per mirror and key frame interval.
+    KeyFrameWanted {
+        /// Whose.
+        publisher: PeerId,
+    },
 }
 
 /// The codecs that were negotiated with a peer.
@@ -37,6 +43,8 @@ pub enum CloseReason {
     Commanded,
     /// The publisher that it played is gone.
     PublisherGone,
+    /// It was a mirror that nobody watched any more.
+    Unwatched,
     /// ICE or DTLS was not done in time.
     ConnectTimeout,
     /// Nothing authentic came for the silence timeout.
@@ -71,7 +79,11 @@ pub struct Statistics {
     pub srtp_replayed: u64,
     /// RTP taken from publishers.
     pub rtp_received: u64,
-    /// Of these, what did not go on because its track is cut.
+    /// Of these, what a mirror took from another worker.
+    pub rtp_mirrored: u64,
+    /// Packets handed out for mirrors on other workers.
+    pub relayed: u64,
+    /// Of RTP taken, what did not go on because its track is cut.
     pub rtp_cut: u64,
     /// RTP whose payload type or SSRC fits no track, or that is not RTP inside.
     pub rtp_unknown: u64,

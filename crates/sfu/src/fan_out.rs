@@ -138,10 +138,15 @@ impl Sfu {
     pub(crate) fn ask_for_key_frame(&mut self, now: Instant, publisher: PeerKey, asked: Asked) {
         let Some(peer) = self.peers.get_mut(publisher) else { return };
         let interval = self.config.key_frame_interval;
+        if let Role::Publisher(source) = &mut peer.role {
+            source.want_key_frame(now, interval, asked);
+        }
+        if peer.is_mirror() {
+            return self.ask_home_for_key_frame(now, publisher);
+        }
         let sending = peer.sending(&mut self.arena, &mut self.statistics);
-        if let Some((mut path, Role::Publisher(publisher))) = sending {
-            publisher.want_key_frame(now, interval, asked);
-            publisher.send_key_frame_request(now, interval, &mut path);
+        if let Some((mut path, Role::Publisher(source))) = sending {
+            source.send_key_frame_request(now, interval, &mut path);
         }
     }
 

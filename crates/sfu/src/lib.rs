@@ -59,6 +59,7 @@ mod gate;
 mod ice;
 mod peer;
 mod publisher;
+mod relay;
 mod ring;
 mod subscriber;
 mod sweep;
@@ -72,6 +73,7 @@ pub use arena::Transmit;
 pub use config::SfuConfig;
 pub use cut::CutTracks;
 pub use event::{CloseReason, MediaFacts, SfuEvent, Statistics};
+pub use relay::{MirrorError, MirrorTerms, Relayed, RelayedKind};
 
 use arena::Arena;
 use dtls::DtlsSettings;
@@ -79,6 +81,7 @@ use entropy::Entropy;
 use fan_out::FanOut;
 use peer::{Peer, Role};
 use publisher::Arrival;
+use relay::RelayQueue;
 
 /// Where a peer lies in the worker's slab.
 type PeerKey = usize;
@@ -107,7 +110,9 @@ pub struct Sfu {
     arena: Arena,
     /// Packets that wait to be handed to subscribers.
     fan_out: FanOut,
-    /// What the node is to be told; at most two per peer.
+    /// Packets for mirrors of publishers on other workers.
+    relay_queue: RelayQueue,
+    /// What the node is to be told; at most two per peer, and what mirrors ask for.
     events: VecDeque<SfuEvent>,
     /// Counters.
     statistics: Statistics,
@@ -136,6 +141,7 @@ impl Sfu {
             publishers: Vec::new(),
             arena: Arena::new(),
             fan_out: FanOut::default(),
+            relay_queue: RelayQueue::default(),
             events: VecDeque::new(),
             statistics: Statistics::default(),
             next_sweep: now,
@@ -226,6 +232,10 @@ impl Sfu {
         if publisher.handle_rtp(now, plain, &mut self.statistics) == Arrival::ToForward {
             self.fan_out.add(key);
         }
+        if publisher.is_relayed {
+            let id = peer.id;
+            self.relay(id, RelayedKind::Rtp, plain);
+        }
         Ok(())
     }
 
@@ -240,6 +250,10 @@ impl Sfu {
         match &mut peer.role {
             Role::Publisher(publisher) => {
                 publisher.handle_rtcp(now, plain);
+                if publisher.is_relayed {
+                    let id = peer.id;
+                    self.relay(id, RelayedKind::Rtcp, plain);
+                }
                 Ok(())
             }
             Role::Subscriber(subscriber) => {

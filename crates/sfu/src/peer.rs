@@ -105,6 +105,11 @@ impl Peer {
         Some((SendPath { arena, outbound, destination, statistics }, &mut self.role))
     }
 
+    /// Whether it stands here for a publisher of another worker.
+    pub(crate) fn is_mirror(&self) -> bool {
+        self.transport.is_none()
+    }
+
     /// Whether DTLS is done.
     pub(crate) fn is_connected(&self) -> bool {
         self.transport.as_ref().is_some_and(|transport| transport.srtp.is_some())

@@ -12,7 +12,7 @@ use crate::config::{KEY_FRAME_ATTEMPTS_MAX, PACKET_BYTES_MAX, RECEIVER_REPORT_IN
 use crate::cut::CutTracks;
 use crate::event::Statistics;
 use crate::subscriber::{CNAME, SendPath};
-use crate::track::{Received, Track, TrackKind};
+use crate::track::{Received, SourceTerms, Track, TrackKind};
 
 /// Bytes of one RTCP compound: below every path's MTU.
 const RTCP_BYTES_MAX: usize = 1_200;
@@ -58,6 +58,8 @@ pub(crate) struct Publisher {
     is_broken: bool,
     /// When the last receiver report went out.
     reported: Option<Instant>,
+    /// Whether its packets go to mirrors on other workers as well.
+    pub(crate) is_relayed: bool,
 }
 
 impl Publisher {
@@ -70,6 +72,7 @@ impl Publisher {
             key_frames: KeyFrameRequests::default(),
             is_broken: false,
             reported: None,
+            is_relayed: false,
         }
     }
 
@@ -201,14 +204,19 @@ impl Publisher {
         interval: Duration,
         path: &mut SendPath<'_>,
     ) {
-        let video = self.track(TrackKind::Video).filter(|track| !track.is_cut());
-        let Some(ssrc) = video.and_then(Track::ssrc) else { return };
-        if !self.key_frames.take_due(now, interval) {
+        let Some(ssrc) = self.track(TrackKind::Video).and_then(Track::ssrc) else { return };
+        if !self.take_key_frame_request(now, interval) {
             return;
         }
         let own = self.ssrc;
         path.statistics.key_frame_requests_sent += 1;
         path.send_rtcp(16, |writer| writer.picture_loss_indication(own, ssrc));
+    }
+
+    /// Whether to ask for a key frame now: one is wanted, the interval allows, and it would go on.
+    pub(crate) fn take_key_frame_request(&mut self, now: Instant, interval: Duration) -> bool {
+        let goes_on = self.track(TrackKind::Video).is_some_and(|track| !track.is_cut());
+        goes_on && self.key_frames.take_due(now, interval)
     }
 
     /// Sends what is due of NACKs, transport-cc feedback and receiver reports.
@@ -270,6 +278,18 @@ impl Publisher {
     pub(crate) fn end_fan_out(&mut self) -> bool {
         self.tracks.iter_mut().flatten().for_each(Track::end_round);
         self.tracks.iter().flatten().all(Track::is_handed_out)
+    }
+
+    /// What was negotiated for its tracks.
+    pub(crate) fn terms(&self) -> Vec<(TrackKind, SourceTerms)> {
+        let kinds = [TrackKind::Audio, TrackKind::Video].into_iter();
+        kinds.filter_map(|kind| Some((kind, self.track(kind)?.terms().clone()))).collect()
+    }
+
+    /// What of it does not go on.
+    pub(crate) fn cut(&self) -> CutTracks {
+        let is_cut = |kind| self.track(kind).is_some_and(Track::is_cut);
+        CutTracks { audio: is_cut(TrackKind::Audio), video: is_cut(TrackKind::Video) }
     }
 
     pub(crate) fn track(&self, kind: TrackKind) -> Option<&Track> {

@@ -64,6 +64,9 @@ impl Sfu {
     }
 
     fn sweep_publisher(&mut self, now: Instant, key: PeerKey) -> Result<(), CloseReason> {
+        if self.peers[key].is_mirror() {
+            return self.sweep_mirror(now, key);
+        }
         if !self.peers[key].is_connected() {
             return Ok(());
         }

@@ -54,6 +54,16 @@ pub(crate) struct SourceTerms {
     pub(crate) ssrc: Option<u32>,
 }
 
+impl SourceTerms {
+    /// The same for a mirror: who asks for losses and tells of arrivals is the worker that the
+    /// client is connected to.
+    pub(crate) fn mirrored(&self) -> Self {
+        let extensions =
+            self.extensions.only(|kind| kind != ExtensionKind::TransportSequenceNumber);
+        Self { repair: LossRepair::None, extensions, ..self.clone() }
+    }
+}
+
 /// Whether a publisher answers NACKs for a track, as its SDP says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LossRepair {
@@ -319,6 +329,10 @@ impl Track {
 
     pub(crate) fn ssrc(&self) -> Option<u32> {
         self.ssrc
+    }
+
+    pub(crate) fn terms(&self) -> &SourceTerms {
+        &self.terms
     }
 
     pub(crate) fn format(&self) -> CodecFormat {

@@ -7,5 +7,6 @@ mod forwarding;
 mod key_frames;
 mod life;
 mod net;
+mod relay;
 mod retransmission;
 mod security;

@@ -24,6 +24,8 @@ pub(super) struct Net {
     /// `(destination, segments)` of each transmit.
     pub(super) transmits: Vec<(SocketAddr, usize)>,
     pub(super) client_config: Arc<dimpl::Config>,
+    /// The id of the first client; the next ones have the next.
+    pub(super) first_id: u64,
 }
 
 impl Net {
@@ -48,6 +50,7 @@ impl Net {
             events: Vec::new(),
             transmits: Vec::new(),
             client_config: Arc::new(dimpl::Config::builder().build().unwrap()),
+            first_id: 0,
         }
     }
 
@@ -60,7 +63,7 @@ impl Net {
 
     /// A publisher whose answer is here and that has sent nothing yet.
     pub(super) fn offered_publisher(&mut self) -> usize {
-        let id = self.clients.len() as u64;
+        let id = self.first_id + self.clients.len() as u64;
         let mut client = Client::new(self.now, id, Arc::clone(&self.client_config));
         let offer = client.offer(Direction::SendOnly, Rtx::Offered);
         let answer = self.sfu.create_publisher(self.now, client.id, &offer).unwrap();
@@ -71,10 +74,14 @@ impl Net {
 
     /// A viewer of `publisher`, connected.
     pub(super) fn viewer(&mut self, publisher: usize, rtx: Rtx) -> usize {
-        let id = self.clients.len() as u64;
+        self.viewer_of(self.clients[publisher].id, rtx)
+    }
+
+    /// The same of a publisher that may be a mirror.
+    pub(super) fn viewer_of(&mut self, publisher: PeerId, rtx: Rtx) -> usize {
+        let id = self.first_id + self.clients.len() as u64;
         let mut client = Client::new(self.now, id, Arc::clone(&self.client_config));
         let offer = client.offer(Direction::ReceiveOnly, rtx);
-        let publisher = self.clients[publisher].id;
         let answer = self.sfu.create_subscriber(self.now, client.id, publisher, &offer).unwrap();
         client.take_answer(&answer.sdp);
         self.clients.push(client);

@@ -1,0 +1,352 @@
+//! What a media worker has to do with the others: streams of its own that it gives to them, and
+//! streams of theirs that it mirrors for its viewers. Agreements go through the workers' queues,
+//! which lose nothing; media goes through rings, which may.
+//!
+//! A viewer's offer that finds no mirror waits here until the publisher's worker has told the
+//! terms. A mirror that nobody watches ends by itself, and its publisher's worker is told.
+
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+use std::time::Instant;
+
+use odeum_sfu::{MirrorTerms, OfferError, Relayed, Sfu};
+use odeum_types::PeerId;
+use rustc_hash::FxHashMap;
+
+use crate::media_handle::{MediaHandle, MediaRequest, QueuedOffer, WorkerNumber};
+use crate::relay_ring::{RelayReceiver, RelaySender, relay_ring};
+use crate::statistics::RelayStatistics;
+
+/// What one worker asks of another or tells it about a publisher.
+pub(crate) enum MirrorRequest {
+    /// `from` wants to mirror it.
+    Begin {
+        /// Who asks.
+        from: WorkerNumber,
+    },
+    /// The answer.
+    Terms {
+        /// What a mirror has to know; none when it does not publish here.
+        terms: Option<MirrorTerms>,
+        /// Where its packets come from, when there was no ring between the two yet.
+        ring: Option<(WorkerNumber, RelayReceiver)>,
+    },
+    /// `from` has no mirror of it any more.
+    End {
+        /// Who has ended it.
+        from: WorkerNumber,
+    },
+    /// It is gone.
+    Gone,
+    /// Viewers of a mirror need a key frame.
+    KeyFrame,
+}
+
+/// A stream of another worker.
+enum Mirror {
+    /// Its worker was asked for the terms; these viewers wait for them, bounded as all offers are.
+    Asked(WorkerNumber, Vec<QueuedOffer>),
+    /// It is in the sfu.
+    Present(WorkerNumber),
+}
+
+/// A worker's side of all that.
+pub(crate) struct Mirrors {
+    /// Which worker this is.
+    own: WorkerNumber,
+    /// All workers, by number.
+    workers: Arc<[MediaHandle]>,
+    /// Who mirrors a publisher of this worker.
+    given: FxHashMap<PeerId, Vec<WorkerNumber>>,
+    /// Mirrors on this worker.
+    taken: FxHashMap<PeerId, Mirror>,
+    /// The rings to other workers, by number; made when first needed.
+    senders: Vec<Option<RelaySender>>,
+    /// The rings from other workers, by number.
+    receivers: Vec<Option<RelayReceiver>>,
+    /// Workers that have packets in their ring and were not woken yet.
+    to_wake: Vec<WorkerNumber>,
+    /// What was counted.
+    statistics: RelayStatistics,
+}
+
+impl Mirrors {
+    /// Nothing given, nothing taken.
+    pub(crate) fn new(own: WorkerNumber, workers: Arc<[MediaHandle]>) -> Self {
+        Self {
+            own,
+            given: FxHashMap::default(),
+            taken: FxHashMap::default(),
+            senders: workers.iter().map(|_| None).collect(),
+            receivers: workers.iter().map(|_| None).collect(),
+            to_wake: Vec::new(),
+            statistics: RelayStatistics::default(),
+            workers,
+        }
+    }
+
+    /// Gives the offer back when its publisher, or a mirror of it, is here; else keeps it until
+    /// [`Mirrors::take_terms`].
+    pub(crate) fn admit(
+        &mut self,
+        publisher: PeerId,
+        home: WorkerNumber,
+        offer: QueuedOffer,
+    ) -> Option<QueuedOffer> {
+        if home == self.own {
+            return Some(offer);
+        }
+        match self.taken.entry(publisher) {
+            Entry::Occupied(mut mirror) => match mirror.get_mut() {
+                Mirror::Present(_) => Some(offer),
+                Mirror::Asked(_, waiting) => {
+                    waiting.push(offer);
+                    None
+                }
+            },
+            Entry::Vacant(vacant) => {
+                vacant.insert(Mirror::Asked(home, vec![offer]));
+                self.tell(home, publisher, MirrorRequest::Begin { from: self.own });
+                None
+            }
+        }
+    }
+
+    /// Takes an offer that waits out again, if there is one for this transport.
+    pub(crate) fn withdraw(&mut self, peer: PeerId) -> Option<QueuedOffer> {
+        self.taken.values_mut().find_map(|mirror| match mirror {
+            Mirror::Asked(_, waiting) => {
+                let at = waiting.iter().position(|offer| offer.create.peer == peer)?;
+                Some(waiting.swap_remove(at))
+            }
+            Mirror::Present(_) => None,
+        })
+    }
+
+    /// Answers a worker that wants to mirror a publisher.
+    pub(crate) fn begin(&mut self, sfu: &mut Sfu, publisher: PeerId, from: WorkerNumber) {
+        let terms = sfu.begin_relay(publisher);
+        let mut ring = None;
+        if terms.is_some() {
+            let given = self.given.entry(publisher).or_default();
+            if !given.contains(&from) {
+                given.push(from);
+            }
+            if self.senders[from.0].is_none() {
+                let (sender, receiver) = relay_ring();
+                self.senders[from.0] = Some(sender);
+                ring = Some((self.own, receiver));
+            }
+        }
+        self.tell(from, publisher, MirrorRequest::Terms { terms, ring });
+    }
+
+    /// Takes the answer; gives the offers that waited for it, and why they are refused if they are.
+    pub(crate) fn take_terms(
+        &mut self,
+        sfu: &mut Sfu,
+        now: Instant,
+        publisher: PeerId,
+        terms: Option<MirrorTerms>,
+        ring: Option<(WorkerNumber, RelayReceiver)>,
+    ) -> (Vec<QueuedOffer>, Result<(), OfferError>) {
+        if let Some((home, receiver)) = ring {
+            self.receivers[home.0] = Some(receiver);
+        }
+        // Without anybody waiting this worker has begun anew meanwhile, and has said so.
+        let Some(Mirror::Asked(home, waiting)) = self.taken.remove(&publisher) else {
+            return (Vec::new(), Ok(()));
+        };
+        let no_publisher = OfferError::NoPublisher { publisher };
+        let Some(terms) = terms else { return (waiting, Err(no_publisher)) };
+        match sfu.create_mirror(now, publisher, &terms) {
+            Ok(()) => {
+                self.taken.insert(publisher, Mirror::Present(home));
+                (waiting, Ok(()))
+            }
+            Err(error) => {
+                self.tell(home, publisher, MirrorRequest::End { from: self.own });
+                tracing::warn!(%publisher, %error, "a stream of another worker cannot be mirrored");
+                (waiting, Err(no_publisher))
+            }
+        }
+    }
+
+    /// `from` mirrors it no more.
+    pub(crate) fn end(&mut self, sfu: &mut Sfu, publisher: PeerId, from: WorkerNumber) {
+        let Entry::Occupied(mut given) = self.given.entry(publisher) else { return };
+        given.get_mut().retain(|other| *other != from);
+        if given.get().is_empty() {
+            given.remove();
+            sfu.end_relay(publisher);
+        }
+    }
+
+    /// A peer of this worker has ended: tells whom it concerns elsewhere.
+    pub(crate) fn peer_closed(&mut self, peer: PeerId) {
+        for worker in self.given.remove(&peer).unwrap_or_default() {
+            self.tell(worker, peer, MirrorRequest::Gone);
+        }
+        if let Some(Mirror::Present(home)) = self.taken.get(&peer) {
+            let home = *home;
+            self.taken.remove(&peer);
+            self.tell(home, peer, MirrorRequest::End { from: self.own });
+        }
+    }
+
+    /// The worker has lost all its peers. Offers that wait go with them: their rooms are told.
+    pub(crate) fn all_lost(&mut self) {
+        for (publisher, workers) in std::mem::take(&mut self.given) {
+            for worker in workers {
+                self.tell(worker, publisher, MirrorRequest::Gone);
+            }
+        }
+        for (publisher, mirror) in std::mem::take(&mut self.taken) {
+            let (Mirror::Asked(home, _) | Mirror::Present(home)) = mirror;
+            self.tell(home, publisher, MirrorRequest::End { from: self.own });
+        }
+    }
+
+    /// Passes a mirror's wish on.
+    pub(crate) fn ask_for_key_frame(&self, publisher: PeerId) {
+        if let Some(Mirror::Present(home)) = self.taken.get(&publisher) {
+            self.tell(*home, publisher, MirrorRequest::KeyFrame);
+        }
+    }
+
+    /// Puts what the sfu has for others into their rings.
+    pub(crate) fn send(&mut self, sfu: &mut Sfu) {
+        while let Some(relayed) = sfu.poll_relayed() {
+            for worker in self.given.get(&relayed.publisher).into_iter().flatten() {
+                let Some(sender) = &mut self.senders[worker.0] else { continue };
+                match sender.send(relayed) {
+                    Ok(()) => self.statistics.packets_sent += 1,
+                    Err(_) => self.statistics.dropped_ring_full += 1,
+                }
+                if !self.to_wake.contains(worker) {
+                    self.to_wake.push(*worker);
+                }
+            }
+        }
+        for worker in self.to_wake.drain(..) {
+            self.workers[worker.0].waker.wake();
+        }
+    }
+
+    /// The next ring with something in it.
+    pub(crate) fn receiver(&mut self) -> Option<&mut RelayReceiver> {
+        self.receivers.iter_mut().flatten().find(|receiver| !receiver.is_empty())
+    }
+
+    /// What was counted.
+    pub(crate) fn statistics(&self) -> RelayStatistics {
+        self.statistics
+    }
+
+    fn tell(&self, worker: WorkerNumber, publisher: PeerId, request: MirrorRequest) {
+        // A worker that is gone has no transports, and nobody waits for it: its rooms know.
+        self.workers[worker.0].send(MediaRequest::Mirror(publisher, request)).unwrap_or(());
+    }
+}
+
+/// Carries packets of one ring to the sfu, at most `packets_max`; gives how many.
+pub(crate) fn receive(
+    receiver: &mut RelayReceiver,
+    packets_max: usize,
+    mut handle: impl FnMut(Relayed<'_>),
+) -> usize {
+    for count in 0..packets_max {
+        let Some(relayed) = receiver.receive() else { return count };
+        handle(relayed);
+    }
+    packets_max
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::Receiver;
+
+    use odeum_sfu::SfuConfig;
+
+    use super::*;
+    use crate::media_handle::tests::queued_offer;
+
+    const PUBLISHER: PeerId = PeerId(1);
+    const HOME: WorkerNumber = WorkerNumber(0);
+    const OTHER: WorkerNumber = WorkerNumber(1);
+
+    /// What both workers are to do next.
+    struct Queues([Receiver<MediaRequest>; 2]);
+
+    impl Queues {
+        fn next(&self, worker: WorkerNumber) -> Option<(PeerId, MirrorRequest)> {
+            match self.0[worker.0].try_recv() {
+                Ok(MediaRequest::Mirror(publisher, request)) => Some((publisher, request)),
+                _ => None,
+            }
+        }
+    }
+
+    fn two_workers() -> (Mirrors, Mirrors, Queues) {
+        let (home, home_queue) = MediaHandle::new(8).unwrap();
+        let (other, other_queue) = MediaHandle::new(8).unwrap();
+        let workers: Arc<[MediaHandle]> = Arc::new([home, other]);
+        let mirrors = |number| Mirrors::new(number, Arc::clone(&workers));
+        (mirrors(HOME), mirrors(OTHER), Queues([home_queue, other_queue]))
+    }
+
+    fn sfu() -> Sfu {
+        let certificate = dimpl::certificate::generate_self_signed_certificate().unwrap();
+        Sfu::new(Instant::now(), SfuConfig::new(certificate, Vec::new(), [1; 32]))
+    }
+
+    #[test]
+    fn an_offer_for_a_publisher_of_here_or_one_that_is_mirrored_does_not_wait() {
+        let (mut home, _, queues) = two_workers();
+        assert!(home.admit(PUBLISHER, HOME, queued_offer(2).0).is_some());
+        assert!(queues.next(HOME).is_none() && queues.next(OTHER).is_none());
+    }
+
+    #[test]
+    fn offers_wait_for_one_answer_and_are_refused_when_nobody_publishes() {
+        let (mut home, mut other, queues) = two_workers();
+        for peer in [2, 3] {
+            assert!(other.admit(PUBLISHER, HOME, queued_offer(peer).0).is_none());
+        }
+        let Some((PUBLISHER, MirrorRequest::Begin { from: OTHER })) = queues.next(HOME) else {
+            panic!("home is asked");
+        };
+        assert!(queues.next(HOME).is_none(), "once");
+        home.begin(&mut sfu(), PUBLISHER, OTHER);
+        let Some((_, MirrorRequest::Terms { terms: None, ring: None })) = queues.next(OTHER) else {
+            panic!("home answers");
+        };
+        let (waiting, result) = other.take_terms(&mut sfu(), Instant::now(), PUBLISHER, None, None);
+        assert_eq!(waiting.len(), 2);
+        assert_eq!(result, Err(OfferError::NoPublisher { publisher: PUBLISHER }));
+        // Asked anew by the next one.
+        assert!(other.admit(PUBLISHER, HOME, queued_offer(4).0).is_none());
+        assert!(queues.next(HOME).is_some());
+    }
+
+    #[test]
+    fn an_offer_that_waits_can_be_withdrawn() {
+        let (_, mut other, _queues) = two_workers();
+        assert!(other.admit(PUBLISHER, HOME, queued_offer(2).0).is_none());
+        assert!(other.withdraw(PeerId(3)).is_none());
+        assert_eq!(other.withdraw(PeerId(2)).map(|offer| offer.create.peer), Some(PeerId(2)));
+        assert!(other.withdraw(PeerId(2)).is_none());
+    }
+
+    #[test]
+    fn a_worker_that_begins_anew_takes_back_what_it_asked_for() {
+        let (_, mut other, queues) = two_workers();
+        assert!(other.admit(PUBLISHER, HOME, queued_offer(2).0).is_none());
+        queues.next(HOME).expect("home was asked");
+        other.all_lost();
+        assert!(matches!(queues.next(HOME), Some((PUBLISHER, MirrorRequest::End { from: OTHER }))));
+        // The answer to what it asked before finds nobody.
+        let (waiting, result) = other.take_terms(&mut sfu(), Instant::now(), PUBLISHER, None, None);
+        assert!(waiting.is_empty() && result.is_ok());
+    }
+}
