@@ -41,7 +41,7 @@ describe("a stream's video codec", () => {
     });
   }
 
-  test("a viewer without the codec has the sound, and is shown no picture", async () => {
+  test("a viewer without the codec has the sound, and is told that there is no picture", async () => {
     const withoutVp8 = await User.open(browser, server, { userID: "no-vp8" });
     await withoutVp8.page.evaluate(() => {
       const { addTransceiver } = RTCPeerConnection.prototype;
@@ -61,6 +61,13 @@ describe("a stream's video codec", () => {
     const kinds = () => window.test.media.VP8.getTracks().map((track) => track.kind);
     assert.deepEqual(await withoutVp8.page.evaluate(kinds), ["audio"]);
     assert.equal((await withoutVp8.received("VP8")).framesDecoded, 0);
+    const told = await withoutVp8.heard("playerStateUpdate", ([{ state }]) => state === "PLAYING");
+    assert.deepEqual(told[0], {
+      streamID: "VP8",
+      state: "PLAYING",
+      errorCode: 1104003,
+      extendedData: '{"reason":"codec_not_taken","codecs":["VP8"]}',
+    });
     await withoutVp8.kill();
   });
 

@@ -80,7 +80,10 @@ export const ErrorCode = {
   BAD_CONSTRAINTS: 1103066,
   /** A play could not be set up in this browser, or is one too many. */
   PLAY_SETUP: 1104001,
-  /** The server cannot use the SDP offer. */
+  /**
+   * The server cannot use the SDP offer of a play; with the state PLAYING, all of the stream plays
+   * but a track whose codec this browser does not decode.
+   */
   PLAY_OFFER: 1104003,
   /** A play was tried again until the time for it was over. */
   PLAY_RETRY_TIMEOUT: 1104039,

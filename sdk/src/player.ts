@@ -35,6 +35,8 @@ export class Player {
   readonly #muted = new Set<string>();
   /** Whether media came at any time. */
   #wasConnected = false;
+  /** Codecs of the stream that this browser cannot decode. */
+  #untaken: readonly string[] = [];
   /** What the last statistics counted. */
   #totals: PlayTotals | undefined;
 
@@ -69,12 +71,19 @@ export class Player {
           // none.
           this.takeStats().catch(() => undefined);
         }
+        // It plays, but for a track that this browser cannot decode: that is no silent black.
+        const isPartial = state === "connected" && this.#untaken.length > 0;
+        const extendedData = isPartial
+          ? { reason: "codec_not_taken", codecs: this.#untaken }
+          : reason === ""
+            ? undefined
+            : { reason };
         onState({
           streamID,
           state:
             state === "connected" ? "PLAYING" : state === "over" ? "NO_PLAY" : "PLAY_REQUESTING",
-          errorCode,
-          extendedData: reason === "" ? "" : JSON.stringify({ reason }),
+          errorCode: isPartial ? ErrorCode.PLAY_OFFER : errorCode,
+          extendedData: extendedData === undefined ? "" : JSON.stringify(extendedData),
         });
       },
     });
@@ -165,6 +174,7 @@ export class Player {
     });
     if (reply.type !== "answer")
       throw new ZegoError(ErrorCode.SERVER_UNKNOWN, `reply ${reply.type} to play`);
+    this.#untaken = reply.untaken_codecs ?? [];
     return reply.sdp;
   }
 }

@@ -341,6 +341,11 @@ export interface Answer {
   stream_id: string;
   /** The SDP answer: ICE-lite, candidates included. */
   sdp: string;
+  /**
+   * Codecs of the stream that is to be played and that the offer cannot take: of those tracks
+   * nothing will come.
+   */
+  untaken_codecs?: string[];
 }
 
 /** A command is on its way. */

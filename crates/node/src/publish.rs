@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use odeum_room::StartPublishing;
+use odeum_sfu::Answer;
 use odeum_types::StreamId;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -67,7 +68,8 @@ impl NodeHandle {
         }
     }
 
-    /// Begins a play with the client's SDP offer and returns the SDP answer.
+    /// Begins a play with the client's SDP offer and returns the SDP answer, with the codecs of the
+    /// stream that the offer cannot take.
     ///
     /// # Errors
     /// [`PlayFailed`], each variant as it says.
@@ -76,7 +78,7 @@ impl NodeHandle {
         session: &SessionRef,
         stream: StreamId,
         offer: String,
-    ) -> Result<String, PlayFailed> {
+    ) -> Result<Answer, PlayFailed> {
         let began = Instant::now();
         self.shared.admit_without_events()?;
         let key = (session.app, session.room.clone());
@@ -103,7 +105,7 @@ impl NodeHandle {
         })
         .await??;
         match answered(answer, began + self.deadline()).await? {
-            Ok(answer) => Ok(answer.sdp),
+            Ok(answer) => Ok(answer),
             Err(error) => {
                 self.settle(&room_key).await;
                 Err(error.into())

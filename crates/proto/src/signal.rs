@@ -366,6 +366,10 @@ pub struct Answer {
     pub stream_id: String,
     /// The SDP answer: ICE-lite, candidates included.
     pub sdp: String,
+    /// Codecs of the stream that is to be played and that the offer cannot take: of those tracks
+    /// nothing will come.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub untaken_codecs: Vec<String>,
 }
 
 /// A command is on its way.

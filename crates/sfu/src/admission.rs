@@ -12,6 +12,7 @@ use odeum_rtp::sdp::{
 };
 use odeum_types::{Codec, PeerId, Redacted};
 
+use crate::answer::{Answer, OfferError};
 use crate::dtls::DtlsServer;
 use crate::event::{CloseReason, MediaFacts};
 use crate::forwarder::Origin;
@@ -23,52 +24,6 @@ use crate::subscriber::{
 };
 use crate::track::{LossRepair, RingSize, SourceTerms, Track, TrackKind};
 use crate::{PeerKey, Sfu, transport};
-
-/// What the client that made the offer gets.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
-    /// The SDP answer: ICE-lite, passive, host candidates and no trickle.
-    pub sdp: String,
-}
-
-/// Why an offer was refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum OfferError {
-    /// The SDP itself is not acceptable.
-    #[error(transparent)]
-    Sdp(#[from] sdp::OfferError),
-    /// The offer has nothing that is forwarded here: no codec of Odeum's, or the wrong
-    /// direction.
-    #[error("nothing of the offer can be forwarded")]
-    NothingInCommon,
-    /// Reading the offer panicked; nothing else was touched.
-    #[error("the offer could not be handled")]
-    Panicked,
-    /// The id is in use.
-    #[error("peer {peer} exists already")]
-    PeerExists {
-        /// The id.
-        peer: PeerId,
-    },
-    /// The worker has as many peers as it may.
-    #[error("the worker has {peers_max} peers already")]
-    PeersMax {
-        /// The limit.
-        peers_max: usize,
-    },
-    /// The publisher has as many subscribers as it may.
-    #[error("the publisher has {subscribers_max} subscribers already")]
-    SubscribersMax {
-        /// The limit.
-        subscribers_max: usize,
-    },
-    /// There is no such publisher.
-    #[error("peer {publisher} does not publish")]
-    NoPublisher {
-        /// The id asked for.
-        publisher: PeerId,
-    },
-}
 
 /// Extensions taken from a publisher.
 fn is_taken(kind: ExtensionKind) -> bool {
@@ -224,15 +179,17 @@ impl Sfu {
         let offer = Offer::parse(offer_sdp)?;
         let mut tracks = [None, None];
         let mut facts = MediaFacts::default();
+        let mut untaken = Vec::new();
         let mut sections = Vec::with_capacity(offer.media().len());
         for media in offer.media() {
-            let chosen = kind_of(media)
+            let wanted = kind_of(media)
                 .filter(|kind| media.direction.receives() && tracks[*kind as usize].is_none())
-                .and_then(|kind| Some((kind, source.track(kind)?.format())))
-                .and_then(|(kind, format)| {
-                    Some((kind, negotiate::choose_for_subscriber(media, format)?))
-                });
+                .and_then(|kind| Some((kind, source.track(kind)?.format())));
+            let chosen = wanted.and_then(|(kind, format)| {
+                Some((kind, negotiate::choose_for_subscriber(media, format)?))
+            });
             let Some((kind, chosen)) = chosen else {
+                untaken.extend(wanted.map(|(_, format)| format.codec()));
                 sections.push(inactive_section(media));
                 continue;
             };
@@ -266,7 +223,7 @@ impl Sfu {
         if let Role::Publisher(source) = &mut self.peers[publisher_key].role {
             source.add_viewer(key);
         }
-        Ok(answer)
+        Ok(Answer { untaken, ..answer })
     }
 
     /// Runs `admit` for the new peer `id`. Should it panic, nothing is left of that peer.
@@ -359,7 +316,7 @@ impl Sfu {
         self.by_id.insert(id, key);
         self.by_ufrag.insert(ufrag, key);
         self.connecting.push(key);
-        (key, Answer { sdp })
+        (key, Answer { sdp, untaken: Vec::new() })
     }
 }
 

@@ -47,6 +47,7 @@ use rustc_hash::FxHashMap;
 use slab::Slab;
 
 mod admission;
+mod answer;
 mod arena;
 mod config;
 mod cut;
@@ -68,7 +69,7 @@ mod tests;
 mod track;
 mod transport;
 
-pub use admission::{Answer, OfferError};
+pub use answer::{Answer, OfferError};
 pub use arena::Transmit;
 pub use config::SfuConfig;
 pub use cut::CutTracks;

@@ -41,3 +41,17 @@ pub enum Codec {
     /// AV1 video (RTP Payload Format For AV1, Alliance for Open Media).
     Av1,
 }
+
+impl std::fmt::Display for Codec {
+    /// Its name in SDP and in the SDK.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Opus => "opus",
+            Self::Vp8 => "VP8",
+            Self::Vp9 => "VP9",
+            Self::H264 => "H264",
+            Self::H265 => "H265",
+            Self::Av1 => "AV1",
+        })
+    }
+}

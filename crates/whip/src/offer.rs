@@ -96,7 +96,11 @@ async fn try_begin(
             let answer = node.publish(&reference, source, stream.clone(), offer, extra_info);
             answer.await.map_err(Refusal::from)
         }
-        Role::Play => node.play(&reference, stream.clone(), offer).await.map_err(Refusal::from),
+        Role::Play => {
+            // What the player cannot take is inactive in its answer.
+            let answer = node.play(&reference, stream.clone(), offer).await;
+            answer.map(|answer| answer.sdp).map_err(Refusal::from)
+        }
     };
     let answer = match answer {
         Ok(answer) => answer,

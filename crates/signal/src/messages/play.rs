@@ -21,11 +21,13 @@ pub(crate) async fn handle(
         return Err(Refusal::new(client_code::PLAY_REFUSED, "the token has expired"));
     }
     let played = caller.state.node().play(&session.reference, stream, message.sdp).await;
+    let played = played.map_err(refuse)?;
     Ok(Handled::Answered(Reply::Answer(wire::Answer {
         request_id: message.request_id,
         room_id: message.room_id,
         stream_id: message.stream_id,
-        sdp: played.map_err(refuse)?,
+        sdp: played.sdp,
+        untaken_codecs: played.untaken.iter().map(ToString::to_string).collect(),
     })))
 }
 

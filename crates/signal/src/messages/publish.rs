@@ -35,6 +35,7 @@ pub(crate) async fn handle(
         room_id: message.room_id,
         stream_id: message.stream_id,
         sdp: published.map_err(refuse)?,
+        untaken_codecs: Vec::new(),
     })))
 }
 
