@@ -20,6 +20,7 @@ fuzz_target!(|text: &str| {
                 direction: Direction::ReceiveOnly,
                 formats: chosen.formats(),
                 extensions: media.extensions,
+                rids: media.send_rids.clone(),
                 sender: None,
             })
         })

@@ -234,7 +234,7 @@ impl World {
             match event {
                 SfuEvent::Connected { peer, .. } => assert!(self.members.contains_key(&peer)),
                 // There is no other worker here, and so no mirror.
-                SfuEvent::KeyFrameWanted { publisher } => panic!("{publisher} has no mirror"),
+                SfuEvent::KeyFrameWanted { publisher, .. } => panic!("{publisher} has no mirror"),
                 SfuEvent::Closed { peer, .. } => {
                     let member = self.members.remove(&peer).expect("closed once, and was there");
                     drop(member);

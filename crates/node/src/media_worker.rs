@@ -252,7 +252,7 @@ impl MediaWorker {
             MirrorRequest::Begin { from } => mirrors.begin(sfu, publisher, from),
             MirrorRequest::End { from } => mirrors.end(sfu, publisher, from),
             MirrorRequest::Gone => sfu.close_peer(now, publisher),
-            MirrorRequest::KeyFrame => sfu.want_key_frame(now, publisher),
+            MirrorRequest::KeyFrame(layer) => sfu.want_key_frame(now, publisher, layer),
             MirrorRequest::Terms { terms, ring } => {
                 let (waiting, result) = mirrors.take_terms(sfu, now, publisher, terms, ring);
                 for offer in waiting {
@@ -334,8 +334,8 @@ impl Plane {
                         owner.tell(peer, PeerChange::Connected(facts));
                     }
                 }
-                SfuEvent::KeyFrameWanted { publisher } => {
-                    self.mirrors.ask_for_key_frame(publisher);
+                SfuEvent::KeyFrameWanted { publisher, layer } => {
+                    self.mirrors.ask_for_key_frame(publisher, layer);
                 }
                 SfuEvent::Closed { peer, reason } => {
                     self.mirrors.peer_closed(peer);

@@ -9,7 +9,7 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::Instant;
 
-use odeum_sfu::{MirrorTerms, OfferError, Relayed, Sfu};
+use odeum_sfu::{LayerIndex, MirrorTerms, OfferError, Relayed, Sfu};
 use odeum_types::PeerId;
 use rustc_hash::FxHashMap;
 
@@ -38,8 +38,8 @@ pub(crate) enum MirrorRequest {
     },
     /// It is gone.
     Gone,
-    /// Viewers of a mirror need a key frame.
-    KeyFrame,
+    /// Viewers of a mirror need a key frame of this layer.
+    KeyFrame(LayerIndex),
 }
 
 /// A stream of another worker.
@@ -208,9 +208,9 @@ impl Mirrors {
     }
 
     /// Passes a mirror's wish on.
-    pub(crate) fn ask_for_key_frame(&self, publisher: PeerId) {
+    pub(crate) fn ask_for_key_frame(&self, publisher: PeerId, layer: LayerIndex) {
         if let Some(Mirror::Present(home)) = self.taken.get(&publisher) {
-            self.tell(*home, publisher, MirrorRequest::KeyFrame);
+            self.tell(*home, publisher, MirrorRequest::KeyFrame(layer));
         }
     }
 

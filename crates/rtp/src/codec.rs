@@ -24,6 +24,70 @@ pub fn begins_key_frame(codec: Codec, payload: &[u8]) -> bool {
     }
 }
 
+/// Width and height of a picture, in pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PictureSize {
+    /// Pixels in a row.
+    pub width: u16,
+    /// Rows.
+    pub height: u16,
+}
+
+/// The size that the first packet of a key frame says; for now of VP8 alone.
+pub fn picture_size(codec: Codec, payload: &[u8]) -> Option<PictureSize> {
+    match codec {
+        Codec::Vp8 => Vp8Descriptor::parse(payload)?.picture_size(payload),
+        Codec::Opus | Codec::Vp9 | Codec::H264 | Codec::H265 | Codec::Av1 => None,
+    }
+}
+
+/// The numbers by which a VP8 decoder orders frames, which have to go on when a viewer's packets
+/// come from another encoder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Vp8Numbers {
+    /// PictureID, 15 bits.
+    pub picture_id: u16,
+    /// TL0PICIDX.
+    pub tl0_picture_index: u8,
+}
+
+impl Vp8Numbers {
+    /// Those of a payload; `None` without a long picture id.
+    pub fn of(payload: &[u8]) -> Option<Self> {
+        let descriptor = Vp8Descriptor::parse(payload)?;
+        let Some(Vp8PictureId::Long { value, .. }) = descriptor.picture_id else { return None };
+        let tl0_picture_index = descriptor.tl0_picture_index.map_or(0, |(_, value)| value);
+        Some(Self { picture_id: value, tl0_picture_index })
+    }
+
+    /// What added to `self` gives `to`.
+    pub fn offset(self, to: Self) -> Self {
+        Self {
+            picture_id: to.picture_id.wrapping_sub(self.picture_id) & 0x7FFF,
+            tl0_picture_index: to.tl0_picture_index.wrapping_sub(self.tl0_picture_index),
+        }
+    }
+
+    /// Both sums.
+    #[must_use]
+    pub fn plus(self, offset: Self) -> Self {
+        Self {
+            picture_id: self.picture_id.wrapping_add(offset.picture_id) & 0x7FFF,
+            tl0_picture_index: self.tl0_picture_index.wrapping_add(offset.tl0_picture_index),
+        }
+    }
+
+    /// Adds `offset` to the numbers in a payload that has them.
+    pub fn shift(payload: &mut [u8], offset: Self) {
+        let Some(descriptor) = Vp8Descriptor::parse(payload) else { return };
+        let Some(id @ Vp8PictureId::Long { value, .. }) = descriptor.picture_id else { return };
+        id.rewrite(payload, value.wrapping_add(offset.picture_id) & 0x7FFF);
+        if let Some((at, value)) = descriptor.tl0_picture_index {
+            payload[at] = value.wrapping_add(offset.tl0_picture_index);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -32,11 +96,33 @@ mod tests {
 
     proptest! {
         #[test]
+        fn shifted_numbers_are_the_sums_and_nothing_else_changes(
+            mut payload in proptest::collection::vec(any::<u8>(), 0..40),
+            picture_id in 0..0x8000u16,
+            tl0_picture_index in any::<u8>(),
+        ) {
+            let before = (payload.clone(), Vp8Numbers::of(&payload));
+            let offset = Vp8Numbers { picture_id, tl0_picture_index };
+            Vp8Numbers::shift(&mut payload, offset);
+            match before.1 {
+                None => prop_assert_eq!(payload, before.0),
+                Some(numbers) => {
+                    let shifted = Vp8Numbers::of(&payload).unwrap();
+                    prop_assert_eq!(shifted.picture_id, numbers.plus(offset).picture_id);
+                    Vp8Numbers::shift(&mut payload, shifted.offset(numbers));
+                    prop_assert_eq!(payload.len(), before.0.len());
+                    prop_assert_eq!(Vp8Numbers::of(&payload), Some(numbers));
+                }
+            }
+        }
+
+        #[test]
         fn arbitrary_payloads_never_panic(
             mut payload in proptest::collection::vec(any::<u8>(), 0..40),
         ) {
             for codec in [Codec::Vp8, Codec::Vp9, Codec::H264, Codec::H265, Codec::Av1] {
                 begins_key_frame(codec, &payload);
+                picture_size(codec, &payload);
             }
             if let Some(descriptor) = Vp8Descriptor::parse(&payload) {
                 prop_assert!(descriptor.size <= payload.len());

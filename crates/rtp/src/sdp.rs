@@ -33,3 +33,5 @@ pub const FORMATS_MAX: usize = 128;
 /// The most sources, source groups, rids or candidates of an m-line that are kept; more are an
 /// error.
 pub const ITEMS_MAX: usize = 64;
+/// The longest rid: what a one-byte header extension holds (RFC 8285 §4.2).
+pub const RID_BYTES_MAX: usize = 16;

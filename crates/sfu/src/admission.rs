@@ -14,20 +14,24 @@ use odeum_types::{Codec, PeerId, Redacted};
 
 use crate::answer::{Answer, OfferError};
 use crate::dtls::DtlsServer;
+use crate::entropy::Entropy;
 use crate::event::{CloseReason, MediaFacts};
 use crate::forwarder::Origin;
 use crate::ice::Ice;
+use crate::layer_choice::{LAYERS_MAX, VideoWish};
 use crate::peer::{Peer, Role};
 use crate::publisher::Publisher;
-use crate::subscriber::{
-    CNAME, ExtensionIds, RetransmissionBudget, Subscriber, SubscriberTrack, TrackTerms,
-};
-use crate::track::{LossRepair, RingSize, SourceTerms, Track, TrackKind};
+use crate::retransmission_budget::RetransmissionBudget;
+use crate::source_terms::{LossRepair, SourceTerms};
+use crate::subscriber::{CNAME, ExtensionIds, Subscriber, SubscriberTrack, TrackTerms};
+use crate::track::{RingSize, Track, TrackKind};
 use crate::{PeerKey, Sfu, transport};
 
 /// Extensions taken from a publisher.
 fn is_taken(kind: ExtensionKind) -> bool {
-    kind == ExtensionKind::TransportSequenceNumber || is_forwarded(kind)
+    let names_layers =
+        matches!(kind, ExtensionKind::RtpStreamId | ExtensionKind::RepairedRtpStreamId);
+    kind == ExtensionKind::TransportSequenceNumber || names_layers || is_forwarded(kind)
 }
 
 /// Extensions given to a subscriber. Send times are not among them: they are the publisher's, and
@@ -104,31 +108,37 @@ impl Sfu {
                 continue;
             };
             let extensions = media.extensions.only(is_taken);
-            let ssrc = media.primary_ssrc();
+            let rids = taken_rids(media);
+            // Layers are known by their rids; browsers name no SSRC then.
+            let ssrc = media.primary_ssrc().filter(|_| rids.is_empty());
             let repair = match chosen.format.feedback.contains(&Feedback::Nack) {
                 true => LossRepair::Nack,
                 false => LossRepair::None,
             };
-            publisher.add_track(
-                kind,
-                Track::new(
-                    SourceTerms {
-                        format: chosen.codec,
-                        payload_type: chosen.format.payload_type,
-                        rtx_payload_type: chosen.retransmission.as_ref().map(|f| f.payload_type),
-                        clock_rate: chosen.format.clock_rate,
-                        repair,
-                        extensions,
-                        ssrc,
-                    },
-                    self.ring_size(kind),
-                ),
-            );
+            let terms = SourceTerms {
+                format: chosen.codec,
+                payload_type: chosen.format.payload_type,
+                rtx_payload_type: chosen.retransmission.as_ref().map(|f| f.payload_type),
+                clock_rate: chosen.format.clock_rate,
+                repair,
+                extensions,
+                ssrc,
+                rtx_ssrc: None,
+                rid: None,
+            };
+            for rid in &rids {
+                let terms = SourceTerms { rid: Some(rid.as_str().into()), ..terms.clone() };
+                publisher.add_layer(kind, Track::new(terms, self.ring_size(kind)));
+            }
+            if rids.is_empty() {
+                publisher.add_layer(kind, Track::new(terms, self.ring_size(kind)));
+            }
             facts = MediaFacts::of(kind, chosen.codec.codec(), facts);
             sections.push(Some(MediaSection {
                 direction: Direction::ReceiveOnly,
                 formats: chosen.formats(),
                 extensions,
+                rids,
                 sender: None,
             }));
         }
@@ -193,22 +203,8 @@ impl Sfu {
                 sections.push(inactive_section(media));
                 continue;
             };
-            let terms = TrackTerms {
-                ssrc: self.entropy.number(),
-                payload_type: chosen.format.payload_type,
-                rtx: chosen
-                    .retransmission
-                    .as_ref()
-                    .map(|format| (self.entropy.number(), format.payload_type)),
-                extensions: ExtensionIds::of(&media.extensions.only(is_forwarded)),
-                clock_rate: chosen.format.clock_rate,
-            };
-            let origin = Origin {
-                sequence: (self.entropy.number() & 0x7fff) as u16,
-                timestamp: self.entropy.number(),
-            };
-            let rtx_sequence = (self.entropy.number() & 0x7fff) as u16;
-            tracks[kind as usize] = Some(SubscriberTrack::new(terms, origin, rtx_sequence));
+            let terms = track_terms(&mut self.entropy, media, &chosen);
+            tracks[kind as usize] = Some(subscriber_track(&mut self.entropy, terms));
             facts = MediaFacts::of(kind, chosen.codec.codec(), facts);
             let extensions = media.extensions.only(is_forwarded);
             sections.push(Some(subscriber_section(publisher, kind, chosen, &terms, extensions)));
@@ -217,7 +213,15 @@ impl Sfu {
             return Err(OfferError::NothingInCommon);
         }
         let budget = RetransmissionBudget::new(now, self.config.retransmissions_per_second_max);
-        let subscriber = Subscriber { publisher: publisher_key, tracks, budget };
+        let wish = VideoWish::default();
+        let subscriber = Subscriber {
+            publisher: publisher_key,
+            tracks,
+            budget,
+            wish,
+            available: None,
+            video_layer: source.choose_video_layer(now, wish, None, None),
+        };
         let role = Role::Subscriber(Box::new(subscriber));
         let (key, answer) = self.admit(now, peer, &offer, facts, role, &sections);
         if let Role::Publisher(source) = &mut self.peers[publisher_key].role {
@@ -328,8 +332,36 @@ fn inactive_section(media: &sdp::Media) -> Option<MediaSection> {
         direction: Direction::Inactive,
         formats: chosen.formats(),
         extensions: media.extensions.only(is_forwarded),
+        rids: Vec::new(),
         sender: None,
     })
+}
+
+/// The layers that are taken of a line that offers several; empty for one that does not, or whose
+/// packets would not say which layer they are of.
+fn taken_rids(media: &sdp::Media) -> Vec<String> {
+    let names_them = media.extensions.id(ExtensionKind::RtpStreamId).is_some();
+    let is_several = media.simulcast && media.send_rids.len() > 1;
+    let is_taken = names_them && is_several && kind_of(media) == Some(TrackKind::Video);
+    let rids = media.send_rids.iter().filter(|_| is_taken);
+    rids.take(LAYERS_MAX).cloned().collect()
+}
+
+fn track_terms(entropy: &mut Entropy, media: &sdp::Media, chosen: &Chosen) -> TrackTerms {
+    TrackTerms {
+        ssrc: entropy.number(),
+        payload_type: chosen.format.payload_type,
+        rtx: chosen.retransmission.as_ref().map(|format| (entropy.number(), format.payload_type)),
+        extensions: ExtensionIds::of(&media.extensions.only(is_forwarded)),
+        clock_rate: chosen.format.clock_rate,
+    }
+}
+
+fn subscriber_track(entropy: &mut Entropy, terms: TrackTerms) -> SubscriberTrack {
+    let mut sequence = || (entropy.number() & 0x7fff) as u16;
+    let (first, rtx_first) = (sequence(), sequence());
+    let origin = Origin { sequence: first, timestamp: entropy.number() };
+    SubscriberTrack::new(terms, origin, rtx_first)
 }
 
 fn subscriber_section(
@@ -349,6 +381,7 @@ fn subscriber_section(
         direction: Direction::SendOnly,
         formats: chosen.formats(),
         extensions,
+        rids: Vec::new(),
         sender: Some(MediaSender {
             ssrc: terms.ssrc,
             retransmission_ssrc: terms.rtx.map(|(ssrc, _)| ssrc),

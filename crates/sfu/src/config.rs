@@ -71,6 +71,10 @@ pub(crate) const SWEEP_INTERVAL: Duration = Duration::from_millis(50);
 /// thousands of them cost no burst.
 pub(crate) const SUBSCRIBER_SLICES: usize = 20;
 
+/// Sweeps between two choices of layers for all viewers of a publisher with several: half a second,
+/// the time over which the layers' rates are measured.
+pub(crate) const LAYER_CHOICE_SWEEPS: usize = 10;
+
 /// Silence after which a publisher is taken to be gone that has said BYE for all its tracks: two
 /// consent checks at their longest distance (RFC 7675 §5.1). One that is only paused sends them.
 pub(crate) const GOODBYE_SILENCE: Duration = Duration::from_secs(10);

@@ -5,8 +5,10 @@ use std::time::Instant;
 use odeum_types::PeerId;
 
 use crate::Sfu;
+use crate::forwarder::LayerIndex;
 use crate::peer::Role;
 use crate::publisher::Asked;
+use crate::track::TrackKind;
 
 /// Which tracks of a publisher do not go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -28,7 +30,10 @@ impl Sfu {
             let Some(peer) = sfu.peers.get_mut(key) else { return Ok(()) };
             let Role::Publisher(publisher) = &mut peer.role else { return Ok(()) };
             if publisher.set_cut(cut) {
-                sfu.ask_for_key_frame(now, key, Asked::ByJoining);
+                let layers = publisher.layers(TrackKind::Video).len();
+                for layer in (0..).take(layers).map(LayerIndex) {
+                    sfu.ask_for_key_frame(now, key, Some(layer), Asked::ByJoining);
+                }
             }
             Ok(())
         });

@@ -2,6 +2,8 @@
 
 use odeum_types::{Codec, PeerId};
 
+use crate::forwarder::LayerIndex;
+
 /// Something the node has to act upon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SfuEvent {
@@ -20,10 +22,12 @@ pub enum SfuEvent {
         reason: CloseReason,
     },
     /// A mirror's viewers need a key frame: for [`crate::Sfu::want_key_frame`] of the worker where
-    /// the publisher is. At most one per mirror and key frame interval.
+    /// the publisher is. At most one per layer and key frame interval.
     KeyFrameWanted {
         /// Whose.
         publisher: PeerId,
+        /// Of which layer of its video.
+        layer: LayerIndex,
     },
 }
 

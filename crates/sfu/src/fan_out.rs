@@ -7,9 +7,11 @@ use std::time::Instant;
 use odeum_rtp::rtcp::{self, RtcpPacket};
 
 use crate::event::CloseReason;
+use crate::forwarder::LayerIndex;
 use crate::peer::Role;
 use crate::publisher::{Asked, Publisher};
-use crate::subscriber::{Forwarded, SendPath, Subscriber};
+use crate::send_path::SendPath;
+use crate::subscriber::{Forwarded, Subscriber, SubscriberTrack};
 use crate::track::TrackKind;
 use crate::{PeerKey, Sfu};
 
@@ -88,7 +90,7 @@ impl Sfu {
         });
     }
 
-    fn viewer(&self, publisher: PeerKey, at: usize) -> Option<PeerKey> {
+    pub(crate) fn viewer(&self, publisher: PeerKey, at: usize) -> Option<PeerKey> {
         match &self.peers.get(publisher)?.role {
             Role::Publisher(publisher) => publisher.viewers().get(at).copied(),
             Role::Subscriber(_) => None,
@@ -101,7 +103,11 @@ impl Sfu {
         let served = catch_unwind(AssertUnwindSafe(|| self.serve_unguarded(publisher_key, key)));
         match served {
             Ok(Forwarded::AwaitsKeyFrame) => {
-                self.ask_for_key_frame(self.now, publisher_key, Asked::ByLoss);
+                let layer = match self.peers.get(key).map(|peer| &peer.role) {
+                    Some(Role::Subscriber(subscriber)) => subscriber.video_layer,
+                    _ => None,
+                };
+                self.ask_for_key_frame(self.now, publisher_key, layer, Asked::ByLoss);
             }
             Ok(Forwarded::Sent | Forwarded::LeftOut) => {}
             Err(_) => {
@@ -119,13 +125,14 @@ impl Sfu {
         #[cfg(test)]
         assert!(!viewer.panics_next, "injected");
         let Role::Publisher(publisher) = &publisher.role else { return Forwarded::LeftOut };
+        let now = self.now;
         let sending = viewer.sending(&mut self.arena, &mut self.statistics);
         let Some((mut path, Role::Subscriber(subscriber))) = sending else {
             return Forwarded::LeftOut;
         };
         // Tracks outside, packets inside: packets of one size lie together.
-        let audio = forward_track(&mut path, publisher, subscriber, TrackKind::Audio);
-        let video = forward_track(&mut path, publisher, subscriber, TrackKind::Video);
+        let audio = forward_track(now, &mut path, publisher, subscriber, TrackKind::Audio);
+        let video = forward_track(now, &mut path, publisher, subscriber, TrackKind::Video);
         match (audio, video) {
             (Forwarded::AwaitsKeyFrame, _) | (_, Forwarded::AwaitsKeyFrame) => {
                 Forwarded::AwaitsKeyFrame
@@ -134,19 +141,27 @@ impl Sfu {
         }
     }
 
-    /// Asks a publisher for a key frame, as soon as its track's interval allows.
-    pub(crate) fn ask_for_key_frame(&mut self, now: Instant, publisher: PeerKey, asked: Asked) {
+    /// Asks a publisher for a key frame of a layer of its video, as soon as that layer's interval
+    /// allows; for none when nothing is to be sent.
+    pub(crate) fn ask_for_key_frame(
+        &mut self,
+        now: Instant,
+        publisher: PeerKey,
+        layer: Option<LayerIndex>,
+        asked: Asked,
+    ) {
+        let Some(layer) = layer else { return };
         let Some(peer) = self.peers.get_mut(publisher) else { return };
         let interval = self.config.key_frame_interval;
         if let Role::Publisher(source) = &mut peer.role {
-            source.want_key_frame(now, interval, asked);
+            source.want_key_frame(now, interval, layer, asked);
         }
         if peer.is_mirror() {
-            return self.ask_home_for_key_frame(now, publisher);
+            return self.ask_home_for_key_frames(now, publisher);
         }
         let sending = peer.sending(&mut self.arena, &mut self.statistics);
         if let Some((mut path, Role::Publisher(source))) = sending {
-            source.send_key_frame_request(now, interval, &mut path);
+            source.send_key_frame_requests(now, interval, &mut path);
         }
     }
 
@@ -183,29 +198,42 @@ impl Sfu {
                 | RtcpPacket::Other { .. } => {}
             }
         }
+        // What it cannot decode is what it gets now; the layer it waits for is asked for anyhow.
+        let layer = subscriber.track(TrackKind::Video).and_then(SubscriberTrack::layer);
+        let layer = layer.or(subscriber.video_layer);
         if wants_key_frame {
-            self.ask_for_key_frame(now, publisher_key, Asked::ByLoss);
+            self.ask_for_key_frame(now, publisher_key, layer, Asked::ByLoss);
         }
     }
 }
 
 fn forward_track(
+    now: Instant,
     path: &mut SendPath<'_>,
     publisher: &Publisher,
     subscriber: &mut Subscriber,
     kind: TrackKind,
 ) -> Forwarded {
-    let (Some(source), Some(target)) = (publisher.track(kind), subscriber.track_mut(kind)) else {
-        return Forwarded::LeftOut;
-    };
-    // What the last packet met counts: a key frame behind the others leaves nothing to ask for.
+    let layers = publisher.layers(kind);
+    let wanted = subscriber.wanted_layer(kind);
+    let Some(target) = subscriber.track_mut(kind) else { return Forwarded::LeftOut };
+    // The layer that it gets goes before the one that it waits for, so that nothing of the old one
+    // is left behind when the new one begins.
+    let current = target.layer();
+    let in_order = (0..).take(layers.len()).map(LayerIndex);
+    let others = in_order.filter(|layer| Some(*layer) != current && Some(*layer) != wanted);
+    let waited_for = wanted.filter(|layer| Some(*layer) != current);
     let mut outcome = Forwarded::Sent;
-    for sequence in source.round() {
-        // A ring smaller than a batch may have lost it again.
-        let Some((packet, payload)) = source.ring().get(*sequence) else { continue };
-        outcome = target.forward(path, packet, payload);
-        if outcome == Forwarded::AwaitsKeyFrame {
-            path.statistics.rtp_held_for_key_frame += 1;
+    for layer in current.into_iter().chain(others).chain(waited_for) {
+        let Some(source) = layers.get(usize::from(layer.0)) else { continue };
+        // What the last packet met counts: a key frame behind the others leaves nothing to ask for.
+        for sequence in source.round() {
+            // A ring smaller than a batch may have lost it again.
+            let Some(packet) = source.ring().get(*sequence) else { continue };
+            outcome = target.forward(now, path, wanted, (layers, layer), packet);
+            if outcome == Forwarded::AwaitsKeyFrame {
+                path.statistics.rtp_held_for_key_frame += 1;
+            }
         }
     }
     outcome
@@ -222,14 +250,14 @@ fn answer_nack(
         .into_iter()
         .find(|kind| subscriber.track(*kind).is_some_and(|track| track.ssrc() == nack.media_ssrc));
     let Some(kind) = kind else { return };
-    let Some(source) = publisher.track(kind) else { return };
+    let layers = publisher.layers(kind);
     for sequence in nack.sequence_numbers() {
         if !subscriber.budget.take(now) {
             path.statistics.retransmission_refused += 1;
             continue;
         }
         if let Some(target) = subscriber.track_mut(kind) {
-            target.retransmit(path, source.ring(), source.newest(), sequence);
+            target.retransmit(path, layers, sequence);
         }
     }
 }

@@ -58,22 +58,32 @@ mod fan_out;
 mod forwarder;
 mod gate;
 mod ice;
+mod key_frames;
+mod layer_choice;
 mod peer;
 mod publisher;
+mod rate;
 mod relay;
+mod retransmission_budget;
 mod ring;
+mod send_path;
+mod source_clock;
+mod source_terms;
 mod subscriber;
 mod sweep;
 #[cfg(test)]
 mod tests;
 mod track;
 mod transport;
+mod view;
 
 pub use answer::{Answer, OfferError};
 pub use arena::Transmit;
 pub use config::SfuConfig;
 pub use cut::CutTracks;
 pub use event::{CloseReason, MediaFacts, SfuEvent, Statistics};
+pub use forwarder::LayerIndex;
+pub use layer_choice::VideoWish;
 pub use relay::{MirrorError, MirrorTerms, Relayed, RelayedKind};
 
 use arena::Arena;

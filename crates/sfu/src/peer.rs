@@ -10,7 +10,8 @@ use crate::arena::Arena;
 use crate::dtls::SrtpKeys;
 use crate::event::{MediaFacts, Statistics};
 use crate::publisher::Publisher;
-use crate::subscriber::{SendPath, Subscriber};
+use crate::send_path::SendPath;
+use crate::subscriber::Subscriber;
 use crate::transport::Transport;
 
 /// A peer of the worker.

@@ -6,16 +6,24 @@ use std::time::{Duration, Instant};
 
 use odeum_rtp::rtcp::{self, ReportBlock, RtcpPacket};
 use odeum_rtp::{FeedbackLeft, RtpPacket, TransportRecorder, TransportRecorderConfig};
+use odeum_types::Bitrate;
 
 use crate::PeerKey;
-use crate::config::{KEY_FRAME_ATTEMPTS_MAX, PACKET_BYTES_MAX, RECEIVER_REPORT_INTERVAL};
+use crate::config::{PACKET_BYTES_MAX, RECEIVER_REPORT_INTERVAL};
 use crate::cut::CutTracks;
 use crate::event::Statistics;
-use crate::subscriber::{CNAME, SendPath};
-use crate::track::{Received, SourceTerms, Track, TrackKind};
+use crate::forwarder::LayerIndex;
+use crate::layer_choice::{LAYERS_MAX, LayerFacts, VideoWish, choose};
+use crate::send_path::SendPath;
+use crate::source_terms::SourceTerms;
+use crate::subscriber::CNAME;
+use crate::track::{Received, Track, TrackKind};
 
 /// Bytes of one RTCP compound: below every path's MTU.
 const RTCP_BYTES_MAX: usize = 1_200;
+
+/// Bytes of a receiver report with its source description: header, a block per layer, name.
+const RECEIVER_REPORT_BYTES_MAX: usize = 8 + 24 * (1 + LAYERS_MAX) + 24;
 
 /// Arrivals wait this long for their feedback: with the sweep, 50 to 100 ms.
 const RECORDER: TransportRecorderConfig =
@@ -23,6 +31,9 @@ const RECORDER: TransportRecorderConfig =
 
 /// Feedback messages of one sweep; what is left is told in the next.
 const TRANSPORT_FEEDBACKS_MAX: usize = 8;
+
+/// In the place of a layer that is not there.
+const NO_LAYER: LayerFacts = LayerFacts { rate: None, is_available: false, height: None };
 
 /// Who wants a key frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,18 +55,15 @@ pub(crate) enum Arrival {
 
 /// A peer that publishes.
 pub(crate) struct Publisher {
-    /// By [`TrackKind`].
-    tracks: [Option<Track>; 2],
+    /// The layers of its tracks, by [`TrackKind`]: one, or several of video; none without the
+    /// track.
+    tracks: [Vec<Track>; 2],
     /// Its subscribers, connected or not; bounded by `subscribers_per_publisher_max`.
     viewers: Vec<PeerKey>,
     /// Our SSRC in reports.
     ssrc: u32,
     /// Arrival times for transport-cc.
     recorder: TransportRecorder,
-    /// When key frames were and will be asked for.
-    key_frames: KeyFrameRequests,
-    /// A gap too long to be filled wants a key frame.
-    is_broken: bool,
     /// When the last receiver report went out.
     reported: Option<Instant>,
     /// Whether its packets go to mirrors on other workers as well.
@@ -65,19 +73,18 @@ pub(crate) struct Publisher {
 impl Publisher {
     pub(crate) fn new(now: Instant, ssrc: u32) -> Self {
         Self {
-            tracks: [None, None],
+            tracks: [Vec::new(), Vec::new()],
             viewers: Vec::new(),
             ssrc,
             recorder: TransportRecorder::new(now, RECORDER),
-            key_frames: KeyFrameRequests::default(),
-            is_broken: false,
             reported: None,
             is_relayed: false,
         }
     }
 
-    pub(crate) fn add_track(&mut self, kind: TrackKind, track: Track) {
-        self.tracks[kind as usize] = Some(track);
+    /// Adds a track, or another layer of it.
+    pub(crate) fn add_layer(&mut self, kind: TrackKind, layer: Track) {
+        self.tracks[kind as usize].push(layer);
     }
 
     pub(crate) fn add_viewer(&mut self, viewer: PeerKey) {
@@ -104,25 +111,27 @@ impl Publisher {
             return Arrival::Ignored;
         };
         let payload_type = packet.header().payload_type;
-        let track = self.tracks.iter_mut().flatten().find(|track| track.takes(payload_type));
-        let Some(track) = track else {
+        let takes = |layers: &&mut Vec<Track>| {
+            layers.first().is_some_and(|layer| layer.takes(payload_type))
+        };
+        let Some(layers) = self.tracks.iter_mut().find(takes) else {
+            statistics.rtp_unknown += 1;
+            return Arrival::Ignored;
+        };
+        if let Some(sequence) = layers[0].transport_sequence(&packet) {
+            self.recorder.record(now, sequence);
+        }
+        let layer = match &mut layers[..] {
+            [only] => Some(only),
+            several => several.iter_mut().find_map(|l| l.is_of_layer(&packet).then_some(l)),
+        };
+        let Some(layer) = layer else {
             statistics.rtp_unknown += 1;
             return Arrival::Ignored;
         };
         statistics.rtp_received += 1;
-        if let Some(sequence) = track.transport_sequence(&packet) {
-            self.recorder.record(now, sequence);
-        }
-        let received = track.handle_rtp(now, &packet);
-        if track.take_broken() {
-            self.is_broken = true;
-        }
-        match received {
+        match layer.handle_rtp(now, &packet) {
             Received::New => Arrival::ToForward,
-            Received::KeyFrame => {
-                self.key_frames.satisfy();
-                Arrival::ToForward
-            }
             Received::Full => {
                 statistics.dropped_queue_full += 1;
                 Arrival::ToForward
@@ -145,13 +154,13 @@ impl Publisher {
         for packet in rtcp::packets(compound).map_while(Result::ok) {
             match packet {
                 RtcpPacket::SenderReport(report) => {
-                    for track in self.tracks.iter_mut().flatten() {
+                    for track in self.layers_mut() {
                         track.handle_sender_report(now, &report.info);
                     }
                 }
                 RtcpPacket::Goodbye(goodbye) => {
                     for ssrc in goodbye.ssrcs() {
-                        self.tracks.iter_mut().flatten().for_each(|t| t.handle_goodbye(ssrc));
+                        self.layers_mut().for_each(|layer| layer.handle_goodbye(ssrc));
                     }
                 }
                 // We send a publisher no media that it could report on.
@@ -171,7 +180,8 @@ impl Publisher {
     /// goes on again, for which a key frame is needed.
     pub(crate) fn set_cut(&mut self, cut: CutTracks) -> bool {
         let mut resumes = |kind: TrackKind, is_cut| {
-            self.tracks[kind as usize].as_mut().is_some_and(|track| track.set_cut(is_cut))
+            let layers = self.tracks[kind as usize].iter_mut();
+            layers.fold(false, |resumes, layer| resumes | layer.set_cut(is_cut))
         };
         resumes(TrackKind::Audio, cut.audio);
         resumes(TrackKind::Video, cut.video)
@@ -183,40 +193,56 @@ impl Publisher {
         self.tracks.iter().flatten().all(Track::has_said_goodbye)
     }
 
-    /// Notes that a key frame is wanted.
-    pub(crate) fn want_key_frame(&mut self, now: Instant, interval: Duration, asked: Asked) {
+    /// Notes that a key frame of a layer of its video is wanted.
+    pub(crate) fn want_key_frame(
+        &mut self,
+        now: Instant,
+        interval: Duration,
+        layer: LayerIndex,
+        asked: Asked,
+    ) {
         let interval = match asked {
             Asked::ByJoining => interval / 5,
             Asked::ByLoss => interval,
         };
-        self.key_frames.want(now, interval);
+        let layers = &mut self.tracks[TrackKind::Video as usize];
+        if let Some(layer) = layers.get_mut(usize::from(layer.0)) {
+            layer.want_key_frame(now, interval);
+        }
     }
 
-    /// Whether a gap was too long to be filled; says so once.
-    pub(crate) fn take_broken(&mut self) -> bool {
-        std::mem::take(&mut self.is_broken)
+    /// Notes that key frames are wanted where only they help over what was lost.
+    pub(crate) fn mend(&mut self, now: Instant, interval: Duration) {
+        self.layers_mut().for_each(|layer| layer.mend(now, interval));
     }
 
-    /// Asks for a key frame if one is wanted and the interval allows (PLI, RFC 4585 §6.3.1).
-    pub(crate) fn send_key_frame_request(
+    /// Asks for the key frames that are wanted if the interval allows (PLI, RFC 4585 §6.3.1).
+    pub(crate) fn send_key_frame_requests(
         &mut self,
         now: Instant,
         interval: Duration,
         path: &mut SendPath<'_>,
     ) {
-        let Some(ssrc) = self.track(TrackKind::Video).and_then(Track::ssrc) else { return };
-        if !self.take_key_frame_request(now, interval) {
-            return;
-        }
         let own = self.ssrc;
-        path.statistics.key_frame_requests_sent += 1;
-        path.send_rtcp(16, |writer| writer.picture_loss_indication(own, ssrc));
+        for layer in &mut self.tracks[TrackKind::Video as usize] {
+            let Some(ssrc) = layer.ssrc() else { continue };
+            if layer.take_key_frame_request(now, interval) {
+                path.statistics.key_frame_requests_sent += 1;
+                path.send_rtcp(16, |writer| writer.picture_loss_indication(own, ssrc));
+            }
+        }
     }
 
-    /// Whether to ask for a key frame now: one is wanted, the interval allows, and it would go on.
-    pub(crate) fn take_key_frame_request(&mut self, now: Instant, interval: Duration) -> bool {
-        let goes_on = self.track(TrackKind::Video).is_some_and(|track| !track.is_cut());
-        goes_on && self.key_frames.take_due(now, interval)
+    /// The layers of its video whose key frames are to be asked for now, elsewhere.
+    pub(crate) fn take_key_frame_requests(
+        &mut self,
+        now: Instant,
+        interval: Duration,
+    ) -> impl Iterator<Item = LayerIndex> {
+        let layers = self.tracks[TrackKind::Video as usize].iter_mut().zip(0..);
+        layers.filter_map(move |(layer, index)| {
+            layer.take_key_frame_request(now, interval).then_some(LayerIndex(index))
+        })
     }
 
     /// Sends what is due of NACKs, transport-cc feedback and receiver reports.
@@ -235,8 +261,8 @@ impl Publisher {
     /// Asks for what is missing and not yet asked for, or due to be asked for again.
     pub(crate) fn send_nacks(&mut self, now: Instant, path: &mut SendPath<'_>) {
         let own = self.ssrc;
-        for track in self.tracks.iter_mut().flatten() {
-            track.send_nacks(now, own, path);
+        for layer in self.layers_mut() {
+            layer.send_nacks(now, own, path);
         }
     }
 
@@ -254,16 +280,16 @@ impl Publisher {
     }
 
     fn send_receiver_report(&mut self, now: Instant, path: &mut SendPath<'_>) {
-        let mut blocks = [ReportBlock::default(); 2];
+        let mut blocks = [ReportBlock::default(); 1 + LAYERS_MAX];
         let mut count = 0;
-        for track in self.tracks.iter_mut().flatten() {
-            if let Some(block) = track.report(now) {
-                blocks[count] = block;
-                count += 1;
-            }
+        for (block, report) in
+            blocks.iter_mut().zip(self.layers_mut().filter_map(|layer| layer.report(now)))
+        {
+            *block = report;
+            count += 1;
         }
         let own = self.ssrc;
-        path.send_rtcp(128, |writer| {
+        path.send_rtcp(RECEIVER_REPORT_BYTES_MAX, |writer| {
             writer.receiver_report(own, &blocks[..count])?;
             writer.source_description(own, CNAME)
         });
@@ -271,19 +297,21 @@ impl Publisher {
 
     /// Fixes which packets this round of the fan-out hands to every subscriber.
     pub(crate) fn begin_fan_out(&mut self) {
-        self.tracks.iter_mut().flatten().for_each(Track::begin_round);
+        self.layers_mut().for_each(Track::begin_round);
     }
 
     /// Forgets the packets of this round; true when none wait for another.
     pub(crate) fn end_fan_out(&mut self) -> bool {
-        self.tracks.iter_mut().flatten().for_each(Track::end_round);
+        self.layers_mut().for_each(Track::end_round);
         self.tracks.iter().flatten().all(Track::is_handed_out)
     }
 
     /// What was negotiated for its tracks.
     pub(crate) fn terms(&self) -> Vec<(TrackKind, SourceTerms)> {
         let kinds = [TrackKind::Audio, TrackKind::Video].into_iter();
-        kinds.filter_map(|kind| Some((kind, self.track(kind)?.terms().clone()))).collect()
+        kinds
+            .flat_map(|kind| self.layers(kind).iter().map(move |layer| (kind, layer.terms())))
+            .collect()
     }
 
     /// What of it does not go on.
@@ -292,77 +320,35 @@ impl Publisher {
         CutTracks { audio: is_cut(TrackKind::Audio), video: is_cut(TrackKind::Video) }
     }
 
+    /// What all layers of a track have in common, by one of them; none without the track.
     pub(crate) fn track(&self, kind: TrackKind) -> Option<&Track> {
-        self.tracks[kind as usize].as_ref()
+        self.layers(kind).first()
+    }
+
+    /// The layers of a track; empty without the track.
+    pub(crate) fn layers(&self, kind: TrackKind) -> &[Track] {
+        &self.tracks[kind as usize]
+    }
+
+    /// Which layer of its video a viewer is to get, of which this is known.
+    pub(crate) fn choose_video_layer(
+        &self,
+        now: Instant,
+        wish: VideoWish,
+        available: Option<Bitrate>,
+        current: Option<LayerIndex>,
+    ) -> Option<LayerIndex> {
+        let layers = self.layers(TrackKind::Video);
+        let facts: [LayerFacts; LAYERS_MAX] =
+            std::array::from_fn(|at| layers.get(at).map_or(NO_LAYER, |l| l.layer_facts(now)));
+        choose(&facts[..layers.len().min(LAYERS_MAX)], wish, available, current)
+    }
+
+    fn layers_mut(&mut self) -> impl Iterator<Item = &mut Track> {
+        self.tracks.iter_mut().flatten()
     }
 
     pub(crate) fn viewers(&self) -> &[PeerKey] {
         &self.viewers
-    }
-}
-
-/// When key frames were asked for, and when the next may be.
-#[derive(Default)]
-struct KeyFrameRequests {
-    /// The last request.
-    sent: Option<Instant>,
-    /// From when on the next may go; `None` when nobody waits.
-    due: Option<Instant>,
-    /// Requests since somebody last began to want one; at most [`KEY_FRAME_ATTEMPTS_MAX`].
-    attempts: u8,
-}
-
-impl KeyFrameRequests {
-    fn want(&mut self, now: Instant, interval: Duration) {
-        let earliest = self.sent.map_or(now, |sent| (sent + interval).max(now));
-        self.due = Some(self.due.map_or(earliest, |due| due.min(earliest)));
-        self.attempts = 0;
-    }
-
-    /// A key frame came: whoever waited has it.
-    fn satisfy(&mut self) {
-        self.due = None;
-    }
-
-    /// Whether to ask now. The request or its answer may be lost, so it is due again after
-    /// `interval` unless a key frame comes before.
-    fn take_due(&mut self, now: Instant, interval: Duration) -> bool {
-        if self.due.is_none_or(|due| due > now) {
-            return false;
-        }
-        self.attempts += 1;
-        self.due = (self.attempts < KEY_FRAME_ATTEMPTS_MAX).then(|| now + interval);
-        self.sent = Some(now);
-        true
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn key_frame_requests_keep_their_distance_and_none_is_lost() {
-        #[expect(clippy::disallowed_methods, reason = "a test needs some instant to begin at")]
-        let start = Instant::now();
-        let at = |millis| start + Duration::from_millis(millis);
-        let interval = Duration::from_millis(500);
-        let mut requests = KeyFrameRequests::default();
-        let is_due =
-            |requests: &mut KeyFrameRequests, millis| requests.take_due(at(millis), interval);
-        assert!(!is_due(&mut requests, 0));
-        requests.want(at(0), interval);
-        assert!(is_due(&mut requests, 0));
-        requests.want(at(10), interval);
-        requests.want(at(20), interval);
-        assert!(!is_due(&mut requests, 499));
-        assert!(is_due(&mut requests, 500));
-        assert!(!is_due(&mut requests, 999));
-        assert!(is_due(&mut requests, 1_000), "unanswered, so once more");
-        requests.satisfy();
-        assert!(!is_due(&mut requests, 3_000));
-        requests.want(at(3_000), interval);
-        let sent = (6..200).filter(|n| is_due(&mut requests, n * 500)).count();
-        assert_eq!(sent, usize::from(KEY_FRAME_ATTEMPTS_MAX));
     }
 }

@@ -16,9 +16,11 @@ use odeum_types::PeerId;
 use crate::config::RELAY_BYTES_MAX;
 use crate::cut::CutTracks;
 use crate::event::{CloseReason, MediaFacts, SfuEvent};
+use crate::forwarder::LayerIndex;
 use crate::peer::{Peer, Role};
 use crate::publisher::{Arrival, Asked, Publisher};
-use crate::track::{SourceTerms, Track, TrackKind};
+use crate::source_terms::SourceTerms;
+use crate::track::{Track, TrackKind};
 use crate::{PeerKey, Sfu};
 
 /// What another worker has to know of a publisher to mirror it.
@@ -154,7 +156,7 @@ impl Sfu {
         }
         let mut mirror = Publisher::new(now, self.entropy.number());
         for (kind, source) in &terms.tracks {
-            mirror.add_track(*kind, Track::new(source.mirrored(), self.ring_size(*kind)));
+            mirror.add_layer(*kind, Track::new(source.mirrored(), self.ring_size(*kind)));
         }
         mirror.set_cut(terms.cut);
         let key = self.peers.insert(Box::new(Peer {
@@ -201,13 +203,13 @@ impl Sfu {
         });
     }
 
-    /// A mirror of `publisher` wants a key frame.
-    pub fn want_key_frame(&mut self, now: Instant, publisher: PeerId) {
+    /// A mirror of `publisher` wants a key frame of a layer of its video.
+    pub fn want_key_frame(&mut self, now: Instant, publisher: PeerId, layer: LayerIndex) {
         self.now = now;
         if let Some(&key) = self.by_id.get(&publisher) {
             self.contained(key, |sfu| {
                 // The mirror has kept the distance that loss asks for.
-                sfu.ask_for_key_frame(now, key, Asked::ByJoining);
+                sfu.ask_for_key_frame(now, key, Some(layer), Asked::ByJoining);
                 Ok(())
             });
         }
@@ -227,16 +229,17 @@ impl Sfu {
         if mirror.viewers().is_empty() {
             return Err(CloseReason::Unwatched);
         }
-        self.ask_home_for_key_frame(now, key);
+        self.ask_home_for_key_frames(now, key);
         Ok(())
     }
 
-    /// Asks the worker where the client is, if a key frame is wanted and the interval allows.
-    pub(crate) fn ask_home_for_key_frame(&mut self, now: Instant, key: PeerKey) {
+    /// Asks the worker where the client is, if key frames are wanted and the interval allows.
+    pub(crate) fn ask_home_for_key_frames(&mut self, now: Instant, key: PeerKey) {
         let peer = &mut self.peers[key];
+        let publisher = peer.id;
         let Role::Publisher(mirror) = &mut peer.role else { return };
-        if mirror.take_key_frame_request(now, self.config.key_frame_interval) {
-            self.events.push_back(SfuEvent::KeyFrameWanted { publisher: peer.id });
+        for layer in mirror.take_key_frame_requests(now, self.config.key_frame_interval) {
+            self.events.push_back(SfuEvent::KeyFrameWanted { publisher, layer });
         }
     }
 }

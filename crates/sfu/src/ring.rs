@@ -108,7 +108,7 @@ mod tests {
 
     fn packet(sequence: u64) -> StoredPacket {
         StoredPacket {
-            facts: PacketFacts { sequence, timestamp: 0, frame: FrameStart::Other },
+            facts: PacketFacts { sequence, timestamp: 0, frame: FrameStart::Other, vp8: None },
             marker: odeum_rtp::Marker::Clear,
             extensions: ForwardedExtensions::default(),
         }

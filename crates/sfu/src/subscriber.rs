@@ -1,18 +1,20 @@
 //! One viewer of one stream: writes the publisher's packets under this viewer's numbers into the
 //! send arena, answers its NACKs from the track's ring and reports to it.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use odeum_rtp::rtcp::{RtcpWriter, SenderInfo};
-use odeum_rtp::{BufferTooSmall, ExtensionKind, ExtensionMap, HeaderWriter};
-use odeum_srtp::Outbound;
+use odeum_rtp::codec::Vp8Numbers;
+use odeum_rtp::rtcp::SenderInfo;
+use odeum_rtp::{ExtensionKind, ExtensionMap, HeaderWriter};
+use odeum_types::Bitrate;
 
-use crate::arena::Arena;
-use crate::event::Statistics;
-use crate::forwarder::{Decision, Mapping, Origin, decide};
-use crate::ring::{ForwardedExtensions, Ring, StoredPacket};
-use crate::track::TrackKind;
+use crate::forwarder::{ClockStep, Decision, Forwarder, LayerIndex, Numbers, Origin};
+use crate::layer_choice::VideoWish;
+use crate::publisher::Publisher;
+use crate::retransmission_budget::RetransmissionBudget;
+use crate::ring::{ForwardedExtensions, StoredPacket};
+use crate::send_path::SendPath;
+use crate::track::{Track, TrackKind};
 
 /// Room for a subscriber's header: the fixed part, the extension block's head, and three elements
 /// of one, one and three bytes in the two-byte form, padded.
@@ -27,46 +29,6 @@ const SENDER_REPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// The canonical name of everything we send: one name, so that a viewer plays audio and video of a
 /// stream in sync (RFC 3550 §6.5.1).
 pub(crate) const CNAME: &str = "odeum";
-
-/// Where and with which keys a peer's packets leave.
-pub(crate) struct SendPath<'a> {
-    /// Where packets are written.
-    pub(crate) arena: &'a mut Arena,
-    /// The peer's keys.
-    pub(crate) outbound: &'a mut Outbound,
-    /// The peer's address.
-    pub(crate) destination: SocketAddr,
-    /// The worker's counters.
-    pub(crate) statistics: &'a mut Statistics,
-}
-
-impl SendPath<'_> {
-    /// Sends the RTCP that `write` makes in at most `bytes_max` bytes; nothing if it makes nothing.
-    pub(crate) fn send_rtcp(
-        &mut self,
-        bytes_max: usize,
-        write: impl FnOnce(&mut RtcpWriter<'_>) -> Result<(), BufferTooSmall>,
-    ) {
-        let overhead = self.outbound.profile().rtcp_overhead_bytes();
-        let Ok(room) = self.arena.room(bytes_max + overhead) else {
-            self.statistics.dropped_queue_full += 1;
-            return;
-        };
-        let mut writer = RtcpWriter::new(&mut room[..bytes_max]);
-        // What does not fit is left out whole; what was written before it is sound.
-        let is_complete = write(&mut writer).is_ok();
-        debug_assert!(is_complete, "callers ask for enough room");
-        let length = writer.size();
-        if length == 0 {
-            return;
-        }
-        let total = length + overhead;
-        // Only the end of the index space refuses, after 2^31 packets; then nothing may be sent.
-        if self.outbound.protect_rtcp(&mut room[..total]).is_ok() {
-            self.arena.commit(self.destination, total);
-        }
-    }
-}
 
 /// The ids of the extensions that a subscriber gets, from its SDP.
 #[derive(Debug, Clone, Copy, Default)]
@@ -108,10 +70,8 @@ pub(crate) struct TrackTerms {
 pub(crate) struct SubscriberTrack {
     /// What was negotiated.
     terms: TrackTerms,
-    /// Where our numbers begin.
-    origin: Origin,
-    /// How numbers are mapped, from the first packet on.
-    mapping: Option<Mapping>,
+    /// Which layer it gets, and under which numbers.
+    forwarder: Forwarder,
     /// Next sequence number of the retransmission stream.
     rtx_sequence: u16,
     /// Packets sent, for the sender reports.
@@ -120,17 +80,6 @@ pub(crate) struct SubscriberTrack {
     octets: u32,
     /// When the last sender report went out.
     reported: Option<Instant>,
-}
-
-/// A publisher's last sender report for a track: its wall clock beside its RTP clock.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct SourceClock {
-    /// NTP time, 32.32 fixed point seconds.
-    pub(crate) ntp: u64,
-    /// The same moment on the RTP clock.
-    pub(crate) rtp_timestamp: u32,
-    /// When it arrived.
-    pub(crate) arrived: Instant,
 }
 
 /// What became of a packet for one subscriber.
@@ -146,30 +95,39 @@ pub(crate) enum Forwarded {
 
 impl SubscriberTrack {
     pub(crate) fn new(terms: TrackTerms, origin: Origin, rtx_sequence: u16) -> Self {
-        Self { terms, origin, mapping: None, rtx_sequence, packets: 0, octets: 0, reported: None }
+        Self {
+            terms,
+            forwarder: Forwarder::new(origin),
+            rtx_sequence,
+            packets: 0,
+            octets: 0,
+            reported: None,
+        }
     }
 
-    /// Writes a packet of the publisher for this subscriber.
+    /// Writes a packet of `layers[layer]` for this subscriber, who is to get the layer `wanted`.
     pub(crate) fn forward(
         &mut self,
+        now: Instant,
         path: &mut SendPath<'_>,
-        packet: &StoredPacket,
-        payload: &[u8],
+        wanted: Option<LayerIndex>,
+        (layers, layer): (&[Track], LayerIndex),
+        (packet, payload): (&StoredPacket, &[u8]),
     ) -> Forwarded {
-        let mut decision = decide(self.mapping.as_ref(), self.origin, &packet.facts);
-        if let Decision::Start { mapping } = decision {
-            self.mapping = Some(mapping);
-            decision = decide(self.mapping.as_ref(), self.origin, &packet.facts);
+        let mut decision = self.forwarder.decide(wanted, layer, &packet.facts);
+        if decision == Decision::Begin {
+            let clock = self.clock_step(layers, layer);
+            self.forwarder.begin(now, layer, &packet.facts, clock);
+            decision = self.forwarder.decide(wanted, layer, &packet.facts);
         }
-        let Decision::Forward { sequence, timestamp } = decision else {
+        let Decision::Forward(numbers) = decision else {
             return match decision {
                 Decision::AwaitKeyFrame => Forwarded::AwaitsKeyFrame,
-                Decision::BeforeStart | Decision::Start { .. } | Decision::Forward { .. } => {
-                    Forwarded::LeftOut
-                }
+                Decision::LeaveOut | Decision::Begin | Decision::Forward(_) => Forwarded::LeftOut,
             };
         };
-        let numbers = Numbers { sequence: sequence as u16, timestamp };
+        // The number is this packet's even if there is no room for it now: it may be asked for.
+        self.forwarder.number(now, &packet.facts, &numbers);
         let Some(bytes) = self.write(path, packet, payload, numbers, Sending::First) else {
             return Forwarded::LeftOut;
         };
@@ -182,33 +140,48 @@ impl SubscriberTrack {
 
     /// Sends again what the subscriber misses under its number `target`: as RTX (RFC 4588) when
     /// negotiated, else byte for byte as before.
-    pub(crate) fn retransmit(
-        &mut self,
-        path: &mut SendPath<'_>,
-        ring: &Ring,
-        newest: u64,
-        target: u16,
-    ) {
-        let found = self
-            .mapping
-            .and_then(|mapping| Some((mapping, mapping.source_sequence(target, newest)?)))
-            .and_then(|(mapping, source)| Some((mapping, ring.get(source)?)));
+    pub(crate) fn retransmit(&mut self, path: &mut SendPath<'_>, layers: &[Track], target: u16) {
+        let found = self.forwarder.source_of(target).and_then(|(layer, source, mapping)| {
+            let layer = layers.get(usize::from(layer.0))?;
+            Some((mapping, layer.ring().get(source)?))
+        });
         let Some((mapping, (packet, payload))) = found else {
             path.statistics.retransmission_missed += 1;
             return;
         };
         let timestamp = mapping.timestamp(packet.facts.timestamp);
+        let vp8_offset = mapping.vp8_offset;
         let sent = if self.terms.rtx.is_some() {
-            let numbers = Numbers { sequence: self.rtx_sequence, timestamp };
+            let sequence = u64::from(self.rtx_sequence);
             self.rtx_sequence = self.rtx_sequence.wrapping_add(1);
+            let numbers = Numbers { sequence, timestamp, vp8_offset };
             self.write(path, packet, payload, numbers, Sending::Rtx { original: target })
         } else {
-            let numbers = Numbers { sequence: target, timestamp };
+            let numbers = Numbers { sequence: target.into(), timestamp, vp8_offset };
             self.write(path, packet, payload, numbers, Sending::Again)
         };
         if sent.is_some() {
             path.statistics.retransmitted += 1;
         }
+    }
+
+    /// Sends nothing more of what it gets now, until a layer begins anew.
+    pub(crate) fn pause(&mut self) {
+        self.forwarder.end();
+    }
+
+    /// The layer that it gets now.
+    pub(crate) fn layer(&self) -> Option<LayerIndex> {
+        self.forwarder.layer()
+    }
+
+    /// How far the clock of the layer that begins is from that of the one before.
+    fn clock_step(&self, layers: &[Track], next: LayerIndex) -> ClockStep {
+        let clock = |layer: LayerIndex| layers.get(usize::from(layer.0))?.clock();
+        let clock_rate = self.terms.clock_rate;
+        let before = self.forwarder.layer().and_then(clock);
+        let offset = before.zip(clock(next)).map(|(old, new)| old.ticks_ahead_of(new, clock_rate));
+        ClockStep { offset, clock_rate }
     }
 
     /// Writes and protects one packet; gives its size, or `None` when it could not be sent.
@@ -233,7 +206,7 @@ impl SubscriberTrack {
         let header = HeaderWriter {
             marker: packet.marker,
             payload_type,
-            sequence_number: numbers.sequence,
+            sequence_number: numbers.sequence as u16,
             timestamp: numbers.timestamp,
             ssrc,
             csrcs: &[],
@@ -244,6 +217,9 @@ impl SubscriberTrack {
             end += RTX_PREFIX_BYTES;
         }
         bytes[end..end + payload.len()].copy_from_slice(payload);
+        if numbers.vp8_offset != Vp8Numbers::default() {
+            Vp8Numbers::shift(&mut bytes[end..end + payload.len()], numbers.vp8_offset);
+        }
         let total = end + payload.len() + overhead;
         let protected = match sending {
             Sending::First | Sending::Rtx { .. } => path.outbound.protect_rtp(&mut bytes[..total]),
@@ -264,15 +240,14 @@ impl SubscriberTrack {
     ///
     /// The report carries the publisher's own wall clock, moved on by the time since its report
     /// came: both tracks of a stream share it, so lip sync survives (RFC 3550 §6.4.1).
-    pub(crate) fn report(
-        &mut self,
-        now: Instant,
-        path: &mut SendPath<'_>,
-        clock: Option<&SourceClock>,
-    ) {
+    pub(crate) fn report(&mut self, now: Instant, path: &mut SendPath<'_>, layers: &[Track]) {
         let is_due =
             self.reported.is_none_or(|at| now.duration_since(at) >= SENDER_REPORT_INTERVAL);
-        let (Some(clock), Some(mapping), true) = (clock, self.mapping, is_due) else { return };
+        let layer = self.forwarder.layer().and_then(|layer| layers.get(usize::from(layer.0)));
+        let clock = layer.and_then(Track::clock);
+        let (Some(clock), Some(mapping), true) = (clock, self.forwarder.mapping(), is_due) else {
+            return;
+        };
         self.reported = Some(now);
         let elapsed = now.saturating_duration_since(clock.arrived);
         let ticks = elapsed.as_micros() * u128::from(self.terms.clock_rate) / 1_000_000;
@@ -292,15 +267,6 @@ impl SubscriberTrack {
     pub(crate) fn ssrc(&self) -> u32 {
         self.terms.ssrc
     }
-}
-
-/// Sequence number and timestamp of a packet to be written.
-#[derive(Clone, Copy)]
-struct Numbers {
-    /// On the wire.
-    sequence: u16,
-    /// On the subscriber's clock.
-    timestamp: u32,
 }
 
 /// How a packet is sent.
@@ -343,39 +309,6 @@ fn write_header(
     header.write(bytes, &elements[..count]).ok()
 }
 
-/// Budget of retransmissions: a bucket that fills at a fixed rate, so that a flood of NACKs costs
-/// the server and the other viewers a bounded share.
-pub(crate) struct RetransmissionBudget {
-    /// Packets per second.
-    rate: u32,
-    /// Packets that may be sent now.
-    left: f64,
-    /// When `left` was last brought up to date.
-    updated: Instant,
-}
-
-impl RetransmissionBudget {
-    /// Share of a second's budget that may be spent at once.
-    const BURST: f64 = 0.2;
-
-    pub(crate) fn new(now: Instant, rate: u32) -> Self {
-        Self { rate, left: f64::from(rate) * Self::BURST, updated: now }
-    }
-
-    /// Whether one more packet may be sent again.
-    pub(crate) fn take(&mut self, now: Instant) -> bool {
-        let rate = f64::from(self.rate);
-        let gained = now.saturating_duration_since(self.updated).as_secs_f64() * rate;
-        self.updated = self.updated.max(now);
-        self.left = (self.left + gained).min(rate * Self::BURST);
-        if self.left < 1.0 {
-            return false;
-        }
-        self.left -= 1.0;
-        true
-    }
-}
-
 /// A viewer of one publisher.
 pub(crate) struct Subscriber {
     /// The publisher's place among the worker's peers.
@@ -384,9 +317,37 @@ pub(crate) struct Subscriber {
     pub(crate) tracks: [Option<SubscriberTrack>; 2],
     /// How much may be sent again.
     pub(crate) budget: RetransmissionBudget,
+    /// What it wants to see.
+    pub(crate) wish: VideoWish,
+    /// What reaches it, all of its media together; none while that is not known.
+    pub(crate) available: Option<Bitrate>,
+    /// The layer of video that it is to get; none when nothing fits.
+    pub(crate) video_layer: Option<LayerIndex>,
 }
 
 impl Subscriber {
+    /// The layer of a track that it is to get.
+    pub(crate) fn wanted_layer(&self, kind: TrackKind) -> Option<LayerIndex> {
+        match kind {
+            TrackKind::Audio => Some(LayerIndex(0)),
+            TrackKind::Video => self.video_layer,
+        }
+    }
+
+    /// Chooses the layer of video anew; gives it when it has changed and a key frame is needed.
+    pub(crate) fn choose_layer(&mut self, now: Instant, source: &Publisher) -> Option<LayerIndex> {
+        let chosen = source.choose_video_layer(now, self.wish, self.available, self.video_layer);
+        if chosen == self.video_layer {
+            return None;
+        }
+        self.video_layer = chosen;
+        let track = self.track_mut(TrackKind::Video)?;
+        if chosen.is_none() {
+            track.pause();
+        }
+        chosen.filter(|layer| track.layer() != Some(*layer))
+    }
+
     pub(crate) fn track(&self, kind: TrackKind) -> Option<&SubscriberTrack> {
         self.tracks[kind as usize].as_ref()
     }

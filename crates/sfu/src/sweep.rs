@@ -3,10 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::config::{GOODBYE_SILENCE, SUBSCRIBER_SLICES, SWEEP_INTERVAL};
+use crate::config::{GOODBYE_SILENCE, LAYER_CHOICE_SWEEPS, SUBSCRIBER_SLICES, SWEEP_INTERVAL};
 use crate::event::CloseReason;
 use crate::peer::Role;
-use crate::publisher::Asked;
 use crate::track::TrackKind;
 use crate::{PeerKey, Sfu, sender};
 
@@ -64,6 +63,9 @@ impl Sfu {
     }
 
     fn sweep_publisher(&mut self, now: Instant, key: PeerKey) -> Result<(), CloseReason> {
+        if self.sweeps.is_multiple_of(LAYER_CHOICE_SWEEPS) {
+            self.choose_layers(now, key);
+        }
         if self.peers[key].is_mirror() {
             return self.sweep_mirror(now, key);
         }
@@ -83,10 +85,8 @@ impl Sfu {
         }
         let sending = self.peers[key].sending(&mut self.arena, &mut self.statistics);
         if let Some((mut path, Role::Publisher(publisher))) = sending {
-            if publisher.take_broken() {
-                publisher.want_key_frame(now, self.config.key_frame_interval, Asked::ByLoss);
-            }
-            publisher.send_key_frame_request(now, self.config.key_frame_interval, &mut path);
+            publisher.mend(now, self.config.key_frame_interval);
+            publisher.send_key_frame_requests(now, self.config.key_frame_interval, &mut path);
             publisher.send_feedback(now, &mut path);
         }
         Ok(())
@@ -104,9 +104,8 @@ impl Sfu {
         let sending = viewer.sending(&mut self.arena, &mut self.statistics);
         if let Some((mut path, Role::Subscriber(subscriber))) = sending {
             for kind in [TrackKind::Audio, TrackKind::Video] {
-                let clock = publisher.track(kind).and_then(|track| track.clock());
                 if let Some(track) = subscriber.track_mut(kind) {
-                    track.report(now, &mut path, clock);
+                    track.report(now, &mut path, publisher.layers(kind));
                 }
             }
         }

@@ -2,19 +2,24 @@
 
 use std::time::{Duration, Instant};
 
-use odeum_rtp::codec::begins_key_frame;
+use odeum_rtp::codec::{Vp8Numbers, begins_key_frame, picture_size};
 use odeum_rtp::negotiate::CodecFormat;
 use odeum_rtp::rtcp::{ReportBlock, SenderInfo};
 use odeum_rtp::{
-    ExtensionKind, ExtensionMap, NackConfig, NackGenerator, NackOutcome, ReceiverStatistics,
-    RtpPacket, SequenceUnwrapper,
+    ExtensionKind, NackConfig, NackGenerator, NackOutcome, ReceiverStatistics, RtpPacket,
+    SequenceUnwrapper,
 };
 
 use crate::config::{FAN_OUT_PACKETS_MAX, PENDING_PACKETS_MAX};
 use crate::forwarder::{FrameStart, PacketFacts};
 use crate::gate::Gate;
+use crate::key_frames::KeyFrameRequests;
+use crate::layer_choice::LayerFacts;
+use crate::rate::RateMeter;
 use crate::ring::{ForwardedExtensions, Ring, StoredPacket};
-use crate::subscriber::{SendPath, SourceClock};
+use crate::send_path::SendPath;
+use crate::source_clock::SourceClock;
+use crate::source_terms::{LossRepair, SourceTerms};
 
 /// Packets asked for in one NACK; the rest is due a sweep later.
 const NACKS_MAX: usize = 128;
@@ -35,44 +40,6 @@ pub(crate) enum TrackKind {
     Video = 1,
 }
 
-/// What was negotiated for a track with its publisher.
-#[derive(Debug, Clone)]
-pub(crate) struct SourceTerms {
-    /// Codec and what makes it decodable.
-    pub(crate) format: CodecFormat,
-    /// Payload type of the media.
-    pub(crate) payload_type: u8,
-    /// Payload type of retransmissions (RFC 4588), if there are any.
-    pub(crate) rtx_payload_type: Option<u8>,
-    /// Ticks of the RTP clock per second.
-    pub(crate) clock_rate: u32,
-    /// Whether lost packets can be asked for.
-    pub(crate) repair: LossRepair,
-    /// Ids of the header extensions.
-    pub(crate) extensions: ExtensionMap,
-    /// The SSRC, when the SDP names it; else the first one seen is it.
-    pub(crate) ssrc: Option<u32>,
-}
-
-impl SourceTerms {
-    /// The same for a mirror: who asks for losses and tells of arrivals is the worker that the
-    /// client is connected to.
-    pub(crate) fn mirrored(&self) -> Self {
-        let extensions =
-            self.extensions.only(|kind| kind != ExtensionKind::TransportSequenceNumber);
-        Self { repair: LossRepair::None, extensions, ..self.clone() }
-    }
-}
-
-/// Whether a publisher answers NACKs for a track, as its SDP says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LossRepair {
-    /// It does (RFC 4585 §4.2).
-    Nack,
-    /// It does not: usual for audio.
-    None,
-}
-
 /// Limits of a track's ring.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RingSize {
@@ -87,8 +54,6 @@ pub(crate) struct RingSize {
 pub(crate) enum Received {
     /// A new packet, in the ring and waiting for the fan-out.
     New,
-    /// The same, and a key frame begins with it.
-    KeyFrame,
     /// In the ring, but too many wait already.
     Full,
     /// Of another SSRC than the track's.
@@ -99,12 +64,14 @@ pub(crate) enum Received {
     Nothing,
 }
 
-/// A track of a publisher.
+/// A track of a publisher, or one layer of it.
 pub(crate) struct Track {
     /// What was negotiated.
     terms: SourceTerms,
     /// Its SSRC, once known.
     ssrc: Option<u32>,
+    /// That of its retransmissions, once known; only simulcast needs it.
+    rtx_ssrc: Option<u32>,
     /// Makes sequence numbers that do not wrap.
     unwrapper: SequenceUnwrapper,
     /// Which of them go on, and under which numbers: those of the ring, the forwarders and all
@@ -127,6 +94,12 @@ pub(crate) struct Track {
     statistics: ReceiverStatistics,
     /// The last sender report.
     clock: Option<SourceClock>,
+    /// When key frames were and will be asked for.
+    key_frames: KeyFrameRequests,
+    /// What it sends.
+    meter: RateMeter,
+    /// Rows of its picture, when the last key frame said so.
+    height: Option<u16>,
     /// More was lost at once than can be asked for: only a key frame helps.
     is_broken: bool,
     /// It said BYE and has sent nothing since.
@@ -137,6 +110,7 @@ impl Track {
     pub(crate) fn new(terms: SourceTerms, size: RingSize) -> Self {
         Self {
             ssrc: terms.ssrc,
+            rtx_ssrc: terms.rtx_ssrc,
             unwrapper: SequenceUnwrapper::default(),
             gate: Gate::default(),
             newest: 0,
@@ -148,6 +122,9 @@ impl Track {
                 .then(|| NackGenerator::new(NackConfig::default())),
             statistics: ReceiverStatistics::new(terms.clock_rate),
             clock: None,
+            key_frames: KeyFrameRequests::default(),
+            meter: RateMeter::default(),
+            height: None,
             is_broken: false,
             has_said_goodbye: false,
             terms,
@@ -157,6 +134,28 @@ impl Track {
     /// Whether a payload type is this track's.
     pub(crate) fn takes(&self, payload_type: u8) -> bool {
         self.terms.payload_type == payload_type || self.terms.rtx_payload_type == Some(payload_type)
+    }
+
+    /// Whether a packet of a payload type that this track takes is of this layer. Packets name
+    /// their layer only until the sender knows that its SSRC has arrived (RFC 8852 §3.3), so that
+    /// the SSRC is kept.
+    pub(crate) fn is_of_layer(&mut self, packet: &RtpPacket<'_>) -> bool {
+        let header = packet.header();
+        let is_rtx = header.payload_type != self.terms.payload_type;
+        let known = if is_rtx { &mut self.rtx_ssrc } else { &mut self.ssrc };
+        if let Some(known) = *known {
+            return known == header.ssrc;
+        }
+        let kind = match is_rtx {
+            true => ExtensionKind::RepairedRtpStreamId,
+            false => ExtensionKind::RtpStreamId,
+        };
+        let rid = self.terms.extensions.id(kind).and_then(|id| packet.extension(id));
+        let is_ours = self.terms.rid.as_deref().is_some_and(|own| rid == Some(own.as_bytes()));
+        if is_ours {
+            *known = Some(header.ssrc);
+        }
+        is_ours
     }
 
     /// The transport-wide sequence number of a packet, if it has one.
@@ -207,8 +206,19 @@ impl Track {
         if is_too_old || self.ring.has_had(sequence) {
             return Received::Nothing;
         }
+        self.meter.add(now, payload.len());
+        let is_video = self.terms.format != CodecFormat::Opus;
+        if is_video && frame == FrameStart::Decodable {
+            self.key_frames.satisfy();
+            let size = picture_size(self.terms.format.codec(), payload);
+            self.height = size.map(|size| size.height).or(self.height);
+        }
+        let vp8 = match (self.terms.format, &self.terms.rid) {
+            (CodecFormat::Vp8, Some(_)) => Vp8Numbers::of(payload),
+            _ => None,
+        };
         let stored = StoredPacket {
-            facts: PacketFacts { sequence, timestamp: packet.header().timestamp, frame },
+            facts: PacketFacts { sequence, timestamp: packet.header().timestamp, frame, vp8 },
             marker: packet.header().marker,
             extensions: self.forwarded_extensions(packet),
         };
@@ -217,11 +227,7 @@ impl Track {
             return Received::Full;
         }
         self.pending.push(sequence);
-        let is_video = self.terms.format != CodecFormat::Opus;
-        match (is_video, frame) {
-            (true, FrameStart::Decodable) => Received::KeyFrame,
-            (true, FrameStart::Other) | (false, _) => Received::New,
-        }
+        Received::New
     }
 
     fn forwarded_extensions(&self, packet: &RtpPacket<'_>) -> ForwardedExtensions {
@@ -285,9 +291,21 @@ impl Track {
         }
     }
 
-    /// Whether only a key frame helps; says so once.
-    pub(crate) fn take_broken(&mut self) -> bool {
-        std::mem::take(&mut self.is_broken)
+    /// Notes that a key frame is wanted.
+    pub(crate) fn want_key_frame(&mut self, now: Instant, interval: Duration) {
+        self.key_frames.want(now, interval);
+    }
+
+    /// Notes that a key frame is wanted if only that helps over what was lost.
+    pub(crate) fn mend(&mut self, now: Instant, interval: Duration) {
+        if std::mem::take(&mut self.is_broken) {
+            self.key_frames.want(now, interval);
+        }
+    }
+
+    /// Whether to ask for a key frame now: one is wanted, the interval allows, and it would go on.
+    pub(crate) fn take_key_frame_request(&mut self, now: Instant, interval: Duration) -> bool {
+        !self.is_cut() && self.key_frames.take_due(now, interval)
     }
 
     /// What a receiver report says of this track; `None` before its first packet.
@@ -319,10 +337,6 @@ impl Track {
         &self.ring
     }
 
-    pub(crate) fn newest(&self) -> u64 {
-        self.newest
-    }
-
     pub(crate) fn clock(&self) -> Option<&SourceClock> {
         self.clock.as_ref()
     }
@@ -331,8 +345,18 @@ impl Track {
         self.ssrc
     }
 
-    pub(crate) fn terms(&self) -> &SourceTerms {
-        &self.terms
+    /// What was negotiated, and what was learnt since of how its packets are told from others.
+    pub(crate) fn terms(&self) -> SourceTerms {
+        SourceTerms { ssrc: self.ssrc, rtx_ssrc: self.rtx_ssrc, ..self.terms.clone() }
+    }
+
+    /// What a viewer chooses by.
+    pub(crate) fn layer_facts(&self, now: Instant) -> LayerFacts {
+        LayerFacts {
+            rate: self.meter.rate(now),
+            is_available: self.meter.is_running(now),
+            height: self.height,
+        }
     }
 
     pub(crate) fn format(&self) -> CodecFormat {

@@ -124,8 +124,8 @@ impl Sfu {
         self.connecting.retain(|connecting| *connecting != key);
         // A viewer that joins cannot decode anything before the next key frame.
         if let Role::Subscriber(subscriber) = &peer.role {
-            let publisher = subscriber.publisher;
-            self.ask_for_key_frame(now, publisher, Asked::ByJoining);
+            let (publisher, layer) = (subscriber.publisher, subscriber.video_layer);
+            self.ask_for_key_frame(now, publisher, layer, Asked::ByJoining);
         }
     }
 

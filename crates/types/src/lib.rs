@@ -15,10 +15,12 @@
 //! assert!(matches!(StreamId::parse("a b"), Err(IdError::BadCharacter { .. })));
 //! ```
 
+mod bitrate;
 mod id;
 mod redacted;
 mod time;
 
+pub use bitrate::Bitrate;
 pub use id::{
     AppId, IdError, PeerId, RoomId, RoomSessionId, SessionId, StreamId, UserId, UserName,
 };

@@ -1,6 +1,7 @@
 //! VP8's payload descriptor (RFC 7741 §4.2): where a key frame begins, and the numbers that a
 //! forwarder rewrites.
 
+use super::PictureSize;
 use crate::bytes::u16_at;
 
 /// Whether `payload` is the first packet of a key frame.
@@ -91,6 +92,20 @@ impl Vp8Descriptor {
         begins_frame && payload.get(self.size).is_some_and(|header| header & 1 == 0)
     }
 
+    /// Width and height in pixels that the first packet of a key frame says (RFC 6386 §9.1).
+    pub(super) fn picture_size(&self, payload: &[u8]) -> Option<PictureSize> {
+        if !self.begins_key_frame(payload) {
+            return None;
+        }
+        let header = payload.get(self.size + 3..self.size + 10)?;
+        let [0x9d, 0x01, 0x2a, w0, w1, h0, h1] = header else { return None };
+        Some(PictureSize {
+            // The two upper bits say how a player scales it.
+            width: u16::from_le_bytes([*w0, *w1]) & 0x3FFF,
+            height: u16::from_le_bytes([*h0, *h1]) & 0x3FFF,
+        })
+    }
+
     fn parse_extension(&mut self, payload: &[u8]) -> Option<()> {
         let flags = *payload.get(1)?;
         let mut at = 2;
@@ -144,6 +159,15 @@ mod tests {
         ] {
             assert_eq!(begins_key_frame(payload), expected, "{payload:?}");
         }
+    }
+
+    #[test]
+    fn a_key_frame_says_its_size() {
+        let key_frame = [0x10, 0x10, 0, 0, 0x9d, 0x01, 0x2a, 0x80, 0x42, 0xe0, 0x01];
+        let size = |payload: &[u8]| Vp8Descriptor::parse(payload)?.picture_size(payload);
+        assert_eq!(size(&key_frame), Some(PictureSize { width: 640, height: 480 }));
+        assert_eq!(size(&key_frame[..10]), None);
+        assert_eq!(size(&[0x10, 0x11, 0, 0, 0x9d, 0x01, 0x2a, 0x80, 0x42, 0xe0, 0x01]), None);
     }
 
     #[test]

@@ -72,8 +72,10 @@ pub struct Media {
     pub cname: Option<String>,
     /// FID groups: a source and the one that retransmits it.
     pub retransmission_groups: Vec<(u32, u32)>,
-    /// The rids with direction `send`, in order; the first is the layer that is used.
+    /// The rids with direction `send`, in order (RFC 8851).
     pub send_rids: Vec<String>,
+    /// The rids with direction `recv`, in order.
+    pub receive_rids: Vec<String>,
     /// Whether `a=simulcast` is there.
     pub simulcast: bool,
     /// The candidates of component 1 over UDP that are addresses.
@@ -130,6 +132,7 @@ impl Media {
             cname: None,
             retransmission_groups: Vec::new(),
             send_rids: Vec::new(),
+            receive_rids: Vec::new(),
             simulcast: false,
             candidates: Vec::new(),
             end_of_candidates: false,
@@ -146,6 +149,11 @@ impl Media {
         self.rtcp_rsize = true;
         self.formats = section.formats.clone();
         self.extensions = section.extensions;
+        self.simulcast = section.rids.len() > 1;
+        match section.direction.sends() {
+            true => self.send_rids.clone_from(&section.rids),
+            false => self.receive_rids.clone_from(&section.rids),
+        }
         if let Some(sender) = &section.sender {
             self.msid = Some(Msid { stream: sender.stream.clone(), track: sender.track.clone() });
             self.cname = Some(sender.cname.clone());
@@ -180,6 +188,8 @@ pub struct MediaSection {
     pub formats: Vec<PayloadFormat>,
     /// The header extensions.
     pub extensions: ExtensionMap,
+    /// The layers that are sent or received, by their rids (RFC 8853); empty without simulcast.
+    pub rids: Vec<String>,
     /// What this end sends; None when it only receives.
     pub sender: Option<MediaSender>,
 }

@@ -9,7 +9,7 @@ use super::attribute::{
     Direction, Fingerprint, IceCredentials, MediaKind, Msid, PayloadFormat, Setup, is_ice_text,
 };
 use super::description::{Description, IceMode, Media};
-use super::{FORMATS_MAX, ITEMS_MAX, LINES_MAX, MEDIA_MAX, SIZE_MAX};
+use super::{FORMATS_MAX, ITEMS_MAX, LINES_MAX, MEDIA_MAX, RID_BYTES_MAX, SIZE_MAX};
 
 mod format;
 
@@ -334,8 +334,14 @@ impl Parser {
             }
             "rid" => {
                 let mut words = value.split_ascii_whitespace();
-                if let (Some(rid), Some("send")) = (words.next(), words.next()) {
-                    line.push(&mut media.send_rids, rid.to_owned(), "rids")?;
+                let rid = words.next().filter(|rid| is_rid(rid)).ok_or(line.malformed("rid"))?;
+                let list = match words.next() {
+                    Some("send") => &mut media.send_rids,
+                    Some("recv") => &mut media.receive_rids,
+                    _ => return Err(line.malformed("rid")),
+                };
+                if !list.iter().any(|other| other == rid) {
+                    line.push(list, rid.to_owned(), "rids")?;
                 }
             }
             "simulcast" => media.simulcast = true,
@@ -349,6 +355,13 @@ impl Parser {
         }
         Ok(())
     }
+}
+
+/// RFC 8852 §3.1: letters and digits; `-` and `_` are taken as RFC 8851 first had them. Longer ones
+/// than fit a one-byte header extension are refused.
+fn is_rid(text: &str) -> bool {
+    let is_known = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    (1..=RID_BYTES_MAX).contains(&text.len()) && text.bytes().all(is_known)
 }
 
 fn ssrc(media: &mut Media, line: &Line<'_>, value: &str) -> Result<(), SdpError> {

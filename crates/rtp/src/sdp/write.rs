@@ -66,8 +66,14 @@ fn write_media(f: &mut fmt::Formatter<'_>, media: &Media) -> fmt::Result {
     for rid in &media.send_rids {
         write!(f, "a=rid:{rid} send\r\n")?;
     }
+    for rid in &media.receive_rids {
+        write!(f, "a=rid:{rid} recv\r\n")?;
+    }
     if media.simulcast && !media.send_rids.is_empty() {
         write!(f, "a=simulcast:send {}\r\n", media.send_rids.join(";"))?;
+    }
+    if media.simulcast && !media.receive_rids.is_empty() {
+        write!(f, "a=simulcast:recv {}\r\n", media.receive_rids.join(";"))?;
     }
     write_sources(f, media)
 }

@@ -51,6 +51,11 @@ pub(super) struct Client {
     next_sequence: u16,
 }
 
+/// The rids of a simulcast publisher, the smallest layer first.
+pub(super) const RIDS: [&str; 3] = ["q", "h", "f"];
+/// The SSRCs of its layers.
+pub(super) const LAYER_SSRCS: [u32; 3] = [0x1111, 0x2222, 0x3333];
+
 impl Client {
     pub(super) fn new(now: Instant, id: u64, config: Arc<dimpl::Config>) -> Self {
         let certificate = dimpl::certificate::generate_self_signed_certificate().unwrap();
@@ -108,12 +113,34 @@ impl Client {
             })
         };
         let rtx_ssrc = (rtx == Rtx::Offered).then_some(VIDEO_RTX_SSRC);
-        let section = |formats, sender| MediaSection { direction, formats, extensions, sender };
+        let section = |formats, sender| MediaSection {
+            direction,
+            formats,
+            extensions,
+            rids: Vec::new(),
+            sender,
+        };
         let sections = [
             (MediaKind::Audio, section(vec![opus], sender(AUDIO_SSRC, None, "audio"))),
             (MediaKind::Video, section(video, sender(VIDEO_SSRC, rtx_ssrc, "video"))),
         ];
         Description::offer(&transport, &sections).to_string()
+    }
+
+    /// An offer of three layers of video as Chromium makes it: rids, and no SSRC.
+    pub(super) fn simulcast_offer(&self) -> String {
+        let plain = self.offer(Direction::SendOnly, Rtx::Offered);
+        let (audio, video) = plain.split_once("m=video").unwrap();
+        let video: String =
+            video.split_inclusive('\n').filter(|line| !line.starts_with("a=ssrc")).collect();
+        let rid = ExtensionKind::RtpStreamId.uri();
+        let repaired = ExtensionKind::RepairedRtpStreamId.uri();
+        let rids: String = RIDS.iter().map(|rid| format!("a=rid:{rid} send\r\n")).collect();
+        let list = RIDS.join(";");
+        format!(
+            "{audio}m=video{video}a=extmap:4 {rid}\r\na=extmap:5 {repaired}\r\n{rids}\
+             a=simulcast:send {list}\r\n"
+        )
     }
 
     pub(super) fn take_answer(&mut self, sdp: &str) -> Answer {
@@ -258,6 +285,26 @@ impl Client {
         self.protect(&header, &[(3, &sequence.to_be_bytes())], payload)
     }
 
+    /// A packet of a layer, with its rid or, as later packets, without.
+    pub(super) fn layer_video(
+        &mut self,
+        layer: usize,
+        rid: Option<&str>,
+        (sequence, timestamp): (u16, u32),
+        payload: &[u8],
+    ) -> Vec<u8> {
+        let header = HeaderWriter {
+            marker: Marker::Clear,
+            payload_type: VIDEO_PT,
+            sequence_number: sequence,
+            timestamp,
+            ssrc: LAYER_SSRCS[layer],
+            csrcs: &[],
+        };
+        let extension = rid.map(|rid| (4, rid.as_bytes()));
+        self.protect(&header, extension.as_slice(), payload)
+    }
+
     pub(super) fn audio(&mut self, sequence: u16, payload: &[u8]) -> Vec<u8> {
         let header = HeaderWriter {
             marker: Marker::Set,
@@ -294,6 +341,22 @@ impl Client {
             })
             .collect()
     }
+}
+
+/// A VP8 key frame of a layer, `height` rows, with its numbers.
+pub(super) fn layer_key_frame(height: u16, picture_id: u16, tl0: u8) -> Vec<u8> {
+    let mut payload = layer_frame(picture_id, tl0);
+    payload.truncate(6);
+    payload.extend_from_slice(&[0x10, 0, 0, 0x9d, 0x01, 0x2a, 0x80, 0x02]);
+    payload.extend_from_slice(&height.to_le_bytes());
+    payload.resize(1_000, 7);
+    payload
+}
+
+/// A VP8 inter frame with its numbers.
+pub(super) fn layer_frame(picture_id: u16, tl0: u8) -> Vec<u8> {
+    let [a, b] = (picture_id | 0x8000).to_be_bytes();
+    vec![0x90, 0xE0, a, b, tl0, 0x00, 0x11, 0, 0, 9, 9, 9]
 }
 
 /// The payload of a VP8 key frame's first packet (RFC 7741 §4.2, RFC 6386 §9.1), 640 by 480,

@@ -10,3 +10,4 @@ mod net;
 mod relay;
 mod retransmission;
 mod security;
+mod simulcast;

@@ -11,7 +11,7 @@ use odeum_rtp::sdp::Direction;
 use odeum_srtp::{DtlsKeys, Inbound, Outbound, Profile};
 use odeum_types::PeerId;
 
-use super::client::{Client, Rtx, VIDEO_PT};
+use super::client::{Client, RIDS, Rtx, VIDEO_PT};
 use crate::dtls::SrtpKeys;
 use crate::{CloseReason, Sfu, SfuConfig, SfuEvent};
 
@@ -70,6 +70,20 @@ impl Net {
         client.take_answer(&answer.sdp);
         self.clients.push(client);
         self.clients.len() - 1
+    }
+
+    /// A publisher of three layers of video, connected.
+    pub(super) fn simulcast_publisher(&mut self) -> usize {
+        let id = self.first_id + self.clients.len() as u64;
+        let mut client = Client::new(self.now, id, Arc::clone(&self.client_config));
+        let offer = client.simulcast_offer();
+        let answer = self.sfu.create_publisher(self.now, client.id, &offer).unwrap();
+        let taken = client.take_answer(&answer.sdp);
+        assert_eq!(taken.media()[1].receive_rids, RIDS);
+        self.clients.push(client);
+        let at = self.clients.len() - 1;
+        self.connect(at);
+        at
     }
 
     /// A viewer of `publisher`, connected.

@@ -44,8 +44,8 @@ impl Pair {
         self.other.settle();
         for event in std::mem::take(&mut self.other.events) {
             match event {
-                SfuEvent::KeyFrameWanted { publisher } => {
-                    self.home.sfu.want_key_frame(self.home.now, publisher);
+                SfuEvent::KeyFrameWanted { publisher, layer } => {
+                    self.home.sfu.want_key_frame(self.home.now, publisher, layer);
                 }
                 event => self.other.events.push(event),
             }

@@ -61,6 +61,10 @@ fn a_packet_that_was_left_out_can_be_asked_for_without_a_retransmission_stream()
     let received = net.clients[viewer].received(VIDEO_PT);
     assert_eq!(received.len(), 1_024);
     let next = received.last().unwrap().0.wrapping_add(1);
+    // By the next one the viewer sees that there is a gap.
+    let packet = net.clients[publisher].video(0, &inter_frame(b"behind the gap"));
+    net.send(publisher, packet);
+    net.settle();
     let nack = net.video_nack(viewer, next);
     net.send(viewer, nack);
     net.settle();

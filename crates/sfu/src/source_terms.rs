@@ -1,0 +1,46 @@
+//! What was negotiated for a track with its publisher.
+
+use odeum_rtp::negotiate::CodecFormat;
+use odeum_rtp::{ExtensionKind, ExtensionMap};
+
+/// What was negotiated for a track with its publisher.
+#[derive(Debug, Clone)]
+pub(crate) struct SourceTerms {
+    /// Codec and what makes it decodable.
+    pub(crate) format: CodecFormat,
+    /// Payload type of the media.
+    pub(crate) payload_type: u8,
+    /// Payload type of retransmissions (RFC 4588), if there are any.
+    pub(crate) rtx_payload_type: Option<u8>,
+    /// Ticks of the RTP clock per second.
+    pub(crate) clock_rate: u32,
+    /// Whether lost packets can be asked for.
+    pub(crate) repair: LossRepair,
+    /// Ids of the header extensions.
+    pub(crate) extensions: ExtensionMap,
+    /// The SSRC, when the SDP names it; else the first one seen is it.
+    pub(crate) ssrc: Option<u32>,
+    /// The SSRC of retransmissions, when it is known.
+    pub(crate) rtx_ssrc: Option<u32>,
+    /// Which layer of several it is (RFC 8851); none without simulcast.
+    pub(crate) rid: Option<Box<str>>,
+}
+
+impl SourceTerms {
+    /// The same for a mirror: who asks for losses and tells of arrivals is the worker that the
+    /// client is connected to.
+    pub(crate) fn mirrored(&self) -> Self {
+        let extensions =
+            self.extensions.only(|kind| kind != ExtensionKind::TransportSequenceNumber);
+        Self { repair: LossRepair::None, extensions, ..self.clone() }
+    }
+}
+
+/// Whether a publisher answers NACKs for a track, as its SDP says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LossRepair {
+    /// It does (RFC 4585 §4.2).
+    Nack,
+    /// It does not: usual for audio.
+    None,
+}
