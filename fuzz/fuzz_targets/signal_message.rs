@@ -54,6 +54,7 @@ fuzz_target!(|text: &str| {
         ClientMessage::Logout(_)
         | ClientMessage::RenewToken(_)
         | ClientMessage::Heartbeat(_)
+        | ClientMessage::SetPlayVideo(_)
         | ClientMessage::SetRoomExtraInfo(_) => {}
     }
 });

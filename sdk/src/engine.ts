@@ -11,6 +11,7 @@ import {
   type ZegoUser,
 } from "./events.ts";
 import { loginFault, streamFault } from "./identifier.ts";
+import { videoWish } from "./layers.ts";
 import { Log, type ZegoLogConfig } from "./log.ts";
 import {
   commandOutcome,
@@ -413,6 +414,27 @@ export class ZegoExpressEngine {
   /** Lets no sound of a played stream through, or lets it through again. */
   async mutePlayStreamAudio(streamID: string, mute: boolean): Promise<boolean> {
     return this.#players.get(streamID)?.player.mute("audio", mute) ?? false;
+  }
+
+  /**
+   * Changes which size of a played stream's video comes: 0 the best that arrives, 1 the smallest,
+   * 2 the largest. Resolves to whether the server was told; it is told anyhow when the play is set
+   * up anew.
+   */
+  async setPlayStreamVideoType(streamID: string, streamType: number): Promise<boolean> {
+    if (streamType !== 0 && streamType !== 1 && streamType !== 2)
+      throw new ZegoError(ErrorCode.BAD_PARAMETER, "streamType is 0, 1 or 2");
+    return this.#players.get(streamID)?.player.setVideo(videoWish(streamType, undefined)) ?? false;
+  }
+
+  /**
+   * Says in how many rows of pixels a played stream is shown; no larger size of its video comes
+   * than that needs. Beyond the contract. Resolves as setPlayStreamVideoType does.
+   */
+  async setPlayStreamVideoHeight(streamID: string, videoHeight: number): Promise<boolean> {
+    if (!Number.isFinite(videoHeight) || videoHeight < 1)
+      throw new ZegoError(ErrorCode.BAD_PARAMETER, "videoHeight is 1 or more");
+    return this.#players.get(streamID)?.player.setVideo(videoWish(0, videoHeight)) ?? false;
   }
 
   /** Shows a played stream. */

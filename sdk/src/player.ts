@@ -3,6 +3,7 @@
 
 import { ErrorCode, ZegoError } from "./errors.ts";
 import type { ZegoPlayerState } from "./events.ts";
+import { videoWish, type StreamType } from "./layers.ts";
 import type { Signalling } from "./signalling.ts";
 import { playStats, type PlayTotals, type StatsEntry, type ZegoPlayStats } from "./stats.ts";
 import { Transport } from "./transport.ts";
@@ -18,6 +19,16 @@ export interface ZegoWebPlayOption {
   audio?: boolean;
   /** How much to buffer, milliseconds; undefined leaves it to the browser. */
   jitterBufferTarget?: number;
+  /**
+   * Which of a stream's video sizes, where its publisher sends several: 0 the best that arrives,
+   * 1 the smallest, 2 the largest. @default 0
+   */
+  streamType?: StreamType;
+  /**
+   * Rows of pixels in which the video is shown: the server sends no larger size than that needs.
+   * Beyond the contract. @default undefined
+   */
+  videoHeight?: number;
   streamParams?: string;
 }
 
@@ -31,6 +42,8 @@ export class Player {
   readonly media = new MediaStream();
   readonly #signalling: Signalling;
   readonly #transport: Transport;
+  /** What of the video is wanted. */
+  #wish: ReturnType<typeof videoWish>;
   /** Kinds of tracks that the app has muted. */
   readonly #muted = new Set<string>();
   /** Whether media came at any time. */
@@ -50,6 +63,7 @@ export class Player {
   ) {
     this.streamID = streamID;
     this.#signalling = signalling;
+    this.#wish = videoWish(option.streamType, option.videoHeight);
     this.#transport = new Transport({
       prepare: (peer) => this.#prepare(peer, option),
       ready: async () => {
@@ -128,6 +142,22 @@ export class Player {
     return tracks.length > 0;
   }
 
+  /** Wants another size of the video; false when the server could not be told now. */
+  async setVideo(wish: ReturnType<typeof videoWish>): Promise<boolean> {
+    this.#wish = wish; // Told again with every attempt.
+    if (this.#transport.state !== "connected" || !this.#signalling.isOpen) return false;
+    const request = {
+      type: "set_play_video" as const,
+      room_id: this.#signalling.roomID,
+      stream_id: this.streamID,
+      ...wish,
+    };
+    return this.#signalling.request(request).then(
+      () => true,
+      () => false,
+    );
+  }
+
   /** Statistics since the last call; undefined while nothing is connected. */
   async takeStats(): Promise<ZegoPlayStats | undefined> {
     const peer = this.#transport.peer;
@@ -171,6 +201,7 @@ export class Player {
       room_id: roomID,
       stream_id: this.streamID,
       sdp,
+      ...this.#wish,
     });
     if (reply.type !== "answer")
       throw new ZegoError(ErrorCode.SERVER_UNKNOWN, `reply ${reply.type} to play`);

@@ -3,6 +3,7 @@
 import { preferCodec, type VideoCodecName } from "./codecs.ts";
 import { ErrorCode, ZegoError } from "./errors.ts";
 import type { ZegoPublisherState } from "./events.ts";
+import { bitrateOf, encodings, layerCount } from "./layers.ts";
 import type { Signalling } from "./signalling.ts";
 import {
   publishStats,
@@ -21,6 +22,12 @@ export interface ZegoWebPublishOption {
   extraInfo?: string;
   /** @default "VP8" */
   videoCodec?: VideoCodecName;
+  /**
+   * Whether the video is sent in several sizes, so that each player gets the one that it has use
+   * for and that reaches it: three from 960 by 540 pixels on, two from 480 by 270. Beyond the
+   * contract. @default false
+   */
+  simulcast?: boolean;
   /** Whether silence is left out. @default false */
   enableDTX?: boolean;
   streamParams?: string;
@@ -146,7 +153,7 @@ export class Publisher {
       const transceiver = peer.addTransceiver(track, {
         direction: "sendonly",
         streams: [this.media],
-        sendEncodings: [kbps === undefined ? {} : { maxBitrate: kbps * 1000 }],
+        sendEncodings: encodings(option.simulcast === true ? layersOf(track) : 1, kbps),
       });
       if (track.kind === "video") preferCodec(transceiver, option.videoCodec ?? "VP8");
       return transceiver.sender;
@@ -159,7 +166,8 @@ export class Publisher {
     if (sender === undefined)
       throw new ZegoError(ErrorCode.STREAM_WITHOUT_TRACK, "no video is published");
     const parameters = sender.getParameters();
-    for (const encoding of parameters.encodings) encoding.maxBitrate = video_kbps * 1000;
+    for (const encoding of parameters.encodings)
+      encoding.maxBitrate = bitrateOf(encoding.rid, video_kbps);
     await sender.setParameters(parameters);
   }
 
@@ -176,6 +184,12 @@ export class Publisher {
       throw new ZegoError(ErrorCode.SERVER_UNKNOWN, `reply ${reply.type} to publish`);
     return reply.sdp;
   }
+}
+
+/** How many layers a track can be sent in; a screen that is not shared yet has no size. */
+function layersOf(track: MediaStreamTrack): 1 | 2 | 3 {
+  const { width = 0, height = 0 } = track.getSettings();
+  return track.kind === "video" ? layerCount(width, height) : 1;
 }
 
 /** Asks for Opus without silence (RFC 7587 §6.1). */

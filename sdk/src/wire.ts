@@ -53,6 +53,8 @@ export type ClientMessage =
   | ({ type: "play" } & Play)
   /** Stops playing a stream. Reply: `done`. */
   | ({ type: "unplay" } & StreamRequest)
+  /** Says what the client wants to see of a stream that it plays. Reply: `done`. */
+  | ({ type: "set_play_video" } & SetPlayVideo)
   /** Says something to all others, reliably. Reply: `done`. */
   | ({ type: "send_broadcast_message" } & SendMessage)
   /** Says something to all others that may be lost. Reply: `done`. */
@@ -75,6 +77,7 @@ export const clientMessageTypes = [
   "unpublish",
   "play",
   "unplay",
+  "set_play_video",
   "send_broadcast_message",
   "send_barrage_message",
   "send_custom_command",
@@ -178,7 +181,28 @@ export interface Play {
   stream_id: string;
   /** The SDP offer, with media to receive. */
   sdp: string;
+  /** Which layer of its video. */
+  video_layer?: VideoLayer;
+  /** Rows of pixels that the client shows: no more than the layer that has them; 0 does not say. */
+  video_height?: number;
 }
+
+/** What a client wants to see of a stream that it plays. */
+export interface SetPlayVideo {
+  /** Chosen by the client, given back in the reply. */
+  request_id: number;
+  /** The room. */
+  room_id: string;
+  /** The stream. */
+  stream_id: string;
+  /** Which layer of its video. */
+  video_layer?: VideoLayer;
+  /** Rows of pixels that the client shows: no more than the layer that has them; 0 does not say. */
+  video_height?: number;
+}
+
+/** Which layer of a video that is published in several. */
+export type VideoLayer = "BEST" | "LARGEST" | "SMALLEST";
 
 /** A request that names a stream. */
 export interface StreamRequest {

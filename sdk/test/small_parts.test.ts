@@ -12,6 +12,7 @@ import {
 } from "../src/errors.ts";
 import { Emitter } from "../src/events.ts";
 import { loginFault, streamFault } from "../src/identifier.ts";
+import { bitrateOf, encodings, layerCount, videoWish } from "../src/layers.ts";
 import { readToken } from "../src/token.ts";
 
 const tokenOf = (form: string, expiresAt_s: number, length: number): string => {
@@ -121,4 +122,30 @@ test("only refusals that would come again are final", () => {
     ),
     [true, true, false],
   );
+});
+
+test("a simulcast publication shares its bitrate among three sizes", () => {
+  assert.deepEqual(encodings(1, undefined), [{}]);
+  assert.deepEqual(encodings(1, 600), [{ maxBitrate: 600_000 }]);
+  assert.deepEqual(
+    encodings(2, undefined).map(({ rid, maxBitrate }) => [rid, maxBitrate]),
+    [
+      ["h", 450_000],
+      ["f", 1_500_000],
+    ],
+  );
+  assert.deepEqual([layerCount(1280, 720), layerCount(640, 480), layerCount(320, 240)], [3, 2, 1]);
+  assert.deepEqual(encodings(3, 2_000), [
+    { rid: "q", scaleResolutionDownBy: 4, maxBitrate: 200_000 },
+    { rid: "h", scaleResolutionDownBy: 2, maxBitrate: 600_000 },
+    { rid: "f", scaleResolutionDownBy: 1, maxBitrate: 2_000_000 },
+  ]);
+  assert.equal(bitrateOf("h", 1_000), 300_000);
+  assert.equal(bitrateOf(undefined, 1_000), 1_000_000);
+});
+
+test("a play's wish is told in the server's words", () => {
+  assert.deepEqual(videoWish(undefined, undefined), { video_layer: "BEST", video_height: 0 });
+  assert.deepEqual(videoWish(1, 360.4), { video_layer: "SMALLEST", video_height: 360 });
+  assert.deepEqual(videoWish(2, 1e9), { video_layer: "LARGEST", video_height: 65_535 });
 });

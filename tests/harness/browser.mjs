@@ -110,16 +110,16 @@ export class User {
     );
   }
 
-  /** Begins to publish camera and microphone (the fake ones). */
-  async beginPublishing(streamID, option = {}) {
+  /** Begins to publish camera and microphone (the fake ones); `quality` is of the first time. */
+  async beginPublishing(streamID, { quality = 2, ...option } = {}) {
     const isBegun = await this.page.evaluate(
-      async ([streamID, option]) => {
+      async ([streamID, quality, option]) => {
         window.test.local ??= await window.test.engine.createZegoStream({
-          camera: { video: { quality: 2 }, audio: { AEC: false, ANS: false, AGC: false } },
+          camera: { video: { quality }, audio: { AEC: false, ANS: false, AGC: false } },
         });
         return window.test.engine.startPublishingStream(streamID, window.test.local, option);
       },
-      [streamID, option],
+      [streamID, quality, option],
     );
     if (!isBegun) throw new Error(`${this.userID} could not begin to publish ${streamID}`);
   }
@@ -136,18 +136,19 @@ export class User {
   }
 
   /** Plays a stream with picture and sound; resolves to `{}` or `{ errorCode }`. */
-  play(streamID) {
-    return this.page.evaluate(async (streamID) => {
+  play(streamID, option) {
+    const begin = async ([streamID, option]) => {
       const { engine, media, views } = window.test;
       try {
-        media[streamID] = await engine.startPlayingStream(streamID);
+        media[streamID] = await engine.startPlayingStream(streamID, option);
       } catch ({ errorCode, extendedData }) {
         return { errorCode, extendedData };
       }
       views[streamID] = engine.createRemoteStreamView(media[streamID]);
       views[streamID].play(document.getElementById("views"));
       return {};
-    }, streamID);
+    };
+    return this.page.evaluate(begin, [streamID, option]);
   }
 
   /** Calls a method of the engine that takes and gives plain values. */

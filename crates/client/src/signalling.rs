@@ -256,6 +256,8 @@ impl Signalling {
             room_id: room_id.to_owned(),
             stream_id: stream_id.to_owned(),
             sdp: sdp.to_owned(),
+            video_layer: wire::VideoLayer::Best,
+            video_height: 0,
         });
         self.answer(request_id, message).await
     }

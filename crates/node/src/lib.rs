@@ -79,6 +79,8 @@ pub use journal::{Entry, JournalReceiver, NotRecorded, Record};
 pub use limits::Limits;
 pub use login::{LoggedIn, LoginRequest, ResumeRequest, ResumedSession};
 pub use odeum_room::ConnectionId;
-pub use odeum_sfu::OfferError;
+pub use odeum_sfu::{OfferError, VideoWish};
 pub use rules::RuleFailed;
-pub use statistics::{ControlStatistics, MediaStatistics, NodeStatistics, SocketStatistics};
+pub use statistics::{
+    ControlStatistics, MediaStatistics, NodeStatistics, RelayStatistics, SocketStatistics,
+};

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use odeum_room::CutMedia;
-use odeum_sfu::{Answer, CutTracks, OfferError};
+use odeum_sfu::{Answer, CutTracks, OfferError, VideoWish};
 use odeum_types::PeerId;
 use tokio::sync::oneshot;
 
@@ -31,6 +31,8 @@ pub(crate) enum MediaRequest {
     Close(PeerId),
     /// Cut what a transport publishes; unknown means already gone.
     Cut(PeerId, CutTracks),
+    /// What a transport that plays is to get of the video; unknown means already gone.
+    VideoWish(PeerId, VideoWish),
     /// Of another worker, about this publisher.
     Mirror(PeerId, MirrorRequest),
     /// Copy the counters out.
@@ -90,6 +92,8 @@ pub(crate) enum CreateRole {
         publisher: PeerId,
         /// The worker that one is on.
         home: WorkerNumber,
+        /// What of its video.
+        wish: VideoWish,
     },
 }
 
@@ -160,6 +164,12 @@ impl MediaHandle {
     pub(crate) fn cut(&self, peer: PeerId, media: Option<CutMedia>) {
         // A worker that is gone has no transports.
         self.send(MediaRequest::Cut(peer, cut_tracks(media))).unwrap_or(());
+    }
+
+    /// What a transport that plays is to get of the video.
+    pub(crate) fn set_video_wish(&self, peer: PeerId, wish: VideoWish) {
+        // A worker that is gone has no transports.
+        self.send(MediaRequest::VideoWish(peer, wish)).unwrap_or(());
     }
 
     /// The counters; none when the worker is gone.

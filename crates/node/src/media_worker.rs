@@ -162,6 +162,10 @@ impl MediaWorker {
             match request {
                 MediaRequest::Create(create) => self.create(create),
                 MediaRequest::Close(peer) => self.close(peer),
+                MediaRequest::VideoWish(peer, wish) => {
+                    self.plane.sfu.set_video_wish(Instant::now(), peer, wish);
+                    self.plane.flush();
+                }
                 MediaRequest::Mirror(publisher, request) => self.mirror(publisher, request),
                 MediaRequest::Cut(peer, cut) => {
                     self.plane.sfu.cut(Instant::now(), peer, cut);
@@ -193,7 +197,7 @@ impl MediaWorker {
         self.plane.owners.insert(create.peer, create.owner.clone());
         let admitted = match create.role {
             CreateRole::Publisher(_) => Some(offer),
-            CreateRole::Subscriber { publisher, home } => {
+            CreateRole::Subscriber { publisher, home, .. } => {
                 self.plane.mirrors.admit(publisher, home, offer)
             }
         };
@@ -212,8 +216,11 @@ impl MediaWorker {
                 self.plane.sfu.cut(now, create.peer, cut_tracks(cut));
                 created
             }
-            CreateRole::Subscriber { publisher, .. } => {
-                self.plane.sfu.create_subscriber(now, create.peer, publisher, &create.offer)
+            CreateRole::Subscriber { publisher, wish, .. } => {
+                let sfu = &mut self.plane.sfu;
+                let created = sfu.create_subscriber(now, create.peer, publisher, &create.offer);
+                sfu.set_video_wish(now, create.peer, wish);
+                created
             }
         };
         self.answer(offer, result);

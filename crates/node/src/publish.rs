@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use odeum_room::StartPublishing;
-use odeum_sfu::Answer;
+use odeum_room::{StartPublishing, StopPlayingError};
+use odeum_sfu::{Answer, VideoWish};
 use odeum_types::StreamId;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -68,8 +68,8 @@ impl NodeHandle {
         }
     }
 
-    /// Begins a play with the client's SDP offer and returns the SDP answer, with the codecs of the
-    /// stream that the offer cannot take.
+    /// Begins a play of what `wish` says with the client's SDP offer, and returns the SDP answer with
+    /// the codecs of the stream that the offer cannot take.
     ///
     /// # Errors
     /// [`PlayFailed`], each variant as it says.
@@ -78,6 +78,7 @@ impl NodeHandle {
         session: &SessionRef,
         stream: StreamId,
         offer: String,
+        wish: VideoWish,
     ) -> Result<Answer, PlayFailed> {
         let began = Instant::now();
         self.shared.admit_without_events()?;
@@ -94,7 +95,7 @@ impl NodeHandle {
             let (result, events) = match started {
                 Ok((Ok(publisher), events)) => {
                     let home = worker.worker_of(&key, publisher);
-                    let role = CreateRole::Subscriber { publisher, home };
+                    let role = CreateRole::Subscriber { publisher, home, wish };
                     let create = CreatePeer { peer, role, owner, offer, reply: reply_offer };
                     (worker.create_peer(&key, create).map_err(PlayFailed::Command), events)
                 }
@@ -111,6 +112,31 @@ impl NodeHandle {
                 Err(error.into())
             }
         }
+    }
+
+    /// What a session wants to see of a stream that it plays, from now on.
+    ///
+    /// # Errors
+    /// Outside, that the room was not reached; inside, that the stream is not played.
+    pub async fn set_video_wish(
+        &self,
+        session: &SessionRef,
+        stream: StreamId,
+        wish: VideoWish,
+    ) -> Result<Result<(), StopPlayingError>, CommandError> {
+        let id = session.session;
+        let key = (session.app, session.room.clone());
+        self.ask(&key.clone(), move |worker, reply| {
+            let found = worker.query(&key, |room| room.playing_peer(id, &stream));
+            let result = found.map(|found| {
+                found.map(|peer| {
+                    let at = worker.worker_of(&key, peer);
+                    worker.shared.media(at).set_video_wish(peer, wish);
+                })
+            });
+            RoomWorker::reply(result, None, reply);
+        })
+        .await?
     }
 
     fn owner(

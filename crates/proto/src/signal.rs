@@ -69,6 +69,8 @@ pub enum ClientMessage {
     Play(Play),
     /// Stops playing a stream. Reply: `done`.
     Unplay(StreamRequest),
+    /// Says what the client wants to see of a stream that it plays. Reply: `done`.
+    SetPlayVideo(SetPlayVideo),
     /// Says something to all others, reliably. Reply: `done`.
     SendBroadcastMessage(SendMessage),
     /// Says something to all others that may be lost. Reply: `done`.
@@ -188,6 +190,42 @@ pub struct Play {
     pub stream_id: String,
     /// The SDP offer, with media to receive.
     pub sdp: String,
+    /// Which layer of its video.
+    #[serde(default)]
+    pub video_layer: VideoLayer,
+    /// Rows of pixels that the client shows: no more than the layer that has them; 0 does not say.
+    #[serde(default)]
+    pub video_height: u16,
+}
+
+/// What a client wants to see of a stream that it plays.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetPlayVideo {
+    /// Chosen by the client, given back in the reply.
+    pub request_id: u64,
+    /// The room.
+    pub room_id: String,
+    /// The stream.
+    pub stream_id: String,
+    /// Which layer of its video.
+    #[serde(default)]
+    pub video_layer: VideoLayer,
+    /// Rows of pixels that the client shows: no more than the layer that has them; 0 does not say.
+    #[serde(default)]
+    pub video_height: u16,
+}
+
+/// Which layer of a video that is published in several.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum VideoLayer {
+    /// The best that reaches the client.
+    #[default]
+    Best,
+    /// The largest, whatever reaches it.
+    Largest,
+    /// The smallest.
+    Smallest,
 }
 
 /// A request that names a stream.

@@ -106,4 +106,18 @@ impl Room {
         }
         Ok(())
     }
+
+    /// The transport over which a session plays a stream.
+    ///
+    /// # Errors
+    /// [`StopPlayingError`], each variant as it says.
+    pub fn playing_peer(
+        &self,
+        session: SessionId,
+        stream: &StreamId,
+    ) -> Result<PeerId, StopPlayingError> {
+        let own = self.sessions.get(&session).ok_or(StopPlayingError::NoSession(session))?;
+        let play = own.plays.get(stream);
+        play.map(|play| play.peer).ok_or_else(|| StopPlayingError::NotPlaying(stream.clone()))
+    }
 }

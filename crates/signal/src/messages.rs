@@ -110,6 +110,7 @@ pub(crate) async fn handle(
         ClientMessage::Unpublish(message) => publish::stop(caller, session, message).await,
         ClientMessage::Play(message) => play::handle(caller, session, message).await,
         ClientMessage::Unplay(message) => play::stop(caller, session, message).await,
+        ClientMessage::SetPlayVideo(message) => play::set_video(caller, session, message).await,
         ClientMessage::SendBroadcastMessage(message) => {
             say::broadcast(caller, session, message).await
         }
@@ -135,6 +136,7 @@ pub(crate) fn request_id(message: &ClientMessage) -> u64 {
         ClientMessage::Publish(message) => message.request_id,
         ClientMessage::Unpublish(message) | ClientMessage::Unplay(message) => message.request_id,
         ClientMessage::Play(message) => message.request_id,
+        ClientMessage::SetPlayVideo(message) => message.request_id,
         ClientMessage::SendBroadcastMessage(message)
         | ClientMessage::SendBarrageMessage(message) => message.request_id,
         ClientMessage::SendCustomCommand(message) => message.request_id,
@@ -153,6 +155,7 @@ fn room_id(message: &ClientMessage) -> &str {
         ClientMessage::Publish(message) => &message.room_id,
         ClientMessage::Unpublish(message) | ClientMessage::Unplay(message) => &message.room_id,
         ClientMessage::Play(message) => &message.room_id,
+        ClientMessage::SetPlayVideo(message) => &message.room_id,
         ClientMessage::SendBroadcastMessage(message)
         | ClientMessage::SendBarrageMessage(message) => &message.room_id,
         ClientMessage::SendCustomCommand(message) => &message.room_id,

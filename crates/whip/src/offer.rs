@@ -9,7 +9,7 @@ use axum::extract::{ConnectInfo, Extension, Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use odeum_auth::{Token, TokenForm};
-use odeum_node::{LoggedIn, LoginRequest};
+use odeum_node::{LoggedIn, LoginRequest, VideoWish};
 use odeum_room::{AuthLevel, Terminal, UserUpdate};
 use odeum_types::{AppId, Redacted, RoomId, StreamId, UserId, UserName};
 use serde::Deserialize;
@@ -26,6 +26,8 @@ pub(crate) struct Options {
     app_id: Option<u32>,
     /// What the user is called; the user id when it is left out.
     user_name: Option<String>,
+    /// Of WHEP: rows of pixels that the player shows, no more than the layer that has them.
+    video_height: Option<u16>,
 }
 
 /// A client that has proved who it is.
@@ -98,7 +100,8 @@ async fn try_begin(
         }
         Role::Play => {
             // What the player cannot take is inactive in its answer.
-            let answer = node.play(&reference, stream.clone(), offer).await;
+            let wish = options.video_height.map_or(VideoWish::Best, VideoWish::Height);
+            let answer = node.play(&reference, stream.clone(), offer, wish).await;
             answer.map(|answer| answer.sdp).map_err(Refusal::from)
         }
     };

@@ -4,7 +4,7 @@
 use std::net::UdpSocket;
 use std::time::Instant;
 
-use odeum_node::{NodeHandle, PlayFailed, PublishFailed};
+use odeum_node::{NodeHandle, PlayFailed, PublishFailed, VideoWish};
 use odeum_room::PlayError;
 
 use crate::support::*;
@@ -28,7 +28,8 @@ async fn an_offer_that_is_refused_leaves_nothing_behind() {
 async fn a_stream_that_nobody_publishes_cannot_be_played() {
     let node = start(config());
     let ada = node.login("lobby", "ada").await;
-    let refused = node.handle.play(&ada.session, stream("camera"), String::new()).await;
+    let refused =
+        node.handle.play(&ada.session, stream("camera"), String::new(), VideoWish::Best).await;
     assert_eq!(refused, Err(PlayFailed::Room(PlayError::NoStream(stream("camera")))));
 }
 

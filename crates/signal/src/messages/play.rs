@@ -1,7 +1,7 @@
 //! `play` and `unplay`: a stream of somebody else.
 
 use odeum_auth::client_code;
-use odeum_node::PlayFailed;
+use odeum_node::{PlayFailed, VideoWish};
 use odeum_proto::signal::{self as wire, Reply};
 use odeum_room::{PlayError, StopPlayingError};
 use odeum_types::StreamId;
@@ -20,7 +20,8 @@ pub(crate) async fn handle(
     if session.token.expires_at <= caller.state.now() {
         return Err(Refusal::new(client_code::PLAY_REFUSED, "the token has expired"));
     }
-    let played = caller.state.node().play(&session.reference, stream, message.sdp).await;
+    let wish = video_wish(message.video_layer, message.video_height);
+    let played = caller.state.node().play(&session.reference, stream, message.sdp, wish).await;
     let played = played.map_err(refuse)?;
     Ok(Handled::Answered(Reply::Answer(wire::Answer {
         request_id: message.request_id,
@@ -42,6 +43,30 @@ pub(crate) async fn stop(
     match stopped.map_err(command_refusal)? {
         Ok(()) => Ok(Handled::Answered(Reply::Done { request_id: message.request_id })),
         Err(error) => Err(refuse_stop(error)),
+    }
+}
+
+/// Takes what the client wants to see from now on.
+pub(crate) async fn set_video(
+    caller: Caller,
+    session: OpenSession,
+    message: wire::SetPlayVideo,
+) -> Result<Handled, Refusal> {
+    let stream = StreamId::parse(&message.stream_id).map_err(|error| STREAM_ID.refuse(error))?;
+    let wish = video_wish(message.video_layer, message.video_height);
+    let set = caller.state.node().set_video_wish(&session.reference, stream, wish).await;
+    match set.map_err(command_refusal)? {
+        Ok(()) => Ok(Handled::Answered(Reply::Done { request_id: message.request_id })),
+        Err(error) => Err(refuse_stop(error)),
+    }
+}
+
+fn video_wish(layer: wire::VideoLayer, height: u16) -> VideoWish {
+    match layer {
+        wire::VideoLayer::Best if height > 0 => VideoWish::Height(height),
+        wire::VideoLayer::Best => VideoWish::Best,
+        wire::VideoLayer::Largest => VideoWish::Largest,
+        wire::VideoLayer::Smallest => VideoWish::Smallest,
     }
 }
 

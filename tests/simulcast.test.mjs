@@ -1,0 +1,92 @@
+// Simulcast in Chromium: each player gets the size that it has use for, and changes it.
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { launchBrowser, User } from "./harness/browser.mjs";
+import { Server } from "./harness/server.mjs";
+import { until } from "./harness/until.mjs";
+
+for (const workers of [1, 2]) {
+  describe(`a stream in three sizes, on ${workers} workers`, () => {
+    let browser, server, publisher, small, large;
+
+    before(async () => {
+      const media = `workers = ${workers}\nroom_peers_per_worker = 1`;
+      [browser, server] = await Promise.all([launchBrowser(), Server.start({ media })]);
+      [publisher, small, large] = await Promise.all(
+        ["publisher", "small", "large"].map((userID) => User.open(browser, server, { userID })),
+      );
+      for (const user of [publisher, small, large])
+        assert.deepEqual(await user.login(), { ok: true });
+    });
+    after(async () => {
+      await browser?.close();
+      await server?.stop();
+    });
+
+    /** Rows of the picture that a user sees now. */
+    const rows = (user) =>
+      user.page.evaluate(async () => {
+        for (const peer of window.peers)
+          for (const { type, kind, frameHeight } of (await peer.getStats()).values())
+            if (type === "inbound-rtp" && kind === "video") return frameHeight ?? 0;
+        return 0;
+      });
+
+    /** Longest that a user's picture has stood still so far, in seconds. */
+    const frozen_s = (user) =>
+      user.page.evaluate(async () => {
+        for (const peer of window.peers)
+          for (const entry of (await peer.getStats()).values())
+            if (entry.type === "inbound-rtp" && entry.kind === "video")
+              return entry.totalFreezesDuration;
+        return 0;
+      });
+
+    const sees = (user, height, options = {}) =>
+      until(`${user.userID} sees ${height} rows`, async () => (await rows(user)) === height, {
+        within_ms: 15_000,
+        shown: () => rows(user),
+        ...options,
+      });
+
+    test("is sent in three sizes", async () => {
+      await publisher.publish("camera", { simulcast: true, quality: 3 });
+      const layers = () =>
+        publisher.page.evaluate(async () => {
+          const found = [];
+          for (const peer of window.peers)
+            for (const { type, kind, rid, framesEncoded } of (await peer.getStats()).values())
+              if (type === "outbound-rtp" && kind === "video" && framesEncoded > 0) found.push(rid);
+          return found.sort();
+        });
+      await until("all three are encoded", async () => String(await layers()) === "f,h,q", {
+        within_ms: 15_000,
+        shown: layers,
+      });
+    });
+
+    test("a player gets the size that it shows", async () => {
+      for (const user of [small, large]) await user.hearsStream("ADD", "camera");
+      assert.deepEqual(await small.play("camera", { videoHeight: 180 }), {});
+      assert.deepEqual(await large.play("camera"), {});
+      await sees(small, 180);
+      await sees(large, 720);
+      await small.seesAndHears("camera");
+      await large.seesAndHears("camera");
+    });
+
+    test("and another one when it asks for it, without standing still", async () => {
+      const before_s = await frozen_s(small);
+      assert.equal(await small.call("setPlayStreamVideoHeight", "camera", 200), true);
+      await sees(small, 360);
+      assert.equal(await small.call("setPlayStreamVideoType", "camera", 2), true);
+      await sees(small, 720);
+      assert.equal(await small.call("setPlayStreamVideoType", "camera", 1), true);
+      await sees(small, 180);
+      await small.seesAndHears("camera");
+      const stood_s = (await frozen_s(small)) - before_s;
+      assert.ok(stood_s < 1, `it stood still for ${stood_s} s`);
+    });
+  });
+}
