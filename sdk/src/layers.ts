@@ -42,7 +42,7 @@ export function encodings(count: 1 | 2 | 3, video_kbps: number | undefined): Enc
   }));
 }
 
-/** The bitrate of the encoding `rid` when the video may take so much; one without a rid takes all. */
+/** The bitrate of `rid` when the video may take so much; an encoding without a rid takes all. */
 export function bitrateOf(rid: string | undefined, video_kbps: number): number {
   return bitrate(video_kbps, layers.find((layer) => layer.rid === rid)?.share ?? 1);
 }

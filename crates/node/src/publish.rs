@@ -68,8 +68,8 @@ impl NodeHandle {
         }
     }
 
-    /// Begins a play of what `wish` says with the client's SDP offer, and returns the SDP answer with
-    /// the codecs of the stream that the offer cannot take.
+    /// Begins a play of what `wish` says with the client's SDP offer, and returns the SDP answer
+    /// with the codecs of the stream that the offer cannot take.
     ///
     /// # Errors
     /// [`PlayFailed`], each variant as it says.
