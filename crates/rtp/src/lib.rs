@@ -9,6 +9,7 @@
 //! - [`SequenceUnwrapper`], [`ReceiverStatistics`], [`NackGenerator`], [`TransportRecorder`]: the
 //!   state of a receiving end, each bounded.
 //! - [`codec`]: is this payload the start of a key frame?
+//! - [`dependency_descriptor`]: which frames a packet's frame needs, and which layers need it.
 //! - [`sdp`] and [`negotiate`]: a browser's offer, our answer, and which codec both can use.
 //!
 //! The invariant: foreign bytes give a value or a typed error, never a panic; and apart from SDP
@@ -33,8 +34,10 @@
 //! assert_eq!(packet.payload(), [0xAB]);
 //! ```
 
+mod bits;
 mod bytes;
 pub mod codec;
+pub mod dependency_descriptor;
 mod extension;
 mod kind;
 mod nack;

@@ -1,0 +1,80 @@
+//! Reading numbers that are not made of whole bytes, highest bit first, without panics.
+
+/// Fewer bits are left than a number has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct OutOfBits;
+
+/// What is left to read of a slice of bits.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BitReader<'a> {
+    /// The bytes.
+    bytes: &'a [u8],
+    /// Bits read.
+    position: usize,
+}
+
+impl<'a> BitReader<'a> {
+    /// Begins at the first bit.
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, position: 0 }
+    }
+
+    /// The next bit.
+    pub(crate) fn flag(&mut self) -> Result<bool, OutOfBits> {
+        Ok(self.number(1)? == 1)
+    }
+
+    /// The next `width` bits, at most 32. When there are fewer, nothing is read.
+    pub(crate) fn number(&mut self, width: u32) -> Result<u32, OutOfBits> {
+        debug_assert!(width <= u32::BITS);
+        let end = self.position + width as usize;
+        let bytes = self.bytes.get(self.position / 8..end.div_ceil(8)).ok_or(OutOfBits)?;
+        // At most five bytes: 32 bits that begin anywhere in the first.
+        let whole = bytes.iter().fold(0u64, |whole, byte| whole << 8 | u64::from(*byte));
+        let behind = 8 * bytes.len() - self.position % 8 - width as usize;
+        self.position = end;
+        Ok((whole >> behind & ((1 << width) - 1)) as u32)
+    }
+
+    /// A number below `count`, 1 to 2^31, of which the lower ones are a bit shorter: AV1's `ns(n)`
+    /// (RTP Payload Format For AV1, A.8.2).
+    pub(crate) fn below(&mut self, count: u32) -> Result<u32, OutOfBits> {
+        let width = u32::BITS - count.leading_zeros();
+        let short = (1 << width) - count;
+        let value = self.number(width - 1)?;
+        if value < short {
+            return Ok(value);
+        }
+        Ok((value << 1) - short + self.number(1)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_lie_across_the_borders_of_bytes() {
+        let mut bits = BitReader::new(&[0b1010_0111, 0b1000_0001, 0xFF, 0x00, 0xFF, 0x0F]);
+        assert_eq!(bits.flag(), Ok(true));
+        assert_eq!(bits.number(0), Ok(0));
+        assert_eq!(bits.number(2), Ok(0b01));
+        assert_eq!(bits.number(6), Ok(0b00_1111));
+        assert_eq!(bits.number(32), Ok(0b0000_0011_1111_1110_0000_0001_1111_1110));
+        assert_eq!(bits.number(8), Err(OutOfBits));
+        assert_eq!(bits.number(7), Ok(0b000_1111));
+        assert_eq!((bits.flag(), bits.number(0)), (Err(OutOfBits), Ok(0)));
+    }
+
+    #[test]
+    fn the_lower_numbers_below_a_count_are_shorter() {
+        // The five numbers of A.8.2: 00, 01, 10, 110, 111; then of 1, 2 and 16.
+        let mut bits = BitReader::new(&[0b0001_1011, 0b0111_1111]);
+        for expected in 0..5 {
+            assert_eq!(bits.below(5), Ok(expected));
+        }
+        assert_eq!(bits.below(1), Ok(0));
+        assert_eq!(bits.below(2), Ok(1));
+        assert_eq!(bits.below(16), Err(OutOfBits));
+    }
+}
