@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use odeum_rtp::codec::{Vp8Descriptor, Vp8PictureId, begins_key_frame};
+use odeum_rtp::codec::{PictureId, Vp8Descriptor, begins_key_frame};
 use odeum_types::Codec;
 
 fuzz_target!(|payload: &[u8]| {
@@ -18,7 +18,7 @@ fuzz_target!(|payload: &[u8]| {
     let mut again = Vp8Descriptor::parse(&rewritten).expect("the width is kept");
     assert!(matches!(
         again.picture_id,
-        Some(Vp8PictureId::Short { value: 0x34, .. } | Vp8PictureId::Long { value: 0x1234, .. })
+        Some(PictureId::Short { value: 0x34, .. } | PictureId::Long { value: 0x1234, .. })
     ));
     again.picture_id = descriptor.picture_id;
     assert_eq!(again, descriptor);

@@ -4,12 +4,17 @@
 use odeum_types::Codec;
 
 mod av1;
+mod frame_layer;
 mod h264;
 mod h265;
+mod picture_id;
 mod vp8;
 mod vp9;
 
-pub use vp8::{Vp8Descriptor, Vp8PictureId};
+pub use frame_layer::{FrameLayer, TemporalSwitch};
+pub use picture_id::PictureId;
+pub use vp8::Vp8Descriptor;
+pub use vp9::{Vp9Descriptor, Vp9Layers, Vp9Structure};
 
 /// Whether a decoder can begin with this packet: the first of a key frame, its parameter sets
 /// included; for audio every packet. `payload` is one RTP payload, of any content.
@@ -33,11 +38,13 @@ pub struct PictureSize {
     pub height: u16,
 }
 
-/// The size that the first packet of a key frame says; for now of VP8 alone.
+/// The size that the first packet of a key frame says; of VP9 in several spatial layers it is the
+/// largest one's. H.264, H.265 and AV1 do not say it before the bitstream.
 pub fn picture_size(codec: Codec, payload: &[u8]) -> Option<PictureSize> {
     match codec {
         Codec::Vp8 => Vp8Descriptor::parse(payload)?.picture_size(payload),
-        Codec::Opus | Codec::Vp9 | Codec::H264 | Codec::H265 | Codec::Av1 => None,
+        Codec::Vp9 => Vp9Descriptor::parse(payload)?.structure?.largest(),
+        Codec::Opus | Codec::H264 | Codec::H265 | Codec::Av1 => None,
     }
 }
 
@@ -55,7 +62,7 @@ impl Vp8Numbers {
     /// Those of a payload; `None` without a long picture id.
     pub fn of(payload: &[u8]) -> Option<Self> {
         let descriptor = Vp8Descriptor::parse(payload)?;
-        let Some(Vp8PictureId::Long { value, .. }) = descriptor.picture_id else { return None };
+        let Some(PictureId::Long { value, .. }) = descriptor.picture_id else { return None };
         let tl0_picture_index = descriptor.tl0_picture_index.map_or(0, |(_, value)| value);
         Some(Self { picture_id: value, tl0_picture_index })
     }
@@ -80,7 +87,7 @@ impl Vp8Numbers {
     /// Adds `offset` to the numbers in a payload that has them.
     pub fn shift(payload: &mut [u8], offset: Self) {
         let Some(descriptor) = Vp8Descriptor::parse(payload) else { return };
-        let Some(id @ Vp8PictureId::Long { value, .. }) = descriptor.picture_id else { return };
+        let Some(id @ PictureId::Long { value, .. }) = descriptor.picture_id else { return };
         id.rewrite(payload, value.wrapping_add(offset.picture_id) & 0x7FFF);
         if let Some((at, value)) = descriptor.tl0_picture_index {
             payload[at] = value.wrapping_add(offset.tl0_picture_index);
@@ -93,6 +100,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::packet::Marker;
 
     proptest! {
         #[test]
@@ -121,8 +129,20 @@ mod tests {
             mut payload in proptest::collection::vec(any::<u8>(), 0..40),
         ) {
             for codec in [Codec::Vp8, Codec::Vp9, Codec::H264, Codec::H265, Codec::Av1] {
-                begins_key_frame(codec, &payload);
+                let begins_key_frame = begins_key_frame(codec, &payload);
                 picture_size(codec, &payload);
+                if let Some(frame) = FrameLayer::of(codec, &payload, Marker::Set) {
+                    let enters_lowest = frame.enters_spatial_layer && frame.spatial == 0;
+                    prop_assert_eq!(enters_lowest, begins_key_frame);
+                    prop_assert!(frame.spatial < 8 && frame.temporal < 8);
+                }
+            }
+            if let Some(descriptor) = Vp9Descriptor::parse(&payload) {
+                let (descriptor_bytes, _) = payload.split_at(descriptor.size);
+                prop_assert_eq!(Vp9Descriptor::parse(descriptor_bytes), Some(descriptor));
+                for size in 0..descriptor.size {
+                    prop_assert_eq!(Vp9Descriptor::parse(&payload[..size]), None);
+                }
             }
             if let Some(descriptor) = Vp8Descriptor::parse(&payload) {
                 prop_assert!(descriptor.size <= payload.len());

@@ -8,7 +8,7 @@
 //! - [`rtcp`]: compound packets, iterated and written; reports, NACK, PLI, FIR, REMB, transport-cc.
 //! - [`SequenceUnwrapper`], [`ReceiverStatistics`], [`NackGenerator`], [`TransportRecorder`]: the
 //!   state of a receiving end, each bounded.
-//! - [`codec`]: is this payload the start of a key frame?
+//! - [`codec`]: is this payload the start of a key frame, and of which layer?
 //! - [`dependency_descriptor`]: which frames a packet's frame needs, and which layers need it.
 //! - [`sdp`] and [`negotiate`]: a browser's offer, our answer, and which codec both can use.
 //!

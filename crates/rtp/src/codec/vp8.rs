@@ -1,8 +1,7 @@
 //! VP8's payload descriptor (RFC 7741 §4.2): where a key frame begins, and the numbers that a
 //! forwarder rewrites.
 
-use super::PictureSize;
-use crate::bytes::u16_at;
+use super::{PictureId, PictureSize};
 
 /// Whether `payload` is the first packet of a key frame.
 pub(super) fn begins_key_frame(payload: &[u8]) -> bool {
@@ -19,7 +18,7 @@ pub struct Vp8Descriptor {
     /// PID: which partition.
     pub partition: u8,
     /// PictureID.
-    pub picture_id: Option<Vp8PictureId>,
+    pub picture_id: Option<PictureId>,
     /// TL0PICIDX and where it is.
     pub tl0_picture_index: Option<(usize, u8)>,
     /// TID: the temporal layer, 0 to 3.
@@ -30,37 +29,6 @@ pub struct Vp8Descriptor {
     pub key_index: Option<u8>,
     /// How many bytes the descriptor has.
     pub size: usize,
-}
-
-/// A picture id, where it is, and how wide.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Vp8PictureId {
-    /// M is 0: seven bits in the byte at `at`.
-    Short {
-        /// Offset of the byte.
-        at: usize,
-        /// The id.
-        value: u8,
-    },
-    /// M is 1: fifteen bits in the two bytes at `at`.
-    Long {
-        /// Offset of the first byte.
-        at: usize,
-        /// The id.
-        value: u16,
-    },
-}
-
-impl Vp8PictureId {
-    /// Writes another id of the same width into the payload that this one was read from.
-    pub fn rewrite(self, payload: &mut [u8], value: u16) {
-        match self {
-            Self::Short { at, .. } => payload[at] = value as u8 & 0x7F,
-            Self::Long { at, .. } => {
-                payload[at..at + 2].copy_from_slice(&(value | 0x8000).to_be_bytes());
-            }
-        }
-    }
 }
 
 impl Vp8Descriptor {
@@ -110,15 +78,9 @@ impl Vp8Descriptor {
         let flags = *payload.get(1)?;
         let mut at = 2;
         if flags & 0x80 != 0 {
-            let first = *payload.get(at)?;
-            if first & 0x80 == 0 {
-                self.picture_id = Some(Vp8PictureId::Short { at, value: first });
-                at += 1;
-            } else {
-                let value = u16_at(payload, at)? & 0x7FFF;
-                self.picture_id = Some(Vp8PictureId::Long { at, value });
-                at += 2;
-            }
+            let id = PictureId::parse(payload, at)?;
+            self.picture_id = Some(id);
+            at = id.end();
         }
         if flags & 0x40 != 0 {
             self.tl0_picture_index = Some((at, *payload.get(at)?));
@@ -178,7 +140,7 @@ mod tests {
             is_droppable: true,
             begins_partition: true,
             partition: 0,
-            picture_id: Some(Vp8PictureId::Long { at: 2, value: 0x0102 }),
+            picture_id: Some(PictureId::Long { at: 2, value: 0x0102 }),
             tl0_picture_index: Some((4, 7)),
             temporal_layer: Some(2),
             layer_sync: true,
@@ -194,8 +156,8 @@ mod tests {
     #[test]
     fn a_picture_id_is_rewritten_in_its_width() {
         for (mut payload, value, read) in [
-            (vec![0x80, 0x80, 0x05], 0x0181, Vp8PictureId::Short { at: 2, value: 1 }),
-            (vec![0x80, 0x80, 0x85, 0], 0x0181, Vp8PictureId::Long { at: 2, value: 0x0181 }),
+            (vec![0x80, 0x80, 0x05], 0x0181, PictureId::Short { at: 2, value: 1 }),
+            (vec![0x80, 0x80, 0x85, 0], 0x0181, PictureId::Long { at: 2, value: 0x0181 }),
         ] {
             let descriptor = Vp8Descriptor::parse(&payload).unwrap();
             descriptor.picture_id.unwrap().rewrite(&mut payload, value);
