@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use odeum_rtp::{ExtensionKind, Marker, PacketKind};
+use odeum_rtp::{ExtensionKind, Marker, PacketKind, TransportRecorder};
 use odeum_srtp::Profile;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -116,6 +116,8 @@ pub struct WebRtcPeer {
     receivers: Vec<(Kind, Receiver)>,
     /// The next transport-wide number.
     transport_number: u16,
+    /// Arrival times to tell the server of, from the first packet with a transport-wide number on.
+    recorder: Option<TransportRecorder>,
     /// When the next reports leave.
     report_at: Option<Instant>,
     /// What waits to be sent. Bounded by what one call produces; the caller drains it after each.
@@ -151,6 +153,7 @@ impl WebRtcPeer {
             senders: Vec::new(),
             receivers: Vec::new(),
             transport_number: 1,
+            recorder: None,
             report_at: None,
             transmits: VecDeque::new(),
             events: VecDeque::new(),
@@ -230,6 +233,7 @@ impl WebRtcPeer {
             self.on_dtls_progress(now, progress);
         }
         self.send_nacks(now);
+        self.send_transport_feedback(now);
         if self.report_at.is_some_and(|at| at <= now) {
             self.report_at = Some(now + REPORT_INTERVAL);
             self.send_reports(now);
@@ -290,7 +294,8 @@ impl WebRtcPeer {
             NackMode::Ask => self.receivers.iter().filter_map(|(_, own)| own.nack_at()).min(),
             NackMode::Count => None,
         };
-        [Some(ice), dtls, nack, self.report_at].into_iter().flatten().min()
+        let feedback = self.recorder.as_ref().and_then(TransportRecorder::poll_timeout);
+        [Some(ice), dtls, nack, feedback, self.report_at].into_iter().flatten().min()
     }
 
     /// The SDP offer.

@@ -91,6 +91,15 @@ const MEDIA: &[MediaFigure] = &[
     ("odeum_media_dropped_queue_full_total", Kind::Counter, "Lost: arena or queue full", |m| {
         m.sfu.dropped_queue_full
     }),
+    (
+        "odeum_rtp_probe_packets_total",
+        Kind::Counter,
+        "Sent only to see how fast they arrive",
+        |m| m.sfu.probe_packets,
+    ),
+    ("odeum_layer_changes_total", Kind::Counter, "Viewers given another layer of video", |m| {
+        m.sfu.layer_changes
+    }),
     ("odeum_relay_packets_total", Kind::Counter, "Packets put into rings to other workers", |m| {
         m.relay.packets_sent
     }),

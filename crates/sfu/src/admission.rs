@@ -1,66 +1,32 @@
-//! Offers become peers: what is accepted of an SDP, and the answer to it. The one place of this
-//! crate that reads and writes SDP, and the only one that may allocate at will.
+//! Offers become peers. With the lines of the answer (`section.rs`) the one place of this crate
+//! that reads and writes SDP, and the only one that may allocate at will.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
-use odeum_rtp::ExtensionKind;
-use odeum_rtp::negotiate::{self, Chosen};
+use odeum_bwe::Estimator;
+use odeum_rtp::negotiate;
 use odeum_rtp::sdp::{
-    self, Direction, Feedback, Fingerprint, IceCredentials, MediaSection, MediaSender, Offer,
-    Transport,
+    Direction, Feedback, Fingerprint, IceCredentials, MediaSection, Offer, Transport,
 };
 use odeum_types::{Codec, PeerId, Redacted};
 
 use crate::answer::{Answer, OfferError};
 use crate::dtls::DtlsServer;
-use crate::entropy::Entropy;
 use crate::event::{CloseReason, MediaFacts};
-use crate::forwarder::Origin;
 use crate::ice::Ice;
-use crate::layer_choice::{LAYERS_MAX, VideoWish};
+use crate::layer_choice::VideoWish;
 use crate::peer::{Peer, Role};
 use crate::publisher::Publisher;
 use crate::retransmission_budget::RetransmissionBudget;
+use crate::section::{
+    given_extensions, inactive_section, is_taken, kind_of, kind_of_codec, subscriber_section,
+    subscriber_track, taken_rids, track_terms,
+};
 use crate::source_terms::{LossRepair, SourceTerms};
-use crate::subscriber::{CNAME, ExtensionIds, Subscriber, SubscriberTrack, TrackTerms};
+use crate::subscriber::Subscriber;
 use crate::track::{RingSize, Track, TrackKind};
 use crate::{PeerKey, Sfu, transport};
-
-/// Extensions taken from a publisher.
-fn is_taken(kind: ExtensionKind) -> bool {
-    let names_layers =
-        matches!(kind, ExtensionKind::RtpStreamId | ExtensionKind::RepairedRtpStreamId);
-    kind == ExtensionKind::TransportSequenceNumber || names_layers || is_forwarded(kind)
-}
-
-/// Extensions given to a subscriber. Send times are not among them: they are the publisher's, and
-/// the estimation between server and subscriber has to be about the server's.
-fn is_forwarded(kind: ExtensionKind) -> bool {
-    matches!(
-        kind,
-        ExtensionKind::AudioLevel | ExtensionKind::VideoOrientation | ExtensionKind::PlayoutDelay
-    )
-}
-
-/// What a line is for; none for one that the offerer has stopped.
-fn kind_of(media: &sdp::Media) -> Option<TrackKind> {
-    if media.is_rejected() {
-        return None;
-    }
-    match media.kind {
-        sdp::MediaKind::Audio => Some(TrackKind::Audio),
-        sdp::MediaKind::Video => Some(TrackKind::Video),
-        sdp::MediaKind::Application | sdp::MediaKind::Other(_) => None,
-    }
-}
-
-fn kind_of_codec(codec: Codec) -> TrackKind {
-    match codec {
-        Codec::Opus => TrackKind::Audio,
-        Codec::Vp8 | Codec::Vp9 | Codec::H264 | Codec::H265 | Codec::Av1 => TrackKind::Video,
-    }
-}
 
 impl MediaFacts {
     fn of(kind: TrackKind, codec: Codec, facts: Self) -> Self {
@@ -206,7 +172,7 @@ impl Sfu {
             let terms = track_terms(&mut self.entropy, media, &chosen);
             tracks[kind as usize] = Some(subscriber_track(&mut self.entropy, terms));
             facts = MediaFacts::of(kind, chosen.codec.codec(), facts);
-            let extensions = media.extensions.only(is_forwarded);
+            let extensions = given_extensions(media, &chosen);
             sections.push(Some(subscriber_section(publisher, kind, chosen, &terms, extensions)));
         }
         if facts == MediaFacts::default() {
@@ -214,18 +180,24 @@ impl Sfu {
         }
         let budget = RetransmissionBudget::new(now, self.config.retransmissions_per_second_max);
         let wish = VideoWish::default();
-        let subscriber = Subscriber {
+        let mut subscriber = Subscriber {
             publisher: publisher_key,
             tracks,
             budget,
             wish,
             available: None,
-            video_layer: source.choose_video_layer(now, wish, None, None),
+            video_layer: None,
         };
+        // The key frame is asked for once it is connected.
+        subscriber.choose_layer(now, source);
+        let estimates = subscriber.track(TrackKind::Video).is_some_and(|track| track.is_numbered());
         let role = Role::Subscriber(Box::new(subscriber));
         let (key, answer) = self.admit(now, peer, &offer, facts, role, &sections);
         if let Role::Publisher(source) = &mut self.peers[publisher_key].role {
             source.add_viewer(key);
+        }
+        if let (true, Some(transport)) = (estimates, &mut self.peers[key].transport) {
+            transport.estimator = Some(Box::new(Estimator::new(now, self.config.bandwidth)));
         }
         Ok(Answer { untaken, ..answer })
     }
@@ -307,6 +279,7 @@ impl Sfu {
                 dtls: DtlsServer::new(offer.fingerprint().0),
                 srtp: None,
                 created: now,
+                estimator: None,
             }),
             heard: now,
             role,
@@ -321,73 +294,5 @@ impl Sfu {
         self.by_ufrag.insert(ufrag, key);
         self.connecting.push(key);
         (key, Answer { sdp, untaken: Vec::new() })
-    }
-}
-
-/// A line over which nothing will go, with a codec of the offer because a line has to have one.
-fn inactive_section(media: &sdp::Media) -> Option<MediaSection> {
-    let kind = kind_of(media)?;
-    let chosen = negotiate::choose_for_publisher(media)?;
-    (kind_of_codec(chosen.codec.codec()) == kind).then(|| MediaSection {
-        direction: Direction::Inactive,
-        formats: chosen.formats(),
-        extensions: media.extensions.only(is_forwarded),
-        rids: Vec::new(),
-        sender: None,
-    })
-}
-
-/// The layers that are taken of a line that offers several; empty for one that does not, or whose
-/// packets would not say which layer they are of.
-fn taken_rids(media: &sdp::Media) -> Vec<String> {
-    let names_them = media.extensions.id(ExtensionKind::RtpStreamId).is_some();
-    let is_several = media.simulcast && media.send_rids.len() > 1;
-    let is_taken = names_them && is_several && kind_of(media) == Some(TrackKind::Video);
-    let rids = media.send_rids.iter().filter(|_| is_taken);
-    rids.take(LAYERS_MAX).cloned().collect()
-}
-
-fn track_terms(entropy: &mut Entropy, media: &sdp::Media, chosen: &Chosen) -> TrackTerms {
-    TrackTerms {
-        ssrc: entropy.number(),
-        payload_type: chosen.format.payload_type,
-        rtx: chosen.retransmission.as_ref().map(|format| (entropy.number(), format.payload_type)),
-        extensions: ExtensionIds::of(&media.extensions.only(is_forwarded)),
-        clock_rate: chosen.format.clock_rate,
-    }
-}
-
-fn subscriber_track(entropy: &mut Entropy, terms: TrackTerms) -> SubscriberTrack {
-    let mut sequence = || (entropy.number() & 0x7fff) as u16;
-    let (first, rtx_first) = (sequence(), sequence());
-    let origin = Origin { sequence: first, timestamp: entropy.number() };
-    SubscriberTrack::new(terms, origin, rtx_first)
-}
-
-fn subscriber_section(
-    publisher: PeerId,
-    kind: TrackKind,
-    mut chosen: Chosen,
-    terms: &TrackTerms,
-    extensions: odeum_rtp::ExtensionMap,
-) -> MediaSection {
-    // Without its header extension, feedback on the transport has nothing to count.
-    chosen.format.feedback.retain(|feedback| *feedback != Feedback::TransportCc);
-    let track = match kind {
-        TrackKind::Audio => "audio",
-        TrackKind::Video => "video",
-    };
-    MediaSection {
-        direction: Direction::SendOnly,
-        formats: chosen.formats(),
-        extensions,
-        rids: Vec::new(),
-        sender: Some(MediaSender {
-            ssrc: terms.ssrc,
-            retransmission_ssrc: terms.rtx.map(|(ssrc, _)| ssrc),
-            cname: CNAME.to_owned(),
-            stream: format!("odeum-{publisher}"),
-            track: track.to_owned(),
-        }),
     }
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use dimpl::DtlsCertificate;
+use odeum_bwe::EstimatorConfig;
 
 /// Settings of one [`crate::Sfu`].
 #[derive(Clone)]
@@ -37,6 +38,8 @@ pub struct SfuConfig {
     /// Least time between two key frame requests to one track. Default 500 ms: less costs the
     /// publisher's bandwidth, more makes late joiners wait.
     pub key_frame_interval: Duration,
+    /// How the bandwidth to each viewer is estimated.
+    pub bandwidth: EstimatorConfig,
     /// Packets that one subscriber may be sent again per second; NACKs beyond are ignored. Default
     /// 500, with a burst of a fifth.
     pub retransmissions_per_second_max: u32,
@@ -58,6 +61,7 @@ impl SfuConfig {
             connect_timeout: Duration::from_secs(15),
             silence_timeout: Duration::from_secs(30),
             key_frame_interval: Duration::from_millis(500),
+            bandwidth: EstimatorConfig::default(),
             retransmissions_per_second_max: 500,
         }
     }

@@ -99,6 +99,10 @@ pub struct Statistics {
     pub rtp_held_for_key_frame: u64,
     /// Packets sent again.
     pub retransmitted: u64,
+    /// Packets sent again only to see how fast they arrive.
+    pub probe_packets: u64,
+    /// Times that a viewer was given another layer of video, or none, or one again.
+    pub layer_changes: u64,
     /// Packets asked for again that were not in the ring any more.
     pub retransmission_missed: u64,
     /// Packets asked for again beyond the budget.

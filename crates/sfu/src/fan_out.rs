@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use odeum_rtp::rtcp::{self, RtcpPacket};
+use odeum_types::Bitrate;
 
 use crate::event::CloseReason;
 use crate::forwarder::LayerIndex;
@@ -82,7 +83,7 @@ impl Sfu {
             if let Role::Publisher(publisher) = &mut peer.role {
                 publisher.begin_fan_out();
             }
-            let sending = peer.sending(&mut sfu.arena, &mut sfu.statistics);
+            let sending = peer.sending(sfu.now, &mut sfu.arena, &mut sfu.statistics);
             if let Some((mut path, Role::Publisher(publisher))) = sending {
                 publisher.send_nacks(sfu.now, &mut path);
             }
@@ -126,7 +127,7 @@ impl Sfu {
         assert!(!viewer.panics_next, "injected");
         let Role::Publisher(publisher) = &publisher.role else { return Forwarded::LeftOut };
         let now = self.now;
-        let sending = viewer.sending(&mut self.arena, &mut self.statistics);
+        let sending = viewer.sending(self.now, &mut self.arena, &mut self.statistics);
         let Some((mut path, Role::Subscriber(subscriber))) = sending else {
             return Forwarded::LeftOut;
         };
@@ -159,7 +160,7 @@ impl Sfu {
         if peer.is_mirror() {
             return self.ask_home_for_key_frames(now, publisher);
         }
-        let sending = peer.sending(&mut self.arena, &mut self.statistics);
+        let sending = peer.sending(self.now, &mut self.arena, &mut self.statistics);
         if let Some((mut path, Role::Publisher(source))) = sending {
             source.send_key_frame_requests(now, interval, &mut path);
         }
@@ -175,9 +176,9 @@ impl Sfu {
     ) {
         let Some((publisher, viewer)) = self.peers.get2_mut(publisher_key, key) else { return };
         let Role::Publisher(publisher) = &publisher.role else { return };
-        let sending = viewer.sending(&mut self.arena, &mut self.statistics);
+        let sending = viewer.sending(self.now, &mut self.arena, &mut self.statistics);
         let Some((mut path, Role::Subscriber(subscriber))) = sending else { return };
-        let mut wants_key_frame = false;
+        let (mut wants_key_frame, mut is_told, mut told) = (false, false, None);
         // What follows a malformed packet cannot be framed; what came before it counts.
         for packet in rtcp::packets(compound).map_while(Result::ok) {
             match packet {
@@ -188,19 +189,32 @@ impl Sfu {
                     path.statistics.key_frame_requests_received += 1;
                     wants_key_frame = true;
                 }
-                // Reports will feed the bandwidth estimation; the rest says nothing to a sender.
+                RtcpPacket::TransportFeedback(feedback) => {
+                    if let Some(estimator) = &mut path.estimator {
+                        estimator.handle_feedback(now, &feedback);
+                        is_told = true;
+                    }
+                }
+                RtcpPacket::ReceiverEstimate(estimate) => {
+                    told = Some(Bitrate::from_bits_per_second(estimate.bits_per_second));
+                }
+                // The rest says nothing to a sender.
                 RtcpPacket::SenderReport(_)
                 | RtcpPacket::ReceiverReport(_)
                 | RtcpPacket::SourceDescription(_)
                 | RtcpPacket::Goodbye(_)
-                | RtcpPacket::TransportFeedback(_)
-                | RtcpPacket::ReceiverEstimate(_)
                 | RtcpPacket::Other { .. } => {}
             }
         }
         // What it cannot decode is what it gets now; the layer it waits for is asked for anyhow.
         let layer = subscriber.track(TrackKind::Video).and_then(SubscriberTrack::layer);
         let layer = layer.or(subscriber.video_layer);
+        if is_told {
+            self.adapt(now, key);
+        }
+        if let Some(told) = told {
+            self.take_receiver_estimate(now, key, told);
+        }
         if wants_key_frame {
             self.ask_for_key_frame(now, publisher_key, layer, Asked::ByLoss);
         }

@@ -250,6 +250,11 @@ impl Forwarder {
         })
     }
 
+    /// The newest number that stands for a packet.
+    pub(crate) fn newest(&self) -> Option<u16> {
+        self.newest.map(|newest| newest.target as u16)
+    }
+
     /// The layer that it gets now.
     pub(crate) fn layer(&self) -> Option<LayerIndex> {
         self.open.map(|route| route.layer)

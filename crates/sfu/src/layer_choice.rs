@@ -8,9 +8,9 @@ use crate::forwarder::LayerIndex;
 /// not go to and fro.
 const UP_PERCENT: u64 = 120;
 
-/// Share of the lowest layer's rate below which a viewer gets none: a little too little is what
-/// queues are for.
-const PAUSE_PERCENT: u64 = 80;
+/// Share of the lowest layer's rate below which a viewer gets none, so that its sound arrives. A
+/// picture that stutters is better than none, and estimates err.
+const PAUSE_PERCENT: u64 = 60;
 
 /// What a viewer wants to see of a video.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -72,6 +72,22 @@ pub(crate) fn choose(
     if is_enough && current.is_some() { as_index(0) } else { None }
 }
 
+/// The rate that has to reach a viewer before it gets more than `current`, as [`choose`] chooses;
+/// none when there is nothing more that it has use for.
+pub(crate) fn wanted(
+    layers: &[LayerFacts],
+    wish: VideoWish,
+    current: Option<LayerIndex>,
+) -> Option<Bitrate> {
+    let best = choose(layers, wish, None, current)?;
+    let rate = |index: LayerIndex| layers[usize::from(index.0)].rate.unwrap_or_default();
+    let now = current.map(rate).unwrap_or_default();
+    let is_more = |other: &Bitrate| *other > now && *other <= rate(best);
+    let rates = layers.iter().filter(|layer| layer.is_available || current.is_none());
+    let next = rates.filter_map(|layer| layer.rate).filter(is_more).min()?;
+    Some(next.percent(UP_PERCENT))
+}
+
 /// The layers of a track at most.
 pub(crate) const LAYERS_MAX: usize = 3;
 
@@ -119,8 +135,8 @@ mod tests {
             (Some(499), Some(0), Some(1)),
             (Some(599), Some(1), Some(1)),
             (Some(600), Some(1), Some(2)),
-            (Some(120), Some(1), Some(1)),
-            (Some(119), Some(1), None),
+            (Some(90), Some(1), Some(1)),
+            (Some(89), Some(1), None),
             (Some(179), None, None),
             (Some(180), None, Some(1)),
         ] {
@@ -141,7 +157,7 @@ mod tests {
             assert_eq!(check(wish, None, None), Some(expected), "{wish:?}");
         }
         assert_eq!(check(VideoWish::Largest, Some(100), None), Some(0), "it asked for that");
-        assert_eq!(check(VideoWish::Smallest, Some(100), Some(1)), None);
+        assert_eq!(check(VideoWish::Smallest, Some(80), Some(1)), None);
     }
 
     #[test]

@@ -97,13 +97,16 @@ impl Peer {
     /// and for a mirror.
     pub(crate) fn sending<'a>(
         &'a mut self,
+        now: Instant,
         arena: &'a mut Arena,
         statistics: &'a mut Statistics,
     ) -> Option<(SendPath<'a>, &'a mut Role)> {
         let transport = self.transport.as_mut()?;
         let destination: SocketAddr = transport.ice.selected()?;
         let outbound = &mut transport.srtp.as_mut()?.outbound;
-        Some((SendPath { arena, outbound, destination, statistics }, &mut self.role))
+        let estimator = transport.estimator.as_deref_mut();
+        let path = SendPath { arena, outbound, destination, now, estimator, statistics };
+        Some((path, &mut self.role))
     }
 
     /// Whether it stands here for a publisher of another worker.

@@ -13,7 +13,7 @@ use crate::config::{PACKET_BYTES_MAX, RECEIVER_REPORT_INTERVAL};
 use crate::cut::CutTracks;
 use crate::event::Statistics;
 use crate::forwarder::LayerIndex;
-use crate::layer_choice::{LAYERS_MAX, LayerFacts, VideoWish, choose};
+use crate::layer_choice::{LAYERS_MAX, LayerFacts};
 use crate::send_path::SendPath;
 use crate::source_terms::SourceTerms;
 use crate::subscriber::CNAME;
@@ -330,18 +330,17 @@ impl Publisher {
         &self.tracks[kind as usize]
     }
 
-    /// Which layer of its video a viewer is to get, of which this is known.
-    pub(crate) fn choose_video_layer(
-        &self,
-        now: Instant,
-        wish: VideoWish,
-        available: Option<Bitrate>,
-        current: Option<LayerIndex>,
-    ) -> Option<LayerIndex> {
+    /// What is known of the layers of its video, and how many there are.
+    pub(crate) fn video_facts(&self, now: Instant) -> ([LayerFacts; LAYERS_MAX], usize) {
         let layers = self.layers(TrackKind::Video);
-        let facts: [LayerFacts; LAYERS_MAX] =
-            std::array::from_fn(|at| layers.get(at).map_or(NO_LAYER, |l| l.layer_facts(now)));
-        choose(&facts[..layers.len().min(LAYERS_MAX)], wish, available, current)
+        let facts = |at| layers.get(at).map_or(NO_LAYER, |layer: &Track| layer.layer_facts(now));
+        (std::array::from_fn(facts), layers.len().min(LAYERS_MAX))
+    }
+
+    /// What its sound takes.
+    pub(crate) fn audio_rate(&self, now: Instant) -> Bitrate {
+        let facts = self.track(TrackKind::Audio).map(|track| track.layer_facts(now));
+        facts.filter(|facts| facts.is_available).and_then(|facts| facts.rate).unwrap_or_default()
     }
 
     fn layers_mut(&mut self) -> impl Iterator<Item = &mut Track> {

@@ -1,7 +1,9 @@
 //! The way out to one peer: where its packets are written, and with which keys they are protected.
 
 use std::net::SocketAddr;
+use std::time::Instant;
 
+use odeum_bwe::Estimator;
 use odeum_rtp::BufferTooSmall;
 use odeum_rtp::rtcp::RtcpWriter;
 use odeum_srtp::Outbound;
@@ -17,6 +19,10 @@ pub(crate) struct SendPath<'a> {
     pub(crate) outbound: &'a mut Outbound,
     /// The peer's address.
     pub(crate) destination: SocketAddr,
+    /// When they leave.
+    pub(crate) now: Instant,
+    /// What reaches the peer, if its feedback tells.
+    pub(crate) estimator: Option<&'a mut Estimator>,
     /// The worker's counters.
     pub(crate) statistics: &'a mut Statistics,
 }

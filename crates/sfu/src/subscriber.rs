@@ -3,22 +3,22 @@
 
 use std::time::{Duration, Instant};
 
+use odeum_bwe::Purpose;
+use odeum_rtp::HeaderWriter;
 use odeum_rtp::codec::Vp8Numbers;
 use odeum_rtp::rtcp::SenderInfo;
-use odeum_rtp::{ExtensionKind, ExtensionMap, HeaderWriter};
 use odeum_types::Bitrate;
 
-use crate::forwarder::{ClockStep, Decision, Forwarder, LayerIndex, Numbers, Origin};
-use crate::layer_choice::VideoWish;
+use crate::forwarder::{ClockStep, Decision, Forwarder, LayerIndex, Mapping, Numbers, Origin};
+use crate::header::{ExtensionIds, HEADER_BYTES_MAX, write_header};
+use crate::layer_choice::{VideoWish, choose, wanted};
 use crate::publisher::Publisher;
 use crate::retransmission_budget::RetransmissionBudget;
-use crate::ring::{ForwardedExtensions, StoredPacket};
+use crate::ring::StoredPacket;
 use crate::send_path::SendPath;
 use crate::track::{Track, TrackKind};
 
-/// Room for a subscriber's header: the fixed part, the extension block's head, and three elements
-/// of one, one and three bytes in the two-byte form, padded.
-const HEADER_BYTES_MAX: usize = 12 + 4 + 12;
+mod probe;
 
 /// The original sequence number in front of a retransmitted payload (RFC 4588 §4).
 const RTX_PREFIX_BYTES: usize = 2;
@@ -29,27 +29,6 @@ const SENDER_REPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// The canonical name of everything we send: one name, so that a viewer plays audio and video of a
 /// stream in sync (RFC 3550 §6.5.1).
 pub(crate) const CNAME: &str = "odeum";
-
-/// The ids of the extensions that a subscriber gets, from its SDP.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct ExtensionIds {
-    /// Of the audio level.
-    audio_level: Option<u8>,
-    /// Of the video orientation.
-    video_orientation: Option<u8>,
-    /// Of the playout delay.
-    playout_delay: Option<u8>,
-}
-
-impl ExtensionIds {
-    pub(crate) fn of(map: &ExtensionMap) -> Self {
-        Self {
-            audio_level: map.id(ExtensionKind::AudioLevel),
-            video_orientation: map.id(ExtensionKind::VideoOrientation),
-            playout_delay: map.id(ExtensionKind::PlayoutDelay),
-        }
-    }
-}
 
 /// What was negotiated for one track with one subscriber.
 #[derive(Debug, Clone, Copy)]
@@ -141,28 +120,46 @@ impl SubscriberTrack {
     /// Sends again what the subscriber misses under its number `target`: as RTX (RFC 4588) when
     /// negotiated, else byte for byte as before.
     pub(crate) fn retransmit(&mut self, path: &mut SendPath<'_>, layers: &[Track], target: u16) {
-        let found = self.forwarder.source_of(target).and_then(|(layer, source, mapping)| {
-            let layer = layers.get(usize::from(layer.0))?;
-            Some((mapping, layer.ring().get(source)?))
-        });
-        let Some((mapping, (packet, payload))) = found else {
+        let Some((mapping, (packet, payload))) = self.stored(layers, target) else {
             path.statistics.retransmission_missed += 1;
             return;
         };
-        let timestamp = mapping.timestamp(packet.facts.timestamp);
-        let vp8_offset = mapping.vp8_offset;
         let sent = if self.terms.rtx.is_some() {
-            let sequence = u64::from(self.rtx_sequence);
-            self.rtx_sequence = self.rtx_sequence.wrapping_add(1);
-            let numbers = Numbers { sequence, timestamp, vp8_offset };
+            let numbers = self.rtx_numbers(&mapping, packet);
             self.write(path, packet, payload, numbers, Sending::Rtx { original: target })
-        } else {
-            let numbers = Numbers { sequence: target.into(), timestamp, vp8_offset };
+        } else if self.terms.extensions.transport_sequence.is_none() {
+            let numbers = Numbers {
+                sequence: target.into(),
+                timestamp: mapping.timestamp(packet.facts.timestamp),
+                vp8_offset: mapping.vp8_offset,
+            };
             self.write(path, packet, payload, numbers, Sending::Again)
+        } else {
+            // It would have another transport-wide number: another text under the same nonce.
+            None
         };
         if sent.is_some() {
             path.statistics.retransmitted += 1;
         }
+    }
+
+    /// What the subscriber knows as `target`, if a ring still has it.
+    fn stored<'l>(
+        &self,
+        layers: &'l [Track],
+        target: u16,
+    ) -> Option<(Mapping, (&'l StoredPacket, &'l [u8]))> {
+        let (layer, source, mapping) = self.forwarder.source_of(target)?;
+        let layer = layers.get(usize::from(layer.0))?;
+        Some((mapping, layer.ring().get(source)?))
+    }
+
+    /// The next numbers of the retransmission stream, for `packet`.
+    fn rtx_numbers(&mut self, mapping: &Mapping, packet: &StoredPacket) -> Numbers {
+        let sequence = u64::from(self.rtx_sequence);
+        self.rtx_sequence = self.rtx_sequence.wrapping_add(1);
+        let timestamp = mapping.timestamp(packet.facts.timestamp);
+        Numbers { sequence, timestamp, vp8_offset: mapping.vp8_offset }
     }
 
     /// Sends nothing more of what it gets now, until a layer begins anew.
@@ -200,7 +197,7 @@ impl SubscriberTrack {
             return None;
         };
         let (ssrc, payload_type) = match (sending, self.terms.rtx) {
-            (Sending::Rtx { .. }, Some(rtx)) => rtx,
+            (Sending::Rtx { .. } | Sending::Probe { .. }, Some(rtx)) => rtx,
             _ => (self.terms.ssrc, self.terms.payload_type),
         };
         let header = HeaderWriter {
@@ -211,8 +208,16 @@ impl SubscriberTrack {
             ssrc,
             csrcs: &[],
         };
-        let mut end = write_header(&header, bytes, &packet.extensions, &self.terms.extensions)?;
-        if let Sending::Rtx { original } = sending {
+        let transport_number = self.terms.extensions.transport_sequence.and_then(|_| {
+            let purpose = match sending {
+                Sending::Probe { .. } => Purpose::Probe,
+                Sending::First | Sending::Rtx { .. } | Sending::Again => Purpose::Media,
+            };
+            Some(path.estimator.as_mut()?.sent(path.now, room, purpose))
+        });
+        let ids = &self.terms.extensions;
+        let mut end = write_header(&header, bytes, &packet.extensions, ids, transport_number)?;
+        if let Sending::Rtx { original } | Sending::Probe { original } = sending {
             bytes[end..end + RTX_PREFIX_BYTES].copy_from_slice(&original.to_be_bytes());
             end += RTX_PREFIX_BYTES;
         }
@@ -222,7 +227,9 @@ impl SubscriberTrack {
         }
         let total = end + payload.len() + overhead;
         let protected = match sending {
-            Sending::First | Sending::Rtx { .. } => path.outbound.protect_rtp(&mut bytes[..total]),
+            Sending::First | Sending::Rtx { .. } | Sending::Probe { .. } => {
+                path.outbound.protect_rtp(&mut bytes[..total])
+            }
             // The header is made from the ring and the mapping, which do not change: these are the
             // bytes of the first time. If there was none, because a queue was full, this is it.
             Sending::Again => {
@@ -267,6 +274,11 @@ impl SubscriberTrack {
     pub(crate) fn ssrc(&self) -> u32 {
         self.terms.ssrc
     }
+
+    /// Whether its packets have transport-wide numbers.
+    pub(crate) fn is_numbered(&self) -> bool {
+        self.terms.extensions.transport_sequence.is_some()
+    }
 }
 
 /// How a packet is sent.
@@ -281,32 +293,22 @@ enum Sending {
         /// Its sequence number of the first time.
         original: u16,
     },
+    /// The same, though nobody misses it.
+    Probe {
+        /// Its sequence number of the first time.
+        original: u16,
+    },
 }
 
-fn write_header(
-    header: &HeaderWriter<'_>,
-    bytes: &mut [u8],
-    values: &ForwardedExtensions,
-    ids: &ExtensionIds,
-) -> Option<usize> {
-    let level = values.audio_level.map(|value| [value]);
-    let orientation = values.video_orientation.map(|value| [value]);
-    let delay = values.playout_delay;
-    let candidates: [(Option<u8>, Option<&[u8]>); 3] = [
-        (ids.audio_level, level.as_ref().map(<[u8; 1]>::as_slice)),
-        (ids.video_orientation, orientation.as_ref().map(<[u8; 1]>::as_slice)),
-        (ids.playout_delay, delay.as_ref().map(<[u8; 3]>::as_slice)),
-    ];
-    let mut elements: [(u8, &[u8]); 3] = [(0, &[]); 3];
-    let mut count = 0;
-    for (id, value) in candidates {
-        if let (Some(id), Some(value)) = (id, value) {
-            elements[count] = (id, value);
-            count += 1;
-        }
-    }
-    // Fails only for want of room, and the room was asked for with the largest header in mind.
-    header.write(bytes, &elements[..count]).ok()
+/// What a choice of layers has come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LayerChange {
+    /// What comes goes on coming.
+    None,
+    /// Nothing comes any more.
+    Paused,
+    /// This one is to come, and needs a key frame.
+    Awaits(LayerIndex),
 }
 
 /// A viewer of one publisher.
@@ -334,18 +336,28 @@ impl Subscriber {
         }
     }
 
-    /// Chooses the layer of video anew; gives it when it has changed and a key frame is needed.
-    pub(crate) fn choose_layer(&mut self, now: Instant, source: &Publisher) -> Option<LayerIndex> {
-        let chosen = source.choose_video_layer(now, self.wish, self.available, self.video_layer);
+    /// Chooses the layer of video anew; whether another one is to come, if only none.
+    pub(crate) fn choose_layer(&mut self, now: Instant, source: &Publisher) -> LayerChange {
+        let (facts, count) = source.video_facts(now);
+        let chosen = choose(&facts[..count], self.wish, self.available, self.video_layer);
         if chosen == self.video_layer {
-            return None;
+            return LayerChange::None;
         }
         self.video_layer = chosen;
-        let track = self.track_mut(TrackKind::Video)?;
-        if chosen.is_none() {
+        let Some(track) = self.track_mut(TrackKind::Video) else { return LayerChange::None };
+        let Some(layer) = chosen else {
             track.pause();
-        }
-        chosen.filter(|layer| track.layer() != Some(*layer))
+            return LayerChange::Paused;
+        };
+        // It may come back to the one that it still gets.
+        if track.layer() == Some(layer) { LayerChange::None } else { LayerChange::Awaits(layer) }
+    }
+
+    /// What more has to reach it before it gets a better layer; none when it has the best one.
+    pub(crate) fn wanted_rate(&self, now: Instant, source: &Publisher) -> Option<Bitrate> {
+        self.track(TrackKind::Video)?;
+        let (facts, count) = source.video_facts(now);
+        wanted(&facts[..count], self.wish, self.video_layer)
     }
 
     pub(crate) fn track(&self, kind: TrackKind) -> Option<&SubscriberTrack> {

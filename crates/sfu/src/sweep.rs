@@ -83,7 +83,7 @@ impl Sfu {
         if has_said_goodbye && silence >= GOODBYE_SILENCE {
             return Err(CloseReason::RemoteClosed);
         }
-        let sending = self.peers[key].sending(&mut self.arena, &mut self.statistics);
+        let sending = self.peers[key].sending(self.now, &mut self.arena, &mut self.statistics);
         if let Some((mut path, Role::Publisher(publisher))) = sending {
             publisher.mend(now, self.config.key_frame_interval);
             publisher.send_key_frame_requests(now, self.config.key_frame_interval, &mut path);
@@ -101,7 +101,10 @@ impl Sfu {
             return Ok(());
         };
         let Role::Publisher(publisher) = &publisher.role else { return Ok(()) };
-        let sending = viewer.sending(&mut self.arena, &mut self.statistics);
+        if let Some(estimator) = viewer.transport.as_mut().and_then(|t| t.estimator.as_mut()) {
+            estimator.handle_timeout(now);
+        }
+        let sending = viewer.sending(self.now, &mut self.arena, &mut self.statistics);
         if let Some((mut path, Role::Subscriber(subscriber))) = sending {
             for kind in [TrackKind::Audio, TrackKind::Video] {
                 if let Some(track) = subscriber.track_mut(kind) {
@@ -109,6 +112,7 @@ impl Sfu {
                 }
             }
         }
+        self.adapt(now, key);
         Ok(())
     }
 }

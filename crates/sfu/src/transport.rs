@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
+use odeum_bwe::Estimator;
 use odeum_rtp::stun::{MESSAGE_SIZE_MAX, Message};
 
 use crate::config::ADDRESS_SILENCE;
@@ -25,6 +26,8 @@ pub(crate) struct Transport {
     pub(crate) srtp: Option<Box<SrtpKeys>>,
     /// When the answer was made.
     pub(crate) created: Instant,
+    /// What reaches the client; for viewers of video whose feedback tells.
+    pub(crate) estimator: Option<Box<Estimator>>,
 }
 
 impl Sfu {

@@ -3,11 +3,12 @@
 
 use std::time::Instant;
 
-use odeum_types::PeerId;
+use odeum_types::{Bitrate, PeerId};
 
 use crate::layer_choice::VideoWish;
 use crate::peer::Role;
 use crate::publisher::Asked;
+use crate::subscriber::LayerChange;
 use crate::track::TrackKind;
 use crate::{PeerKey, Sfu};
 
@@ -39,6 +40,52 @@ impl Sfu {
         }
     }
 
+    /// A viewer without transport-wide feedback says itself what reaches it.
+    pub(crate) fn take_receiver_estimate(&mut self, now: Instant, key: PeerKey, told: Bitrate) {
+        let peer = &mut self.peers[key];
+        let estimates = peer.transport.as_ref().is_some_and(|t| t.estimator.is_some());
+        if let (false, Role::Subscriber(subscriber)) = (estimates, &mut peer.role) {
+            subscriber.available = Some(told);
+            self.choose_layer(now, key);
+        }
+    }
+
+    /// Takes what the estimator says now of what reaches a viewer, sound first, and tries whether
+    /// there is room for more if more is wanted.
+    pub(crate) fn adapt(&mut self, now: Instant, key: PeerKey) {
+        let peer = &mut self.peers[key];
+        let Role::Subscriber(subscriber) = &mut peer.role else { return };
+        let estimator = peer.transport.as_ref().and_then(|transport| transport.estimator.as_ref());
+        let Some(estimator) = estimator.filter(|estimator| estimator.is_settled()) else { return };
+        let estimate = estimator.estimate();
+        let publisher_key = subscriber.publisher;
+        let Some((publisher, viewer)) = self.peers.get2_mut(publisher_key, key) else { return };
+        let (Role::Publisher(source), Role::Subscriber(subscriber)) =
+            (&publisher.role, &mut viewer.role)
+        else {
+            return;
+        };
+        let audio = source.audio_rate(now);
+        subscriber.available = Some(estimate.minus(audio));
+        let wanted = subscriber.wanted_rate(now, source).map(|rate| rate.plus(audio));
+        self.choose_layer(now, key);
+        if let Some(wanted) = wanted {
+            self.probe(now, key, publisher_key, wanted);
+        }
+    }
+
+    fn probe(&mut self, now: Instant, key: PeerKey, publisher_key: PeerKey, wanted: Bitrate) {
+        let Some((publisher, viewer)) = self.peers.get2_mut(publisher_key, key) else { return };
+        let Role::Publisher(source) = &publisher.role else { return };
+        let sending = viewer.sending(now, &mut self.arena, &mut self.statistics);
+        let Some((mut path, Role::Subscriber(subscriber))) = sending else { return };
+        let Some(estimator) = &mut path.estimator else { return };
+        let Some(burst) = estimator.poll_probe(now, wanted) else { return };
+        if let Some(track) = subscriber.track_mut(TrackKind::Video) {
+            track.probe(&mut path, source.layers(TrackKind::Video), burst);
+        }
+    }
+
     fn choose_layer(&mut self, now: Instant, key: PeerKey) {
         let Role::Subscriber(subscriber) = &self.peers[key].role else { return };
         let publisher_key = subscriber.publisher;
@@ -48,7 +95,13 @@ impl Sfu {
         else {
             return;
         };
-        let layer = subscriber.choose_layer(now, source);
-        self.ask_for_key_frame(now, publisher_key, layer, Asked::ByJoining);
+        match subscriber.choose_layer(now, source) {
+            LayerChange::None => {}
+            LayerChange::Paused => self.statistics.layer_changes += 1,
+            LayerChange::Awaits(layer) => {
+                self.statistics.layer_changes += 1;
+                self.ask_for_key_frame(now, publisher_key, Some(layer), Asked::ByJoining);
+            }
+        }
     }
 }

@@ -48,6 +48,12 @@ impl Bitrate {
         Self(self.0.midpoint(other.0))
     }
 
+    /// The sum of two rates.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+
     /// What is left of it when `other` is taken.
     #[must_use]
     pub fn minus(self, other: Self) -> Self {

@@ -49,8 +49,14 @@ pub(crate) const ARROWS: &[Arrows] = &[
         job: "sans-IO: SRTP and SRTCP, protect and unprotect",
     },
     Arrows {
+        name: "bwe",
+        imports: &["types", "rtp"],
+        tests_import: &[],
+        job: "sans-IO: what bandwidth reaches the other end",
+    },
+    Arrows {
         name: "sfu",
-        imports: &["types", "rtp", "srtp"],
+        imports: &["types", "rtp", "srtp", "bwe"],
         tests_import: &[],
         job: "sans-IO: the media plane of one worker",
     },

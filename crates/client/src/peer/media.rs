@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use odeum_rtp::rtcp::{self, RtcpPacket, RtcpWriter};
-use odeum_rtp::{Marker, RtpHeader, RtpPacket};
+use odeum_rtp::{Marker, RtpHeader, RtpPacket, TransportRecorder, TransportRecorderConfig};
 
-use super::offer::{OPUS, VP8, VP8_RTX};
+use super::offer::{EXTENSION_TRANSPORT_CC, OPUS, VP8, VP8_RTX};
 use super::receive::{Novelty, Receiver};
 use super::{Kind, NackMode, PeerEvent, Received, Transmit, WebRtcPeer};
 
@@ -17,6 +17,12 @@ impl WebRtcPeer {
         let srtp = self.srtp.as_mut()?;
         let length = srtp.inbound.unprotect_rtp(bytes).ok()?;
         let packet = RtpPacket::parse(&bytes[..length]).ok()?;
+        if let Some(number) = packet.extension(EXTENSION_TRANSPORT_CC)
+            && let Ok(number) = number.try_into().map(u16::from_be_bytes)
+        {
+            let recorder = || TransportRecorder::new(now, TransportRecorderConfig::default());
+            self.recorder.get_or_insert_with(recorder).record(now, number);
+        }
         let RtpHeader { payload_type, ssrc, sequence_number, timestamp, marker, .. } =
             *packet.header();
         let payload = packet.payload();
@@ -127,6 +133,19 @@ impl WebRtcPeer {
                 });
             }
         }
+    }
+
+    /// Tells the server when its packets came, as a browser does about ten times a second.
+    pub(super) fn send_transport_feedback(&mut self, now: Instant) {
+        let own = self.rtcp_ssrc;
+        let Some(media) = self.receivers.first().map(|(_, receiver)| receiver.ssrc) else { return };
+        let Some(mut recorder) = self.recorder.take() else { return };
+        while recorder.poll_timeout().is_some_and(|at| at <= now) {
+            self.send_rtcp(|writer| {
+                recorder.write_feedback(writer, own, media).expect("a compound holds a message");
+            });
+        }
+        self.recorder = Some(recorder);
     }
 
     pub(super) fn send_reports(&mut self, now: Instant) {

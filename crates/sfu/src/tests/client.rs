@@ -54,7 +54,7 @@ pub(super) struct Client {
 /// The rids of a simulcast publisher, the smallest layer first.
 pub(super) const RIDS: [&str; 3] = ["q", "h", "f"];
 /// The SSRCs of its layers.
-pub(super) const LAYER_SSRCS: [u32; 3] = [0x1111, 0x2222, 0x3333];
+pub(super) const LAYER_SSRCS: [u32; 3] = [0xa111, 0xa222, 0xa333];
 
 impl Client {
     pub(super) fn new(now: Instant, id: u64, config: Arc<dimpl::Config>) -> Self {

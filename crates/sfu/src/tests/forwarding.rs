@@ -86,7 +86,7 @@ fn video_begins_with_a_key_frame_and_audio_at_once() {
 }
 
 #[test]
-fn header_extensions_arrive_under_the_viewers_ids_and_send_times_do_not() {
+fn header_extensions_arrive_under_the_viewers_ids_and_transport_numbers_are_our_own() {
     let mut net = Net::new();
     let publisher = net.publisher();
     let viewer = net.viewer(publisher, Rtx::Offered);
@@ -99,8 +99,8 @@ fn header_extensions_arrive_under_the_viewers_ids_and_send_times_do_not() {
         .map(|bytes| RtpPacket::parse(bytes).unwrap())
         .map(|packet| (packet.header().payload_type, packet.extension(1), packet.extension(3)))
         .collect();
-    assert_eq!(received[0], (AUDIO_PT, Some(&[0x85][..]), None));
-    assert_eq!(received[1], (VIDEO_PT, None, None));
+    assert_eq!(received[0], (AUDIO_PT, Some(&[0x85][..]), Some(&[0, 1][..])));
+    assert_eq!(received[1], (VIDEO_PT, None, Some(&[0, 2][..])));
 }
 
 #[test]

@@ -24,6 +24,9 @@ pub(super) struct Net {
     /// `(destination, segments)` of each transmit.
     pub(super) transmits: Vec<(SocketAddr, usize)>,
     pub(super) client_config: Arc<dimpl::Config>,
+    /// Datagrams to this address are not delivered but kept in `held`.
+    pub(super) holds: Option<SocketAddr>,
+    pub(super) held: Vec<Vec<u8>>,
     /// The id of the first client; the next ones have the next.
     pub(super) first_id: u64,
 }
@@ -50,6 +53,8 @@ impl Net {
             events: Vec::new(),
             transmits: Vec::new(),
             client_config: Arc::new(dimpl::Config::builder().build().unwrap()),
+            holds: None,
+            held: Vec::new(),
             first_id: 0,
         }
     }
@@ -138,6 +143,10 @@ impl Net {
                 let segments: Vec<&[u8]> = transmit.bytes.chunks(size).collect();
                 assert!(segments.len() <= 64 && transmit.bytes.len() <= 65_000);
                 self.transmits.push((transmit.destination, segments.len()));
+                if self.holds == Some(transmit.destination) {
+                    self.held.extend(segments.iter().map(|segment| segment.to_vec()));
+                    continue;
+                }
                 let client = self.clients.iter_mut().find(|c| c.address == transmit.destination);
                 if let Some(client) = client {
                     segments.iter().for_each(|s| client.handle_datagram(self.now, s));

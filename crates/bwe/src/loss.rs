@@ -1,0 +1,93 @@
+//! The bound that loss sets (draft-ietf-rmcat-gcc-02 §6): below a fiftieth it rises, above a tenth
+//! it falls, between it stays.
+
+use odeum_types::Bitrate;
+
+/// Loss is judged over this many packets at least, so that one of three is not a third.
+const PACKETS_MIN: u32 = 25;
+
+/// Time between two steps, in microseconds: a step must show before the next one.
+const STEP_US: u64 = 300_000;
+
+/// Share of packets lost, in thousandths, up to which the bound rises, and from which it falls.
+const RISES_UP_TO: u32 = 20;
+const FALLS_FROM: u32 = 100;
+
+/// A rise, in per cent of the bound.
+const RISE_PERCENT: u64 = 105;
+
+/// The bound, and what it is judged by.
+#[derive(Debug)]
+pub(crate) struct LossBound {
+    /// What may be sent.
+    bound: Bitrate,
+    /// Packets told of since the last step.
+    reported: u32,
+    /// Of them, lost.
+    lost: u32,
+    /// When the last step was made.
+    stepped_us: u64,
+}
+
+impl LossBound {
+    pub(crate) fn new(start: Bitrate) -> Self {
+        Self { bound: start, reported: 0, lost: 0, stepped_us: 0 }
+    }
+
+    /// Takes what a feedback says of so many packets; gives the bound.
+    pub(crate) fn add(
+        &mut self,
+        now_us: u64,
+        reported: u32,
+        lost: u32,
+        acknowledged: Option<Bitrate>,
+    ) -> Bitrate {
+        self.reported += reported;
+        self.lost += lost;
+        let is_due = now_us.saturating_sub(self.stepped_us) >= STEP_US;
+        if !is_due || self.reported < PACKETS_MIN {
+            return self.bound;
+        }
+        let share = self.lost * 1_000 / self.reported;
+        if share <= RISES_UP_TO {
+            self.bound = self.bound.percent(RISE_PERCENT);
+        } else if share >= FALLS_FROM {
+            let falls = self.bound.percent(100 - u64::from(share) / 20);
+            // What arrives does arrive: random loss alone must not end in nothing.
+            self.bound = falls.max(acknowledged.unwrap_or_default()).min(self.bound);
+        }
+        (self.reported, self.lost, self.stepped_us) = (0, 0, now_us);
+        self.bound
+    }
+
+    /// Sets the bound: a probe has shown more, or the whole way was gone.
+    pub(crate) fn set(&mut self, bound: Bitrate) {
+        self.bound = bound;
+    }
+
+    /// The bound.
+    pub(crate) fn bound(&self) -> Bitrate {
+        self.bound
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn little_loss_raises_the_bound_much_lowers_it_and_some_does_neither() {
+        let start = Bitrate::from_kilobits_per_second(1_000);
+        let after = |lost, acknowledged| {
+            let mut bound = LossBound::new(start);
+            assert_eq!(bound.add(100_000, 100, lost, acknowledged), start, "not due");
+            bound.add(400_000, 100, lost, acknowledged)
+        };
+        assert_eq!(after(0, None), Bitrate::from_kilobits_per_second(1_050));
+        assert_eq!(after(5, None), start);
+        assert_eq!(after(20, None), Bitrate::from_kilobits_per_second(900));
+        let arrives = Bitrate::from_kilobits_per_second(950);
+        assert_eq!(after(20, Some(arrives)), arrives);
+        assert_eq!(after(20, Some(Bitrate::from_kilobits_per_second(5_000))), start);
+    }
+}
