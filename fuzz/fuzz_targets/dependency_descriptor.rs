@@ -4,8 +4,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use odeum_rtp::dependency_descriptor::{
-    CHAINS_MAX, DECODE_TARGETS_MAX, DependencyDescriptor, DependencyStructure, Indication,
-    REFERRED_FRAMES_MAX,
+    CHAINS_MAX, DECODE_TARGETS_MAX, DecodeTargets, DependencyDescriptor, DependencyStructure,
+    Indication, REFERRED_FRAMES_MAX,
 };
 
 fuzz_target!(|bytes: &[u8]| {
@@ -29,6 +29,14 @@ fuzz_target!(|bytes: &[u8]| {
         let Ok(descriptor) = read else { continue };
         check_descriptor(&descriptor, &in_force);
         assert_eq!(DependencyDescriptor::parse(value, &in_force), read);
+        let mut buffer = vec![0xFF; value.len() + 5];
+        let active = DecodeTargets(u32::from_be_bytes([value[0], value[1], value[2], value[2]]));
+        let length = DependencyDescriptor::write_with_active(value, &in_force, active, &mut buffer)
+            .expect("it was read, and is at most five bytes longer");
+        let written = DependencyDescriptor::parse(&buffer[..length], &in_force).expect("as before");
+        let targets = written.active.expect("they were written").0;
+        assert_eq!(active.0 & targets, targets);
+        assert_eq!(DependencyDescriptor { active: descriptor.active, ..written }, descriptor);
         // Behind the last field is padding.
         if value.len() > 3 {
             let longer: Vec<u8> = value.iter().copied().chain([0]).collect();

@@ -1,4 +1,6 @@
-//! Reading numbers that are not made of whole bytes, highest bit first, without panics.
+//! Reading and writing numbers that are not made of whole bytes, highest bit first, without panics.
+
+use crate::bytes::BufferTooSmall;
 
 /// Fewer bits are left than a number has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +49,50 @@ impl<'a> BitReader<'a> {
         }
         Ok((value << 1) - short + self.number(1)?)
     }
+
+    /// Leaves out the bits up to `position`, which must lie within the slice, behind what was read.
+    pub(crate) fn skip_to(&mut self, position: usize) {
+        debug_assert!((self.position..=8 * self.bytes.len()).contains(&position));
+        self.position = position;
+    }
+
+    /// How many bits were read.
+    pub(crate) fn position(&self) -> usize {
+        self.position
+    }
+}
+
+/// Appends bits to a slice.
+#[derive(Debug)]
+pub(crate) struct BitWriter<'a> {
+    /// Where they go.
+    buffer: &'a mut [u8],
+    /// Bits written.
+    position: usize,
+}
+
+impl<'a> BitWriter<'a> {
+    /// Begins at the first bit.
+    pub(crate) fn new(buffer: &'a mut [u8]) -> Self {
+        Self { buffer, position: 0 }
+    }
+
+    /// Appends the `width` lower bits of `value`, at most 32.
+    pub(crate) fn put(&mut self, width: u32, value: u32) -> Result<(), BufferTooSmall> {
+        for bit in (0..width).rev() {
+            let byte = self.buffer.get_mut(self.position / 8).ok_or(BufferTooSmall)?;
+            let place = 7 - self.position % 8;
+            // What lay in the buffer goes with the first bit of each byte.
+            *byte = if place == 7 { 0 } else { *byte } | ((value >> bit & 1) as u8) << place;
+            self.position += 1;
+        }
+        Ok(())
+    }
+
+    /// How many bytes have something written; the last one ends with zeros.
+    pub(crate) fn bytes(&self) -> usize {
+        self.position.div_ceil(8)
+    }
 }
 
 #[cfg(test)]
@@ -64,6 +110,21 @@ mod tests {
         assert_eq!(bits.number(8), Err(OutOfBits));
         assert_eq!(bits.number(7), Ok(0b000_1111));
         assert_eq!((bits.flag(), bits.number(0)), (Err(OutOfBits), Ok(0)));
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_lies_over_what_was_there() {
+        let mut buffer = [0xFF; 5];
+        let mut bits = BitWriter::new(&mut buffer);
+        assert_eq!(bits.bytes(), 0);
+        assert_eq!(bits.put(3, 0b101), Ok(()));
+        assert_eq!(bits.put(32, 0x8001_7FF1), Ok(()));
+        assert_eq!(bits.put(0, 1), Ok(()));
+        assert_eq!(bits.bytes(), 5);
+        assert_eq!(bits.put(6, 0), Err(BufferTooSmall));
+        let mut bits = BitReader::new(&buffer);
+        assert_eq!((bits.number(3), bits.number(32)), (Ok(0b101), Ok(0x8001_7FF1)));
+        assert_eq!((bits.position(), bits.number(5)), (35, Ok(0)));
     }
 
     #[test]

@@ -9,9 +9,11 @@ mod frame;
 mod structure;
 #[cfg(test)]
 mod tests;
+mod write;
 
 pub use frame::{CHAINS_MAX, FrameDependencies, Indication, REFERRED_FRAMES_MAX};
 pub use structure::{DECODE_TARGETS_MAX, DecodeTarget, DependencyStructure, TEMPLATES_MAX};
+pub use write::WriteError;
 
 use crate::bits::{BitReader, OutOfBits};
 use crate::codec::PictureSize;
@@ -44,6 +46,14 @@ impl DependencyDescriptor {
     /// # Errors
     /// Each of [`DependencyError`].
     pub fn parse(value: &[u8], in_force: &DependencyStructure) -> Result<Self, DependencyError> {
+        Self::read(value, in_force).map(|(descriptor, _)| descriptor)
+    }
+
+    /// Reads the value, and where its parts are.
+    fn read(
+        value: &[u8],
+        in_force: &DependencyStructure,
+    ) -> Result<(Self, Parts), DependencyError> {
         let (head, mut bits) = Head::read(value)?;
         let own;
         let (structure, mut active) = if head.brings_structure {
@@ -52,14 +62,17 @@ impl DependencyDescriptor {
         } else {
             (in_force, None)
         };
+        let targets = structure.decode_targets().len();
+        let structure_end = bits.position();
         if head.brings_active {
-            active = Some(DecodeTargets(bits.number(structure.decode_targets().len() as u32)?));
+            active = Some(DecodeTargets(bits.number(targets as u32)?));
         }
+        let active_end = bits.position();
         let template = structure.template(head.template_id);
         let unknown = DependencyError::UnknownTemplate { id: head.template_id };
         let mut frame = *template.ok_or(unknown)?;
         if head.brings_indications {
-            frame.read_indications(&mut bits, structure.decode_targets().len())?;
+            frame.read_indications(&mut bits, targets)?;
         }
         if head.brings_referred_frames {
             frame.read_referred_frames(&mut bits)?;
@@ -67,15 +80,29 @@ impl DependencyDescriptor {
         if head.brings_chains {
             frame.read_chains(&mut bits, structure.chain_count(), 8)?;
         }
-        Ok(Self {
+        let descriptor = Self {
             begins_frame: head.begins_frame,
             ends_frame: head.ends_frame,
             frame_number: head.frame_number,
             size: structure.size(frame.spatial_layer),
             frame,
             active,
-        })
+        };
+        Ok((descriptor, Parts { targets, structure_end, active_end, end: bits.position() }))
     }
+}
+
+/// Where the parts of a value are, in bits from its begin.
+#[derive(Debug, Clone, Copy)]
+struct Parts {
+    /// How many decode targets its structure has.
+    targets: usize,
+    /// Behind the structure, or where it would be.
+    structure_end: usize,
+    /// Behind the active decode targets, or where they would be.
+    active_end: usize,
+    /// Behind the last field; the rest is padding.
+    end: usize,
 }
 
 /// A set of decode targets by their places in the structure; the lowest bit is the first.
@@ -85,6 +112,13 @@ pub struct DecodeTargets(pub u32);
 impl DecodeTargets {
     fn first(count: usize) -> Self {
         Self(((1u64 << count) - 1) as u32)
+    }
+
+    /// Puts a target into the set; one that no structure can have is left out.
+    fn insert(&mut self, target: usize) {
+        if target < DECODE_TARGETS_MAX {
+            self.0 |= 1 << target;
+        }
     }
 
     /// Whether the target is in the set.

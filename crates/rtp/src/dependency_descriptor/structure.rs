@@ -1,7 +1,7 @@
 //! The frame dependency structure: templates, decode targets, and the chains that protect them.
 
 use super::frame::FrameDependencies;
-use super::{DependencyError, Head};
+use super::{DecodeTargets, DependencyError, Head};
 use crate::bits::{BitReader, OutOfBits};
 use crate::codec::PictureSize;
 
@@ -102,6 +102,18 @@ impl DependencyStructure {
     /// The decode targets, in the sender's order.
     pub fn decode_targets(&self) -> &[DecodeTarget] {
         &self.decode_targets[..self.decode_target_count]
+    }
+
+    /// The decode targets that need no higher layers than these: what is active for a viewer that
+    /// gets no others.
+    pub fn decode_targets_within(&self, spatial_layer: u8, temporal_layer: u8) -> DecodeTargets {
+        let mut within = DecodeTargets::default();
+        for (index, target) in self.decode_targets().iter().enumerate() {
+            if target.spatial_layer <= spatial_layer && target.temporal_layer <= temporal_layer {
+                within.insert(index);
+            }
+        }
+        within
     }
 
     /// How many chains there are.

@@ -6,6 +6,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
+use crate::bytes::BufferTooSmall;
 use writer::{BitWriter, Descriptor, Frame, Structure};
 
 /// A.10.2.1, one spatial layer and three temporal ones.
@@ -162,6 +163,41 @@ fn each_limit_is_an_error_of_its_own() {
 }
 
 #[test]
+fn a_viewer_of_fewer_layers_has_fewer_active_targets() {
+    let first = brings(l3t3()).bits(&l3t3()).bytes();
+    let structure = DependencyStructure::parse(&first).unwrap().unwrap();
+    for (spatial, temporal, expected) in [
+        (2, 2, 0b1_1111_1111),
+        (9, 9, 0b1_1111_1111),
+        (1, 1, 0b1_1011_0000),
+        (0, 0, 0b1_0000_0000),
+        (2, 0, 0b1_0010_0100),
+    ] {
+        let within = structure.decode_targets_within(spatial, temporal);
+        assert_eq!(within, DecodeTargets(expected), "S{spatial} T{temporal}");
+    }
+}
+
+#[test]
+fn active_targets_are_written_in_their_place() {
+    let structure = brings(l1t3()).bits(&l1t3()).bytes();
+    let structure = DependencyStructure::parse(&structure).unwrap().unwrap();
+    let mut buffer = [0xFF; 8];
+    let mut write = |value: &[u8], length: usize| {
+        let buffer = &mut buffer[..length];
+        DependencyDescriptor::write_with_active(value, &structure, DecodeTargets(0b110), buffer)
+            .map(|length| buffer[..length].to_vec())
+    };
+    // Template 60, number 7; then the flags, 01000, and 110.
+    assert_eq!(write(&[0xFC, 0, 7], 4), Ok(vec![0xFC, 0, 7, 0b0100_0110]));
+    assert_eq!(write(&[0xFC, 0, 7, 0b0100_0011], 4), Ok(vec![0xFC, 0, 7, 0b0100_0110]));
+    // With referred frames of its own, here none: two bits behind the targets.
+    assert_eq!(write(&[0xFC, 0, 7, 0b0001_0000], 8), Ok(vec![0xFC, 0, 7, 0b0101_0110, 0]));
+    assert_eq!(write(&[0xFC, 0, 7], 3), Err(BufferTooSmall.into()));
+    assert_eq!(write(&[0xC8, 0, 7], 8), Err(DependencyError::UnknownTemplate { id: 8 }.into()));
+}
+
+#[test]
 fn decode_targets_are_a_set_of_up_to_32() {
     assert_eq!(DecodeTargets::first(32), DecodeTargets(u32::MAX));
     assert_eq!(DecodeTargets::first(1), DecodeTargets(1));
@@ -270,6 +306,33 @@ proptest! {
         prop_assert_eq!(Frame::of_parsed(&read.frame, targets, chains), expected.clone());
         let size = structure.sizes.get(usize::from(expected.layers.0)).copied();
         prop_assert_eq!(read.size.map(|size| (size.width, size.height)), size);
+    }
+
+    #[test]
+    fn other_active_targets_change_nothing_else(
+        (structure, descriptor) in any_descriptor(),
+        active in any::<u32>(),
+    ) {
+        let first = brings(structure.clone()).bits(&structure).bytes();
+        let known = DependencyStructure::parse(&first).unwrap().unwrap();
+        let value = descriptor.bits(&structure).bytes();
+        let mut buffer = vec![0xFF; value.len() + 5];
+        let active = DecodeTargets(active);
+        let length =
+            DependencyDescriptor::write_with_active(&value, &known, active, &mut buffer).unwrap();
+        let written = &buffer[..length];
+        let all = DecodeTargets::first(structure.protected_by.len());
+        let expected = DependencyDescriptor {
+            active: Some(DecodeTargets(active.0 & all.0)),
+            ..DependencyDescriptor::parse(&value, &known).unwrap()
+        };
+        prop_assert_eq!(DependencyDescriptor::parse(written, &known), Ok(expected));
+        let brought = DependencyStructure::parse(written).unwrap();
+        prop_assert_eq!(brought, DependencyStructure::parse(&value).unwrap());
+
+        let mut small = vec![0; length - 1];
+        let refused = DependencyDescriptor::write_with_active(&value, &known, active, &mut small);
+        prop_assert_eq!(refused, Err(BufferTooSmall.into()));
     }
 
     #[test]
