@@ -160,7 +160,7 @@ describe("WHIP and WHEP", () => {
     assert.equal((await second.ask("DELETE")).status, 200);
   });
 
-  test("PATCH takes candidates under the entity tag, and refuses a restart", async () => {
+  test("PATCH takes candidates under the entity tag", async () => {
     const { offer } = await publish();
     const ufrag = /a=ice-ufrag:(.*)/.exec(offer)[1].trim();
     const fragment = (ufrag) => `a=ice-ufrag:${ufrag}\r\na=ice-pwd:0123456789012345678901\r\n`;
@@ -172,10 +172,28 @@ describe("WHIP and WHEP", () => {
     assert.equal((await patch({ "If-Match": client.etag })).status, 204);
     assert.equal((await patch({})).status, 428);
     assert.equal((await patch({ "If-Match": '"another"' })).status, 412);
-    assert.equal((await patch({ "If-Match": "*" }, fragment("anew"))).status, 422);
+    assert.equal((await patch({ "If-Match": "*" }, fragment("no"))).status, 400);
     const json = { "If-Match": client.etag, "Content-Type": "application/json" };
     assert.equal((await patch(json)).status, 415);
     await client.reaches("connected");
+  });
+
+  test("PATCH restarts ICE, and media goes on over the same connection", async () => {
+    await publish();
+    assert.deepEqual(await user.play("encoder-stream"), {});
+    await user.seesAndHears("encoder-stream");
+    const old = client.etag;
+    const answer = await client.restart();
+    assert.equal(answer.status, 200, answer.text);
+    assert.equal(answer.headers["content-type"], "application/trickle-ice-sdpfrag");
+    assert.match(answer.text, /^a=ice-lite\r\nm=audio .*\r\na=mid:0\r\na=ice-ufrag:/);
+    assert.notEqual(answer.headers.etag, old);
+    await client.reaches("connected");
+    await until("the new pair is nominated", () => client.usesUfrag(answer.ufrag));
+    await user.seesAndHears("encoder-stream");
+    const headers = { "Content-Type": "application/trickle-ice-sdpfrag", "If-Match": old };
+    const late = await client.ask("PATCH", { headers, body: "a=end-of-candidates\r\n" });
+    assert.equal(late.status, 412);
   });
 
   test("only who began it may end it", async () => {

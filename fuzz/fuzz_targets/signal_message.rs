@@ -55,6 +55,7 @@ fuzz_target!(|text: &str| {
         | ClientMessage::RenewToken(_)
         | ClientMessage::Heartbeat(_)
         | ClientMessage::SetPlayVideo(_)
+        | ClientMessage::RestartIce(_)
         | ClientMessage::SetRoomExtraInfo(_) => {}
     }
 });

@@ -3,6 +3,7 @@
 
 import { ErrorCode, ZegoError } from "./errors.ts";
 import type { ZegoPlayerState } from "./events.ts";
+import { requestRestart } from "./ice_restart.ts";
 import { videoWish, type StreamType } from "./layers.ts";
 import type { Signalling } from "./signalling.ts";
 import { playStats, type PlayTotals, type StatsEntry, type ZegoPlayStats } from "./stats.ts";
@@ -72,6 +73,7 @@ export class Player {
         return mustWait;
       },
       exchange: (offer) => this.#exchange(offer),
+      restart: (ufrag) => requestRestart(signalling, streamID, "PLAY", ufrag),
       answered: (peer) => this.#takeTracks(peer),
       // A publisher that was there may be setting its transport up anew.
       mayPass: (errorCode) =>

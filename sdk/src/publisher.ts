@@ -3,6 +3,7 @@
 import { preferCodec, type VideoCodecName } from "./codecs.ts";
 import { ErrorCode, ZegoError } from "./errors.ts";
 import type { ZegoPublisherState } from "./events.ts";
+import { requestRestart } from "./ice_restart.ts";
 import { bitrateOf, encodings, layerCount } from "./layers.ts";
 import type { Signalling } from "./signalling.ts";
 import {
@@ -73,6 +74,7 @@ export class Publisher {
         return mustWait;
       },
       exchange: (offer) => this.#exchange(option.enableDTX ? withDtx(offer) : offer),
+      restart: (ufrag) => requestRestart(signalling, streamID, "PUBLISH", ufrag),
       answered: () => undefined,
       mayPass: () => false,
       setupCode: ErrorCode.PUBLISH_SETUP,

@@ -2,6 +2,7 @@
 // lost.
 
 import { ErrorCode, isFinalMediaRefusal, toZegoError, ZegoError } from "./errors.ts";
+import { ufragOf, withCredentials, type IceCredentials } from "./ice_restart.ts";
 import { decideRetry, mediaRetry } from "./reconnect.ts";
 
 /** Where a transport is: asking (again), carrying media, or over. */
@@ -9,6 +10,9 @@ export type TransportState = "requesting" | "connected" | "over";
 
 /** How long a connection may outlive its end while the server is told, milliseconds. */
 const farewellWait_ms = 2_000;
+
+/** How long a connection may be `disconnected` before its ICE is restarted, milliseconds. */
+const disconnectedWait_ms = 1_000;
 
 /** What differs between publishing and playing. */
 export interface TransportPlan {
@@ -18,6 +22,8 @@ export interface TransportPlan {
   ready: () => Promise<boolean>;
   /** Gives the offer to the server, returns its answer. */
   exchange: (offer: string) => Promise<string>;
+  /** Tells the server the new user name fragment of an ICE restart, returns its credentials. */
+  restart: (ufrag: string) => Promise<IceCredentials>;
   /** The answer is applied. */
   answered: (peer: RTCPeerConnection) => void;
   /** Whether a refusal that is final by its code may pass all the same. */
@@ -48,7 +54,9 @@ export class Transport {
   #attempt = 0;
   /** When the trouble began, of performance.now(). */
   #troubleSince_ms = 0;
-  /** The next attempt. */
+  /** What was done about a connection that has been lost since it was last connected. */
+  #restart: "none" | "under_way" | "done" = "none";
+  /** The next attempt, or the next restart. */
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** Settles when the first answer is applied, or when it never will be. */
   #first: { resolve: () => void; reject: (error: ZegoError) => void } | undefined;
@@ -147,12 +155,50 @@ export class Transport {
   #openPeer(): RTCPeerConnection {
     const peer = new RTCPeerConnection({ bundlePolicy: "max-bundle", rtcpMuxPolicy: "require" });
     this.#peer = peer;
-    peer.onconnectionstatechange = () => {
-      if (peer === this.#peer && peer.connectionState === "failed")
-        this.recover(ErrorCode.NETWORK_LOST);
-    };
+    this.#restart = "none";
+    peer.onconnectionstatechange = () => this.#watch(peer);
     this.#plan.prepare(peer);
     return peer;
+  }
+
+  /**
+   * A connection that is lost may come back another way: its ICE is restarted, once. When that does
+   * not help, it is set up anew.
+   */
+  #watch(peer: RTCPeerConnection): void {
+    if (peer !== this.#peer) return;
+    clearTimeout(this.#timer); // With a connection under way, it is a restart that waits.
+    const mayRestart = this.#state === "connected" && this.#restart === "none";
+    switch (peer.connectionState) {
+      case "connected":
+        this.#restart = "none";
+        break;
+      case "disconnected":
+        if (mayRestart)
+          this.#timer = setTimeout(() => void this.#restartIce(peer), disconnectedWait_ms);
+        break;
+      case "failed":
+        if (mayRestart) void this.#restartIce(peer);
+        else if (this.#restart !== "under_way") this.recover(ErrorCode.NETWORK_LOST);
+        break;
+    }
+  }
+
+  async #restartIce(peer: RTCPeerConnection): Promise<void> {
+    this.#restart = "under_way";
+    try {
+      await this.#plan.ready();
+      if (peer !== this.#peer) return;
+      await peer.setLocalDescription(await peer.createOffer({ iceRestart: true }));
+      const credentials = await this.#plan.restart(ufragOf(peer.localDescription?.sdp ?? ""));
+      if (peer !== this.#peer) return;
+      const answer = withCredentials(peer.remoteDescription?.sdp ?? "", credentials);
+      this.#restart = "done";
+      await peer.setRemoteDescription({ type: "answer", sdp: answer });
+    } catch (error) {
+      if (peer !== this.#peer) return;
+      this.recover(toZegoError(error, ErrorCode.NETWORK_LOST).errorCode);
+    }
   }
 
   async #negotiate(peer: RTCPeerConnection, offer: string): Promise<void> {

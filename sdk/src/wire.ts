@@ -55,6 +55,11 @@ export type ClientMessage =
   | ({ type: "unplay" } & StreamRequest)
   /** Says what the client wants to see of a stream that it plays. Reply: `done`. */
   | ({ type: "set_play_video" } & SetPlayVideo)
+  /**
+   * Restarts the ICE of a stream's transport: the client comes from another network. Reply:
+   * `ice_restarted`.
+   */
+  | ({ type: "restart_ice" } & RestartIce)
   /** Says something to all others, reliably. Reply: `done`. */
   | ({ type: "send_broadcast_message" } & SendMessage)
   /** Says something to all others that may be lost. Reply: `done`. */
@@ -78,6 +83,7 @@ export const clientMessageTypes = [
   "play",
   "unplay",
   "set_play_video",
+  "restart_ice",
   "send_broadcast_message",
   "send_barrage_message",
   "send_custom_command",
@@ -204,6 +210,26 @@ export interface SetPlayVideo {
 /** Which layer of a video that is published in several. */
 export type VideoLayer = "BEST" | "LARGEST" | "SMALLEST";
 
+/**
+ * Restarts the ICE of a stream's transport (RFC 8445 §9). Media goes on over the old path until the
+ * client has nominated a new one.
+ */
+export interface RestartIce {
+  /** Chosen by the client, given back in the reply. */
+  request_id: number;
+  /** The room. */
+  room_id: string;
+  /** The stream. */
+  stream_id: string;
+  /** Whether the client publishes or plays it over that transport. */
+  transport: TransportUse;
+  /** The `ice-ufrag` of the client's new offer: 4 to 256 of `[A-Za-z0-9+/]`. */
+  ice_ufrag: string;
+}
+
+/** What a client does with a stream over a transport. */
+export type TransportUse = "PUBLISH" | "PLAY";
+
 /** A request that names a stream. */
 export interface StreamRequest {
   /** Chosen by the client, given back in the reply. */
@@ -271,6 +297,8 @@ export type Reply =
   | ({ type: "resumed" } & Resumed)
   /** To `publish` and `play`. */
   | ({ type: "answer" } & Answer)
+  /** To `restart_ice`. */
+  | ({ type: "ice_restarted" } & IceRestarted)
   /** To `send_custom_command`. */
   | ({ type: "command_sent" } & CommandSent)
   /** To everything else. */
@@ -285,6 +313,7 @@ export const replyTypes = [
   "logged_in",
   "resumed",
   "answer",
+  "ice_restarted",
   "command_sent",
   "done",
 ] as const;
@@ -370,6 +399,20 @@ export interface Answer {
    * nothing will come.
    */
   untaken_codecs?: string[];
+}
+
+/** The server's new ICE credentials; all else of its answer stays. */
+export interface IceRestarted {
+  /** The request's. */
+  request_id: number;
+  /** The room. */
+  room_id: string;
+  /** The stream. */
+  stream_id: string;
+  /** For `a=ice-ufrag` of the answer. */
+  ice_ufrag: string;
+  /** For `a=ice-pwd` of the answer. */
+  ice_pwd: string;
 }
 
 /** A command is on its way. */

@@ -11,22 +11,26 @@ class FakePeer {
   connectionState = "new";
   isClosed = false;
   localDescription: { sdp: string } | null = null;
+  remoteDescription: { sdp: string } | null = null;
   onconnectionstatechange: (() => void) | null = null;
   constructor() {
     FakePeer.made.push(this);
   }
-  async createOffer(): Promise<{ sdp: string }> {
+  async createOffer(options?: { iceRestart?: boolean }): Promise<{ sdp: string }> {
+    if (options?.iceRestart === true) return { sdp: "v=0\r\na=ice-ufrag:anew\r\n" };
     return { sdp: `offer ${FakePeer.made.length}` };
   }
   async setLocalDescription(offer: { sdp: string }): Promise<void> {
     this.localDescription = offer;
   }
-  async setRemoteDescription(): Promise<void> {}
+  async setRemoteDescription(answer: { sdp: string }): Promise<void> {
+    this.remoteDescription = answer;
+  }
   close(): void {
     this.isClosed = true;
   }
-  fail(): void {
-    this.connectionState = "failed";
+  reach(state: "connected" | "disconnected" | "failed"): void {
+    this.connectionState = state;
     this.onconnectionstatechange?.();
   }
 }
@@ -46,6 +50,9 @@ function rig(changes: Partial<TransportPlan> = {}): {
     exchange: async (offer) => {
       offers.push(offer);
       return "answer";
+    },
+    restart: async () => {
+      throw new ZegoError(ErrorCode.NETWORK_LOST, "not published");
     },
     answered: () => undefined,
     mayPass: () => false,
@@ -69,7 +76,7 @@ test("a connection that fails is set up anew, and the old one closed", async () 
   const { transport, told, offers } = rig();
   await transport.start();
   transport.connected();
-  FakePeer.made[0]?.fail();
+  FakePeer.made[0]?.reach("failed");
   await until("another offer", () => offers.length === 2 && transport.isAnswered);
   transport.connected();
   assert.deepEqual(told, ["requesting 0", "connected 0", "requesting 1000017", "connected 0"]);
@@ -77,6 +84,56 @@ test("a connection that fails is set up anew, and the old one closed", async () 
     FakePeer.made.map((peer) => peer.isClosed),
     [true, false],
   );
+});
+
+test("a connection that is lost has its ICE restarted and nobody is told", async () => {
+  const names: string[] = [];
+  const { transport, told, offers } = rig({
+    exchange: async () => "v=0\r\na=ice-ufrag:old\r\na=ice-pwd:oldpassword\r\na=end\r\n",
+    restart: async (ufrag) => {
+      names.push(ufrag);
+      return { ufrag: "new", password: "newpassword" };
+    },
+  });
+  await transport.start();
+  transport.connected();
+  const peer = FakePeer.made[0];
+  peer?.reach("failed");
+  const expected = "v=0\r\na=ice-ufrag:new\r\na=ice-pwd:newpassword\r\na=end\r\n";
+  await until("the answer", () => peer?.remoteDescription?.sdp === expected);
+  peer?.reach("connected");
+  assert.deepEqual([names, told], [["anew"], ["requesting 0", "connected 0"]]);
+
+  peer?.reach("failed");
+  await until("another restart", () => names.length === 2);
+  await new Promise((resolve) => setImmediate(resolve));
+  peer?.reach("failed");
+  await until("a connection of its own", () => FakePeer.made.length === 2);
+  assert.deepEqual(offers, [], "the rig's own exchange was not used");
+  assert.deepEqual(told.slice(2), ["requesting 1000017"]);
+});
+
+test("a connection that comes back by itself within a second is left alone", async (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  let restarts = 0;
+  const restart = async () => {
+    restarts += 1;
+    return { ufrag: "new", password: "newpassword" };
+  };
+  const { transport } = rig({ restart });
+  await transport.start();
+  transport.connected();
+  const peer = FakePeer.made[0];
+  peer?.reach("disconnected");
+  context.mock.timers.tick(900);
+  peer?.reach("connected");
+  context.mock.timers.tick(10_000);
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(restarts, 0);
+  peer?.reach("disconnected");
+  context.mock.timers.tick(1_000);
+  for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(restarts, 1);
 });
 
 test("a refusal that would come again ends it and rejects the start", async () => {

@@ -30,6 +30,36 @@ async function begin({ url, token, role }) {
   return { status: response.status, headers, text, offer: peer.localDescription.sdp };
 }
 
+/** Restarts ICE with a PATCH, as RFC 9725, section 4.3.3, has it. */
+async function restart({ url, token, etag }) {
+  const { peer } = window.whip;
+  await peer.setLocalDescription(await peer.createOffer({ iceRestart: true }));
+  const own = (name) => new RegExp(`^a=${name}:.*`, "m").exec(peer.localDescription.sdp)[0].trim();
+  const lines = ["m=audio 9 UDP/TLS/RTP/SAVPF 111", own("mid"), own("ice-ufrag"), own("ice-pwd")];
+  const response = await fetch(url, {
+    method: "PATCH",
+    headers: {
+      "Content-Type": "application/trickle-ice-sdpfrag",
+      Authorization: `Bearer ${token}`,
+      "If-Match": etag,
+    },
+    body: lines.map((line) => `${line}\r\n`).join(""),
+  });
+  const text = await response.text();
+  let sdp = peer.remoteDescription.sdp;
+  for (const name of ["ice-ufrag", "ice-pwd"]) {
+    const line = new RegExp(`^a=${name}:.*`, "m").exec(text)?.[0].trim();
+    sdp = sdp.replace(new RegExp(`^a=${name}:.*$`, "gm"), line);
+  }
+  if (response.status === 200) await peer.setRemoteDescription({ type: "answer", sdp });
+  return {
+    status: response.status,
+    headers: Object.fromEntries(response.headers),
+    text,
+    ufrag: /a=ice-ufrag:(.*)/.exec(peer.localDescription.sdp)[1].trim(),
+  };
+}
+
 /** One client. */
 export class WhipClient {
   /** Opens a page, of another origin's rights than the server would give its own. */
@@ -49,6 +79,26 @@ export class WhipClient {
     this.location = begun.headers.location;
     this.etag = begun.headers.etag;
     return begun;
+  }
+
+  /** Restarts its ICE; resolves to `{ status, headers, text, ufrag }`. */
+  async restart() {
+    const url = `${this.server.origin}${this.location}`;
+    const { token, etag } = this;
+    const restarted = await this.page.evaluate(restart, { url, token, etag });
+    this.etag = restarted.headers.etag;
+    return restarted;
+  }
+
+  /** Whether the pair that carries its media is of the ICE session with this name of its own. */
+  usesUfrag(ufrag) {
+    return this.page.evaluate(async (ufrag) => {
+      const statistics = await window.whip.peer.getStats();
+      const entries = [...statistics.values()];
+      const transport = entries.find((entry) => entry.type === "transport");
+      const pair = statistics.get(transport?.selectedCandidatePairId);
+      return statistics.get(pair?.localCandidateId)?.usernameFragment === ufrag;
+    }, ufrag);
   }
 
   /** A request about what has begun; resolves to `{ status, text }`. */

@@ -143,9 +143,11 @@ impl Signalling {
         });
         match self.request(request_id, &message).await? {
             Reply::LoggedIn(logged_in) => Ok(logged_in),
-            Reply::Resumed(_) | Reply::Answer(_) | Reply::CommandSent(_) | Reply::Done { .. } => {
-                Err(RequestError::WrongReply)
-            }
+            Reply::Resumed(_)
+            | Reply::Answer(_)
+            | Reply::IceRestarted(_)
+            | Reply::CommandSent(_)
+            | Reply::Done { .. } => Err(RequestError::WrongReply),
         }
     }
 
@@ -170,9 +172,11 @@ impl Signalling {
         });
         match self.request(request_id, &message).await? {
             Reply::Resumed(resumed) => Ok(resumed),
-            Reply::LoggedIn(_) | Reply::Answer(_) | Reply::CommandSent(_) | Reply::Done { .. } => {
-                Err(RequestError::WrongReply)
-            }
+            Reply::LoggedIn(_)
+            | Reply::Answer(_)
+            | Reply::IceRestarted(_)
+            | Reply::CommandSent(_)
+            | Reply::Done { .. } => Err(RequestError::WrongReply),
         }
     }
 
@@ -294,18 +298,22 @@ impl Signalling {
     async fn done(&self, id: u64, message: ClientMessage) -> Result<(), RequestError> {
         match self.request(id, &message).await? {
             Reply::Done { .. } => Ok(()),
-            Reply::LoggedIn(_) | Reply::Resumed(_) | Reply::Answer(_) | Reply::CommandSent(_) => {
-                Err(RequestError::WrongReply)
-            }
+            Reply::LoggedIn(_)
+            | Reply::Resumed(_)
+            | Reply::Answer(_)
+            | Reply::IceRestarted(_)
+            | Reply::CommandSent(_) => Err(RequestError::WrongReply),
         }
     }
 
     async fn answer(&self, id: u64, message: ClientMessage) -> Result<String, RequestError> {
         match self.request(id, &message).await? {
             Reply::Answer(answer) => Ok(answer.sdp),
-            Reply::LoggedIn(_) | Reply::Resumed(_) | Reply::CommandSent(_) | Reply::Done { .. } => {
-                Err(RequestError::WrongReply)
-            }
+            Reply::LoggedIn(_)
+            | Reply::Resumed(_)
+            | Reply::IceRestarted(_)
+            | Reply::CommandSent(_)
+            | Reply::Done { .. } => Err(RequestError::WrongReply),
         }
     }
 

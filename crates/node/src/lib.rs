@@ -44,6 +44,7 @@ mod clock;
 mod config;
 mod error;
 mod handle;
+mod ice_restart;
 mod identity;
 mod inbox;
 mod journal;
@@ -74,12 +75,13 @@ pub use clock::Clock;
 pub use config::{MediaConfig, NodeConfig};
 pub use error::{CommandError, LoginFailed, PlayFailed, PublishFailed, ResumeFailed};
 pub use handle::{NodeHandle, SessionRef};
+pub use ice_restart::{IceRestartFailed, TransportUse};
 pub use inbox::{CloseReason, CutSignal, Inbox, Outgoing};
 pub use journal::{Entry, JournalReceiver, NotRecorded, Record};
 pub use limits::Limits;
 pub use login::{LoggedIn, LoginRequest, ResumeRequest, ResumedSession};
 pub use odeum_room::ConnectionId;
-pub use odeum_sfu::{OfferError, VideoWish};
+pub use odeum_sfu::{IceCredentials, IceUfrag, OfferError, VideoWish};
 pub use rules::RuleFailed;
 pub use statistics::{
     ControlStatistics, MediaStatistics, NodeStatistics, RelayStatistics, SocketStatistics,

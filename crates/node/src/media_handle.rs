@@ -10,6 +10,7 @@ use odeum_sfu::{Answer, CutTracks, OfferError, VideoWish};
 use odeum_types::PeerId;
 use tokio::sync::oneshot;
 
+use crate::ice_restart::RestartIce;
 use crate::mirrors::MirrorRequest;
 use crate::peer_notice::PeerOwner;
 use crate::placement::Load;
@@ -33,6 +34,8 @@ pub(crate) enum MediaRequest {
     Cut(PeerId, CutTracks),
     /// What a transport that plays is to get of the video; unknown means already gone.
     VideoWish(PeerId, VideoWish),
+    /// Restart the ICE of a transport; the place among the offers is given back after it.
+    RestartIce(PeerId, RestartIce, OfferSlot),
     /// Of another worker, about this publisher.
     Mirror(PeerId, MirrorRequest),
     /// Copy the counters out.
@@ -147,11 +150,21 @@ impl MediaHandle {
     /// Asks for a new transport; the owner's room worker is the only one who asks for its peers, so
     /// a later [`MediaHandle::close`] cannot overtake it.
     pub(crate) fn create(&self, create: CreatePeer) -> Result<(), MediaBusy> {
+        let slot = self.offer_slot()?;
+        self.send(MediaRequest::Create(QueuedOffer { create, slot })).map_err(|()| MediaBusy)
+    }
+
+    /// Restarts the ICE of a transport; waits among the offers.
+    pub(crate) fn restart_ice(&self, peer: PeerId, restart: RestartIce) -> Result<(), MediaBusy> {
+        let slot = self.offer_slot()?;
+        self.send(MediaRequest::RestartIce(peer, restart, slot)).map_err(|()| MediaBusy)
+    }
+
+    fn offer_slot(&self) -> Result<OfferSlot, MediaBusy> {
         if self.offers.load(Ordering::Relaxed) >= self.offers_max || !self.is_alive() {
             return Err(MediaBusy);
         }
-        let slot = OfferSlot::take(&self.offers);
-        self.send(MediaRequest::Create(QueuedOffer { create, slot })).map_err(|()| MediaBusy)
+        Ok(OfferSlot::take(&self.offers))
     }
 
     /// Ends a transport. Never refused: the transports that exist bound it.

@@ -166,6 +166,12 @@ impl MediaWorker {
                     self.plane.sfu.set_video_wish(Instant::now(), peer, wish);
                     self.plane.flush();
                 }
+                MediaRequest::RestartIce(peer, restart, _slot) => {
+                    let sfu = &mut self.plane.sfu;
+                    let result = sfu.restart_ice(Instant::now(), peer, &restart.remote_ufrag);
+                    // Whoever asked may have given up: the old credentials are good as well.
+                    drop(restart.reply.send(result));
+                }
                 MediaRequest::Mirror(publisher, request) => self.mirror(publisher, request),
                 MediaRequest::Cut(peer, cut) => {
                     self.plane.sfu.cut(Instant::now(), peer, cut);

@@ -71,6 +71,9 @@ pub enum ClientMessage {
     Unplay(StreamRequest),
     /// Says what the client wants to see of a stream that it plays. Reply: `done`.
     SetPlayVideo(SetPlayVideo),
+    /// Restarts the ICE of a stream's transport: the client comes from another network. Reply:
+    /// `ice_restarted`.
+    RestartIce(RestartIce),
     /// Says something to all others, reliably. Reply: `done`.
     SendBroadcastMessage(SendMessage),
     /// Says something to all others that may be lost. Reply: `done`.
@@ -228,6 +231,32 @@ pub enum VideoLayer {
     Smallest,
 }
 
+/// Restarts the ICE of a stream's transport (RFC 8445 §9). Media goes on over the old path until
+/// the client has nominated a new one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestartIce {
+    /// Chosen by the client, given back in the reply.
+    pub request_id: u64,
+    /// The room.
+    pub room_id: String,
+    /// The stream.
+    pub stream_id: String,
+    /// Whether the client publishes or plays it over that transport.
+    pub transport: TransportUse,
+    /// The `ice-ufrag` of the client's new offer: 4 to 256 of `[A-Za-z0-9+/]`.
+    pub ice_ufrag: String,
+}
+
+/// What a client does with a stream over a transport.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum TransportUse {
+    /// It publishes the stream.
+    Publish,
+    /// It plays the stream.
+    Play,
+}
+
 /// A request that names a stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamRequest {
@@ -312,6 +341,8 @@ pub enum Reply {
     Resumed(Resumed),
     /// To `publish` and `play`.
     Answer(Answer),
+    /// To `restart_ice`.
+    IceRestarted(IceRestarted),
     /// To `send_custom_command`.
     CommandSent(CommandSent),
     /// To everything else.
@@ -408,6 +439,21 @@ pub struct Answer {
     /// nothing will come.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub untaken_codecs: Vec<String>,
+}
+
+/// The server's new ICE credentials; all else of its answer stays.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IceRestarted {
+    /// The request's.
+    pub request_id: u64,
+    /// The room.
+    pub room_id: String,
+    /// The stream.
+    pub stream_id: String,
+    /// For `a=ice-ufrag` of the answer.
+    pub ice_ufrag: String,
+    /// For `a=ice-pwd` of the answer.
+    pub ice_pwd: String,
 }
 
 /// A command is on its way.

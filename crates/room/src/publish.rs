@@ -148,6 +148,24 @@ impl Room {
         Ok(())
     }
 
+    /// The transport over which a session publishes a stream.
+    ///
+    /// # Errors
+    /// [`StopPublishingError`]: not here, or it does not publish it at this moment.
+    pub fn publishing_peer(
+        &self,
+        session: SessionId,
+        stream: &StreamId,
+    ) -> Result<PeerId, StopPublishingError> {
+        if !self.sessions.contains_key(&session) {
+            return Err(StopPublishingError::NoSession(session));
+        }
+        let publication = self.streams.get(stream).and_then(|found| found.publication.as_ref());
+        let own = publication.filter(|publication| publication.session == session);
+        let peer = own.and_then(|publication| publication.transport.peer());
+        peer.ok_or_else(|| StopPublishingError::NotPublishing(stream.clone()))
+    }
+
     fn replace_publisher(
         &mut self,
         session: SessionId,

@@ -16,7 +16,8 @@ mod write;
 
 pub use answer::{Answer, AnswerError};
 pub use attribute::{
-    Direction, Feedback, Fingerprint, IceCredentials, MediaKind, Msid, PayloadFormat, Setup,
+    Direction, Feedback, Fingerprint, IceCredentials, IceUfrag, MediaKind, Msid, NotAnIceUfrag,
+    PayloadFormat, Setup,
 };
 pub use description::{Description, IceMode, Media, MediaSection, MediaSender, Transport};
 pub use offer::{Offer, OfferError};

@@ -16,6 +16,21 @@ const PASSWORD_CHARACTERS: usize = 24;
 
 /// The ICE state of one peer.
 pub(crate) struct Ice {
+    /// What checks prove to know: of the answer, or of the last restart.
+    credentials: Credentials,
+    /// What they were before a restart, good until a pair of the new ones is nominated: media goes
+    /// on over the old pair until then (RFC 8445 §9).
+    former: Option<Credentials>,
+    /// Addresses that an authentic check came from, the oldest first.
+    addresses: Vec<SocketAddr>,
+    /// Where we send to: the last nominated, before that the first validated.
+    selected: Option<SocketAddr>,
+    /// When an authentic check last came from there.
+    selected_checked: Instant,
+}
+
+/// The names and our password of one ICE session.
+struct Credentials {
     /// Our name in this association; the first part of each check's USERNAME.
     ufrag: String,
     /// Our password, for the SDP.
@@ -24,12 +39,24 @@ pub(crate) struct Ice {
     key: IntegrityKey,
     /// The peer's name, from its SDP.
     remote_ufrag: String,
-    /// Addresses that an authentic check came from, the oldest first.
-    addresses: Vec<SocketAddr>,
-    /// Where we send to: the last nominated, before that the first validated.
-    selected: Option<SocketAddr>,
-    /// When an authentic check last came from there.
-    selected_checked: Instant,
+}
+
+/// Which credentials a check has proven to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum IceSession {
+    /// The latest.
+    Current,
+    /// Those before a restart.
+    Former,
+}
+
+/// What becomes of names and addresses when a check is accepted.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Accepted {
+    /// The address that had to make way.
+    pub(crate) evicted: Option<SocketAddr>,
+    /// Our name before a restart, which is over now.
+    pub(crate) former_ufrag: Option<String>,
 }
 
 /// Why a check is not answered, or how it is refused.
@@ -42,18 +69,53 @@ pub(crate) enum CheckRefused {
     Answered(ErrorCode),
 }
 
-impl Ice {
-    pub(crate) fn new(now: Instant, entropy: &mut Entropy, remote_ufrag: &str) -> Self {
+impl Credentials {
+    fn new(entropy: &mut Entropy, remote_ufrag: &str) -> Self {
         let password = entropy.ice_text(PASSWORD_CHARACTERS);
         Self {
             ufrag: entropy.ice_text(UFRAG_CHARACTERS),
             key: IntegrityKey::new(password.as_bytes()),
             password,
             remote_ufrag: remote_ufrag.to_owned(),
+        }
+    }
+
+    fn are_named_by(&self, message: &Message<'_>) -> bool {
+        message.ufrags() == Some((&self.ufrag, &self.remote_ufrag))
+    }
+}
+
+impl Ice {
+    pub(crate) fn new(now: Instant, entropy: &mut Entropy, remote_ufrag: &str) -> Self {
+        Self {
+            credentials: Credentials::new(entropy, remote_ufrag),
+            former: None,
             addresses: Vec::new(),
             selected: None,
             selected_checked: now,
         }
+    }
+
+    /// Begins a new ICE session of the same peer (RFC 8445 §9): new credentials, while the old ones
+    /// stay good until a pair of the new ones is nominated. Gives our name that is no longer one.
+    pub(crate) fn restart(
+        &mut self,
+        entropy: &mut Entropy,
+        remote_ufrag: &str,
+        is_taken: impl Fn(&str) -> bool,
+    ) -> Option<String> {
+        let mut latest = Credentials::new(entropy, remote_ufrag);
+        // 48 random bits: a second draw is a curiosity, a third one will not be seen.
+        while is_taken(&latest.ufrag) {
+            latest = Credentials::new(entropy, remote_ufrag);
+        }
+        let before = std::mem::replace(&mut self.credentials, latest);
+        if self.former.is_some() {
+            // Of the restart before this one nothing came: what carries the media is older.
+            return Some(before.ufrag);
+        }
+        self.former = Some(before);
+        None
     }
 
     /// Judges a binding request whose ufrag is ours.
@@ -61,11 +123,12 @@ impl Ice {
     /// # Errors
     /// [`CheckRefused`].
     pub(crate) fn check(&self, message: &Message<'_>) -> Result<(), CheckRefused> {
-        let is_ours = message.ufrags() == Some((&self.ufrag, &self.remote_ufrag));
-        if message.class != Class::Request || !message.has_fingerprint() || !is_ours {
+        if message.class != Class::Request || !message.has_fingerprint() {
             return Err(CheckRefused::Ignored);
         }
-        message.verify(&self.key).map_err(|_| CheckRefused::Ignored)?;
+        let session = self.session_of(message).ok_or(CheckRefused::Ignored)?;
+        let credentials = self.credentials_of(session).ok_or(CheckRefused::Ignored)?;
+        message.verify(&credentials.key).map_err(|_| CheckRefused::Ignored)?;
         if !message.unknown.as_slice().is_empty() {
             return Err(CheckRefused::Answered(ErrorCode::UnknownAttribute));
         }
@@ -76,7 +139,7 @@ impl Ice {
         Ok(())
     }
 
-    /// Lets `source` in, after [`Self::check`]. Gives the address that had to make way.
+    /// Lets `source` in, after [`Self::check`] of `message`.
     ///
     /// A nomination moves the peer there. A client that nominates only once, and whose NAT has
     /// given it another address, keeps checking the pair from there: it is followed once the old
@@ -85,10 +148,25 @@ impl Ice {
         &mut self,
         now: Instant,
         source: SocketAddr,
-        nomination: Nomination,
+        message: &Message<'_>,
+    ) -> Accepted {
+        let is_nominated = message.nomination == Nomination::UseCandidate;
+        let is_current = self.session_of(message) == Some(IceSession::Current);
+        let restarted = if is_nominated && is_current { self.former.take() } else { None };
+        Accepted {
+            evicted: self.let_in(now, source, is_nominated),
+            former_ufrag: restarted.map(|former| former.ufrag),
+        }
+    }
+
+    fn let_in(
+        &mut self,
+        now: Instant,
+        source: SocketAddr,
+        is_nominated: bool,
     ) -> Option<SocketAddr> {
         let is_lost = now.saturating_duration_since(self.selected_checked) >= ADDRESS_SILENCE;
-        if nomination == Nomination::UseCandidate || self.selected.is_none() || is_lost {
+        if is_nominated || self.selected.is_none() || is_lost {
             self.selected = Some(source);
         }
         if self.selected == Some(source) {
@@ -125,7 +203,9 @@ impl Ice {
         source: SocketAddr,
         verdict: Result<(), ErrorCode>,
     ) -> Result<usize, BufferTooSmall> {
-        let (transaction, key) = (message.transaction, &self.key);
+        let session = self.session_of(message).unwrap_or(IceSession::Current);
+        let credentials = self.credentials_of(session).unwrap_or(&self.credentials);
+        let (transaction, key) = (message.transaction, &credentials.key);
         match verdict {
             Ok(()) => stun::write_success(buffer, transaction, source, key),
             Err(code) => {
@@ -135,12 +215,20 @@ impl Ice {
         }
     }
 
+    /// Our name now.
     pub(crate) fn ufrag(&self) -> &str {
-        &self.ufrag
+        &self.credentials.ufrag
     }
 
+    /// All our names that checks may come under.
+    pub(crate) fn ufrags(&self) -> impl Iterator<Item = &str> {
+        let all = std::iter::once(&self.credentials).chain(&self.former);
+        all.map(|credentials| credentials.ufrag.as_str())
+    }
+
+    /// Our password now.
     pub(crate) fn password(&self) -> &str {
-        &self.password
+        &self.credentials.password
     }
 
     pub(crate) fn addresses(&self) -> &[SocketAddr] {
@@ -149,5 +237,21 @@ impl Ice {
 
     pub(crate) fn selected(&self) -> Option<SocketAddr> {
         self.selected
+    }
+
+    /// The ICE session that a check names.
+    fn session_of(&self, message: &Message<'_>) -> Option<IceSession> {
+        if self.credentials.are_named_by(message) {
+            return Some(IceSession::Current);
+        }
+        let former = self.former.as_ref()?;
+        former.are_named_by(message).then_some(IceSession::Former)
+    }
+
+    fn credentials_of(&self, session: IceSession) -> Option<&Credentials> {
+        match session {
+            IceSession::Current => Some(&self.credentials),
+            IceSession::Former => self.former.as_ref(),
+        }
     }
 }

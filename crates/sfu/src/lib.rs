@@ -86,7 +86,9 @@ pub use cut::CutTracks;
 pub use event::{CloseReason, MediaFacts, SfuEvent, Statistics};
 pub use forwarder::LayerIndex;
 pub use layer_choice::VideoWish;
+pub use odeum_rtp::sdp::{IceCredentials, IceUfrag};
 pub use relay::{MirrorError, MirrorTerms, Relayed, RelayedKind};
+pub use transport::NoTransport;
 
 use arena::Arena;
 use dtls::DtlsSettings;

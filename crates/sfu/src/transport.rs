@@ -6,7 +6,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use odeum_bwe::Estimator;
+use odeum_rtp::sdp::{IceCredentials, IceUfrag};
 use odeum_rtp::stun::{MESSAGE_SIZE_MAX, Message};
+use odeum_types::{PeerId, Redacted};
 
 use crate::config::ADDRESS_SILENCE;
 use crate::dtls::{DtlsProgress, DtlsServer, SrtpKeys};
@@ -30,7 +32,38 @@ pub(crate) struct Transport {
     pub(crate) estimator: Option<Box<Estimator>>,
 }
 
+/// There is no such peer, or it has no client of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("there is no transport to restart")]
+pub struct NoTransport;
+
 impl Sfu {
+    /// Restarts ICE for a peer whose client has the new name `remote_ufrag`. DTLS, SRTP and all
+    /// that is forwarded go on; the old credentials stay good until a pair of the new ones is
+    /// nominated. Gives the new credentials for the client.
+    ///
+    /// # Errors
+    /// [`NoTransport`].
+    pub fn restart_ice(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        remote_ufrag: &IceUfrag,
+    ) -> Result<IceCredentials, NoTransport> {
+        self.now = now;
+        let key = *self.by_id.get(&peer).ok_or(NoTransport)?;
+        let ice = &mut self.peers[key].transport.as_mut().ok_or(NoTransport)?.ice;
+        let is_taken = |ufrag: &str| self.by_ufrag.contains_key(ufrag);
+        if let Some(ufrag) = ice.restart(&mut self.entropy, remote_ufrag.as_str(), is_taken) {
+            self.by_ufrag.remove(&*ufrag);
+        }
+        self.by_ufrag.insert(ice.ufrag().into(), key);
+        Ok(IceCredentials {
+            ufrag: ice.ufrag().to_owned(),
+            password: Redacted::new(ice.password().to_owned()),
+        })
+    }
+
     /// ICE: the only packets that are looked at without knowing their source.
     pub(crate) fn handle_stun(&mut self, now: Instant, source: SocketAddr, bytes: &[u8]) {
         let found = Message::parse(bytes).ok().and_then(|message| {
@@ -79,9 +112,12 @@ impl Sfu {
         }
         self.statistics.stun_answered += 1;
         peer.heard = now;
-        let evicted = transport.ice.accept(now, source, message.nomination);
-        if let Some(address) = evicted {
+        let accepted = transport.ice.accept(now, source, message);
+        if let Some(address) = accepted.evicted {
             self.by_address.remove(&address);
+        }
+        if let Some(ufrag) = accepted.former_ufrag {
+            self.by_ufrag.remove(&*ufrag);
         }
         // A NAT may give a silent peer's address to another.
         let before = self.by_address.insert(source, key);
@@ -135,7 +171,9 @@ impl Sfu {
     /// Takes a peer's names and addresses back and says goodbye to its client.
     pub(crate) fn close_transport(&mut self, key: PeerKey, peer: &mut Peer, reason: CloseReason) {
         let Some(transport) = &mut peer.transport else { return };
-        self.by_ufrag.remove(transport.ice.ufrag());
+        for ufrag in transport.ice.ufrags() {
+            self.by_ufrag.remove(ufrag);
+        }
         for address in transport.ice.addresses() {
             if self.by_address.get(address) == Some(&key) {
                 self.by_address.remove(address);

@@ -9,6 +9,7 @@ mod logout;
 mod notice;
 mod play;
 mod publish;
+mod restart_ice;
 mod resume;
 mod say;
 mod snapshot;
@@ -111,6 +112,7 @@ pub(crate) async fn handle(
         ClientMessage::Play(message) => play::handle(caller, session, message).await,
         ClientMessage::Unplay(message) => play::stop(caller, session, message).await,
         ClientMessage::SetPlayVideo(message) => play::set_video(caller, session, message).await,
+        ClientMessage::RestartIce(message) => restart_ice::handle(caller, session, message).await,
         ClientMessage::SendBroadcastMessage(message) => {
             say::broadcast(caller, session, message).await
         }
@@ -137,6 +139,7 @@ pub(crate) fn request_id(message: &ClientMessage) -> u64 {
         ClientMessage::Unpublish(message) | ClientMessage::Unplay(message) => message.request_id,
         ClientMessage::Play(message) => message.request_id,
         ClientMessage::SetPlayVideo(message) => message.request_id,
+        ClientMessage::RestartIce(message) => message.request_id,
         ClientMessage::SendBroadcastMessage(message)
         | ClientMessage::SendBarrageMessage(message) => message.request_id,
         ClientMessage::SendCustomCommand(message) => message.request_id,
@@ -156,6 +159,7 @@ fn room_id(message: &ClientMessage) -> &str {
         ClientMessage::Unpublish(message) | ClientMessage::Unplay(message) => &message.room_id,
         ClientMessage::Play(message) => &message.room_id,
         ClientMessage::SetPlayVideo(message) => &message.room_id,
+        ClientMessage::RestartIce(message) => &message.room_id,
         ClientMessage::SendBroadcastMessage(message)
         | ClientMessage::SendBarrageMessage(message) => &message.room_id,
         ClientMessage::SendCustomCommand(message) => &message.room_id,

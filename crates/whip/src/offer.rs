@@ -115,7 +115,7 @@ async fn try_begin(
     };
     let token = Redacted::new(bearer(headers).unwrap_or_default().to_owned());
     let Client { app, user, .. } = client;
-    let opened = Opened { role, app, user, room, stream, token, ufrag, reference };
+    let opened = Opened { role, app, user, room, stream, token, ufrag, ice_restarts: 0, reference };
     let (location, tag) = state.open(opened, logged_in.inbox);
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(SDP)),

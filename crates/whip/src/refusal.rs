@@ -3,7 +3,9 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use odeum_auth::client_code;
-use odeum_node::{CommandError, LoginFailed, OfferError, PlayFailed, PublishFailed};
+use odeum_node::{
+    CommandError, IceRestartFailed, LoginFailed, OfferError, PlayFailed, PublishFailed,
+};
 use odeum_room::{PlayError, PublishError};
 use serde::Serialize;
 
@@ -135,6 +137,18 @@ impl From<PlayFailed> for Refusal {
                     Self::new(StatusCode::CONFLICT, error)
                 }
             },
+        }
+    }
+}
+
+impl From<IceRestartFailed> for Refusal {
+    fn from(failed: IceRestartFailed) -> Self {
+        match failed {
+            IceRestartFailed::Command(error) => error.into(),
+            // The stream or the play has just ended, and the session ends with it.
+            IceRestartFailed::NotPublishing(_)
+            | IceRestartFailed::NotPlaying(_)
+            | IceRestartFailed::NoTransport(_) => Self::new(StatusCode::NOT_FOUND, failed),
         }
     }
 }

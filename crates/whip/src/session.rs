@@ -8,7 +8,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use axum::extract::{ConnectInfo, Extension, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use odeum_node::{CommandError, Inbox, Outgoing, SessionRef};
+use odeum_node::{
+    CommandError, IceCredentials, IceUfrag, Inbox, Outgoing, SessionRef, TransportUse,
+};
 use odeum_room::{Notice, PlayState, PublishState};
 use odeum_types::{AppId, Redacted, RoomId, StreamId, UserId};
 use serde::Deserialize;
@@ -32,6 +34,8 @@ pub(crate) struct Opened {
     pub(crate) token: Redacted<String>,
     /// The client's ICE user name fragment; another one asks for a restart.
     pub(crate) ufrag: String,
+    /// ICE restarts so far; with the id it is the entity tag.
+    pub(crate) ice_restarts: u64,
     pub(crate) reference: SessionRef,
 }
 
@@ -65,7 +69,7 @@ impl Sessions {
 
 impl WhipState {
     /// Takes charge of what has begun. Returns its URL's path and its entity tag, which stands for
-    /// its one ICE session.
+    /// its ICE session.
     pub(crate) fn open(&self, opened: Opened, inbox: Inbox) -> (String, String) {
         let id = format!("{:032x}", rand::random::<u128>());
         let Opened { role, room, stream, .. } = &opened;
@@ -73,7 +77,7 @@ impl WhipState {
         let (role, reference) = (opened.role, opened.reference.clone());
         let (stop, stopped) = oneshot::channel();
         self.0.sessions.lock().insert(id.clone(), Entry { opened, stop });
-        let tag = tag(&id);
+        let tag = tag(&id, 0);
         let state = self.clone();
         tokio::spawn(
             async move { state.hold(id, role, reference, inbox, stopped).await }.in_current_span(),
@@ -193,8 +197,8 @@ pub(crate) async fn delete(
     }
 }
 
-/// Takes the client's candidates, which an ICE-lite server has no need of, and refuses a restart
-/// (RFC 9725, section 4.3).
+/// Takes the client's candidates, which an ICE-lite server has no need of, or restarts ICE (RFC
+/// 9725, section 4.3).
 pub(crate) async fn patch(
     State(state): State<WhipState>,
     Extension(role): Extension<Role>,
@@ -208,47 +212,96 @@ pub(crate) async fn patch(
     let app = options.app_id;
     let asked =
         Asked { role, room: &room, stream: &stream, id: &id, app, source, headers: &headers };
-    match try_patch(&state, &asked, &fragment) {
-        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+    match try_patch(&state, &asked, &fragment).await {
+        Ok(response) => response,
         Err(refusal) => refusal.into_response(),
     }
 }
 
-fn try_patch(state: &WhipState, asked: &Asked<'_>, fragment: &str) -> Result<(), Refusal> {
+async fn try_patch(
+    state: &WhipState,
+    asked: &Asked<'_>,
+    fragment: &str,
+) -> Result<Response, Refusal> {
     if !is_type(asked.headers, SDP_FRAGMENT) {
         let detail = format!("the body of a PATCH is of type {SDP_FRAGMENT}");
         return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
     }
     state.check(asked)?;
+    let (known, restarts, reference) = {
+        let sessions = state.0.sessions.lock();
+        let opened = &sessions.get(asked.id).ok_or_else(gone)?.opened;
+        (opened.ufrag.clone(), opened.ice_restarts, opened.reference.clone())
+    };
     let wanted = asked.headers.get(header::IF_MATCH).and_then(|value| value.to_str().ok());
     match wanted {
         None => {
             let detail = "a PATCH names the ICE session in If-Match";
             return Err(Refusal::new(StatusCode::PRECONDITION_REQUIRED, detail));
         }
-        Some(wanted) if wanted != "*" && wanted != tag(asked.id) => {
+        Some(wanted) if wanted != "*" && wanted != tag(asked.id, restarts) => {
             let detail = "If-Match is not the entity tag of this ICE session";
             return Err(Refusal::new(StatusCode::PRECONDITION_FAILED, detail));
         }
         Some(_) => {}
     }
-    let sessions = state.0.sessions.lock();
-    let opened = &sessions.get(asked.id).ok_or_else(gone)?.opened;
-    match ufrag_of(fragment).is_none_or(|ufrag| ufrag == opened.ufrag) {
-        true => Ok(()),
-        false => Err(Refusal::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "an ICE restart is not taken: begin anew with a POST",
-        )),
+    match ufrag_of(fragment) {
+        Some(ufrag) if ufrag != known => restart_ice(state, asked, &reference, fragment).await,
+        Some(_) | None => Ok(StatusCode::NO_CONTENT.into_response()),
     }
+}
+
+/// Restarts ICE for the user name fragment in `fragment`; answers with the server's new one.
+async fn restart_ice(
+    state: &WhipState,
+    asked: &Asked<'_>,
+    reference: &SessionRef,
+    fragment: &str,
+) -> Result<Response, Refusal> {
+    let bad = |error: &dyn std::fmt::Display| Refusal::new(StatusCode::BAD_REQUEST, error);
+    let (_, stream) = place(asked.room, asked.stream)?;
+    let ufrag = ufrag_of(fragment).unwrap_or_default();
+    let remote_ufrag = IceUfrag::parse(ufrag).map_err(|error| bad(&error))?;
+    let of = match asked.role {
+        Role::Publish => TransportUse::Publish,
+        Role::Play => TransportUse::Play,
+    };
+    let restarted = state.0.node.restart_ice(reference, of, stream, remote_ufrag).await;
+    let credentials = restarted?;
+    let restarts = {
+        let mut sessions = state.0.sessions.lock();
+        let opened = &mut sessions.get_mut(asked.id).ok_or_else(gone)?.opened;
+        ufrag.clone_into(&mut opened.ufrag);
+        opened.ice_restarts += 1;
+        opened.ice_restarts
+    };
+    let headers =
+        [(header::CONTENT_TYPE, SDP_FRAGMENT.to_owned()), (header::ETAG, tag(asked.id, restarts))];
+    Ok((StatusCode::OK, headers, answering_fragment(fragment, &credentials)).into_response())
+}
+
+/// The server's half of a restart (RFC 8840, section 9): its credentials, for the line that the
+/// client's are for, where it names one.
+fn answering_fragment(fragment: &str, credentials: &IceCredentials) -> String {
+    let line = |prefix: &str| {
+        let mut lines = fragment.lines().map(str::trim_end);
+        lines.find(|line| line.starts_with(prefix)).map(|line| format!("{line}\r\n"))
+    };
+    let media = line("m=").zip(line("a=mid:")).map(|(media, mid)| media + &mid);
+    format!(
+        "a=ice-lite\r\n{}a=ice-ufrag:{}\r\na=ice-pwd:{}\r\n",
+        media.unwrap_or_default(),
+        credentials.ufrag,
+        credentials.password.expose(),
+    )
 }
 
 fn gone() -> Refusal {
     Refusal::new(StatusCode::NOT_FOUND, "there is no such session, or not any more")
 }
 
-fn tag(id: &str) -> String {
-    format!("\"{id}\"")
+fn tag(id: &str, ice_restarts: u64) -> String {
+    format!("\"{id}-{ice_restarts}\"")
 }
 
 /// Whether there is nothing left to keep alive.
@@ -264,4 +317,24 @@ fn is_end(role: Role, notice: &Notice) -> bool {
 /// The first ICE user name fragment in an SDP or a part of one.
 pub(crate) fn ufrag_of(sdp: &str) -> Option<&str> {
     sdp.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:")).map(str::trim)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answer_to_a_restart_is_for_the_line_that_was_named() {
+        let credentials =
+            IceCredentials { ufrag: "server".into(), password: Redacted::new("password".into()) };
+        let ours = "a=ice-ufrag:server\r\na=ice-pwd:password\r\n";
+        let plain = answering_fragment("a=ice-ufrag:client\r\n", &credentials);
+        assert_eq!(plain, format!("a=ice-lite\r\n{ours}"));
+        let named = "a=group:BUNDLE 0 1\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\n\
+                     a=ice-ufrag:client\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:1\r\n";
+        assert_eq!(
+            answering_fragment(named, &credentials),
+            format!("a=ice-lite\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\n{ours}"),
+        );
+    }
 }

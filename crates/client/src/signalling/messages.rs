@@ -43,9 +43,11 @@ impl Signalling {
         });
         match self.request(request_id, &message).await? {
             Reply::CommandSent(sent) => Ok(sent.offline_user_ids),
-            Reply::LoggedIn(_) | Reply::Resumed(_) | Reply::Answer(_) | Reply::Done { .. } => {
-                Err(RequestError::WrongReply)
-            }
+            Reply::LoggedIn(_)
+            | Reply::Resumed(_)
+            | Reply::Answer(_)
+            | Reply::IceRestarted(_)
+            | Reply::Done { .. } => Err(RequestError::WrongReply),
         }
     }
 

@@ -143,6 +143,7 @@ impl Owner {
                 resumed.request_id
             }
             Reply::Answer(answer) => answer.request_id,
+            Reply::IceRestarted(restarted) => restarted.request_id,
             Reply::CommandSent(sent) => sent.request_id,
             Reply::Done { request_id } => *request_id,
         };

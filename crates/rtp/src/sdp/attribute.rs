@@ -41,6 +41,30 @@ pub struct IceCredentials {
     pub password: Redacted<String>,
 }
 
+/// A username fragment of a peer (RFC 8839 §5.4): 4 to 256 characters of `[A-Za-z0-9+/]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IceUfrag(String);
+
+/// Text that is no username fragment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an ICE user name fragment is 4 to 256 characters of [A-Za-z0-9+/]")]
+pub struct NotAnIceUfrag;
+
+impl IceUfrag {
+    /// Takes text that is one.
+    ///
+    /// # Errors
+    /// [`NotAnIceUfrag`].
+    pub fn parse(text: &str) -> Result<Self, NotAnIceUfrag> {
+        is_ice_text(text, 4..=256).then(|| Self(text.to_owned())).ok_or(NotAnIceUfrag)
+    }
+
+    /// As it stands in SDP.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// Whether `text` is made of ICE's characters and has one of these lengths.
 pub(super) fn is_ice_text(text: &str, sizes: std::ops::RangeInclusive<usize>) -> bool {
     let is_ice = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/';

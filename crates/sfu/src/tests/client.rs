@@ -149,6 +149,12 @@ impl Client {
         answer
     }
 
+    /// Has another name, and knows the server's new credentials.
+    pub(super) fn restarted(&mut self, ufrag: &str, server: IceCredentials) {
+        self.ufrag = ufrag.to_owned();
+        self.server = Some(server);
+    }
+
     /// A check with the given password instead of the server's.
     pub(super) fn check_with(&mut self, password: &str, nomination: Nomination) -> Vec<u8> {
         let server = self.server.as_ref().unwrap();

@@ -5,6 +5,7 @@ mod bandwidth;
 mod client;
 mod cut;
 mod forwarding;
+mod ice_restart;
 mod key_frames;
 mod life;
 mod net;

@@ -6,7 +6,7 @@ use odeum_proto::signal::{ClientMessage, ServerMessage, close_code};
 const GUIDE: &str = include_str!("../../../../docs/guides/write-a-client.md");
 
 /// Every `type` of the protocol.
-const TYPES: [&str; 32] = [
+const TYPES: [&str; 34] = [
     "login",
     "resume",
     "logout",
@@ -16,6 +16,7 @@ const TYPES: [&str; 32] = [
     "unpublish",
     "play",
     "unplay",
+    "restart_ice",
     "send_broadcast_message",
     "send_barrage_message",
     "send_custom_command",
@@ -24,6 +25,7 @@ const TYPES: [&str; 32] = [
     "logged_in",
     "resumed",
     "answer",
+    "ice_restarted",
     "command_sent",
     "done",
     "error",
