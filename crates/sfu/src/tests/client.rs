@@ -158,7 +158,7 @@ impl Client {
     /// A check with the given password instead of the server's.
     pub(super) fn check_with(&mut self, password: &str, nomination: Nomination) -> Vec<u8> {
         let server = self.server.as_ref().unwrap();
-        self.transactions += 1;
+        self.transactions = self.transactions.wrapping_add(1);
         let request = BindingRequest {
             transaction: TransactionId([self.transactions; 12]),
             username: &format!("{}:{}", server.ufrag, self.ufrag),

@@ -1,6 +1,7 @@
 //! The media plane against clients that speak real ICE, DTLS and SRTP, in virtual time and without
 //! a socket.
 
+mod attacks;
 mod bandwidth;
 mod client;
 mod cut;
@@ -9,6 +10,7 @@ mod ice_restart;
 mod key_frames;
 mod life;
 mod net;
+mod nonces;
 mod relay;
 mod retransmission;
 mod security;
