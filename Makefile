@@ -1,6 +1,6 @@
 # One line per task; the logic is in scripts/.
 .PHONY: run build test lint format sim fuzz bench-fanout bench-api bench-users bench-churn \
-  bench-join docs
+  bench-join soak docs
 run: ; @scripts/run.sh
 build: ; @scripts/build.sh
 test: ; @scripts/test.sh
@@ -13,4 +13,5 @@ bench-api: ; @scripts/bench.sh api
 bench-users: ; @scripts/bench.sh users
 bench-churn: ; @scripts/bench.sh churn
 bench-join: ; @scripts/bench.sh join
+soak: ; @scripts/soak.sh
 docs: ; @scripts/docs.sh

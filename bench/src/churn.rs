@@ -13,6 +13,7 @@ use crate::crowd::{Person, log_in, log_out};
 use crate::machine::Machine;
 use crate::receiver::Receiver;
 use crate::server::Server;
+use crate::slope::slope;
 
 /// Users of each room.
 const ROOM: u64 = 10;
@@ -197,16 +198,6 @@ impl Sample {
     }
 }
 
-/// Of the straight line nearest to these points, by least squares.
-fn slope(points: &[(f64, f64)]) -> f64 {
-    let count = points.len() as f64;
-    let mean_x = points.iter().map(|(x, _)| x).sum::<f64>() / count;
-    let mean_y = points.iter().map(|(_, y)| y).sum::<f64>() / count;
-    let products = points.iter().map(|(x, y)| (x - mean_x) * (y - mean_y)).sum::<f64>();
-    let squares = points.iter().map(|(x, _)| (x - mean_x).powi(2)).sum::<f64>();
-    products / squares
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -221,12 +212,6 @@ mod tests {
         });
         let verdict = Verdict::of(&samples.collect::<Vec<_>>());
         assert_eq!(verdict.is_flat(), is_flat, "{residents:?} {descriptors:?}");
-    }
-
-    #[test]
-    fn the_slope_is_that_of_the_nearest_line() {
-        assert_eq!(slope(&[(0.0, 1.0), (1.0, 3.0), (2.0, 5.0)]), 2.0);
-        assert_eq!(slope(&[(0.0, 1.0), (1.0, 4.0), (2.0, 1.0)]), 0.0);
     }
 
     #[test]

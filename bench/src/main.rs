@@ -1,5 +1,5 @@
-//! Measures Odeum: the load generators behind `make bench-fanout`, `bench-api`, `bench-users` and
-//! `bench-churn`.
+//! Measures Odeum: the load generators behind `make bench-fanout`, `bench-api`, `bench-users`,
+//! `bench-churn` and `soak`.
 //!
 //! Each subcommand starts the release server itself, pinned to one core, loads it from another, and
 //! prints a table; `--json FILE` keeps the same as data, with machine and commit.
@@ -19,6 +19,8 @@ mod percentiles;
 mod process;
 mod receiver;
 mod server;
+mod slope;
+mod soak;
 mod sys;
 mod users;
 
@@ -43,6 +45,8 @@ enum Command {
     Users(users::UsersArgs),
     /// Users and rooms that come and go: does memory grow?
     Churn(churn::ChurnArgs),
+    /// Peers that come, send, play and go in every way, for as long as one likes: does memory grow?
+    Soak(soak::SoakArgs),
     /// Calls with callbacks beside calls without.
     Callbacks(callbacks::CallbacksArgs),
     /// What fanout compares with: sends bursts without encryption. Reads commands from stdin.
@@ -56,6 +60,7 @@ fn main() -> anyhow::Result<()> {
         Command::Notice(args) => notice::run(&args),
         Command::Users(args) => users::run(&args),
         Command::Churn(args) => churn::run(&args),
+        Command::Soak(args) => soak::run(&args),
         Command::Callbacks(args) => callbacks::run(&args),
         Command::Floor(args) => floor::run(&args),
     }

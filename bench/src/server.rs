@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 use std::{env, fs};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use odeum_auth::token::{NewToken, Seal};
 use odeum_types::{AppId, UnixMillis};
 
@@ -43,7 +43,19 @@ impl Server {
     /// # Errors
     /// It is not built, or it does not start.
     pub(crate) fn start(calls_per_second: &[(&str, u32)]) -> anyhow::Result<Self> {
-        Self::launch(calls_per_second, None)
+        Self::launch(calls_per_second, None, "")
+    }
+
+    /// As [`Server::start`], and forgets a session that has been silent for `heartbeat_seconds`.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub(crate) fn start_impatient(
+        calls_per_second: &[(&str, u32)],
+        heartbeat_seconds: u64,
+    ) -> anyhow::Result<Self> {
+        let rooms = format!("[rooms]\nheartbeat_timeout_s = {heartbeat_seconds}\n");
+        Self::launch(calls_per_second, None, &rooms)
     }
 
     /// As [`Server::start`], and tells `receiver` of everything in callbacks.
@@ -54,10 +66,14 @@ impl Server {
         calls_per_second: &[(&str, u32)],
         receiver: SocketAddr,
     ) -> anyhow::Result<Self> {
-        Self::launch(calls_per_second, Some(receiver))
+        Self::launch(calls_per_second, Some(receiver), "")
     }
 
-    fn launch(calls: &[(&str, u32)], receiver: Option<SocketAddr>) -> anyhow::Result<Self> {
+    fn launch(
+        calls: &[(&str, u32)],
+        receiver: Option<SocketAddr>,
+        rooms: &str,
+    ) -> anyhow::Result<Self> {
         static STARTED: AtomicU32 = AtomicU32::new(0);
         let binary = env::current_exe()?.with_file_name("odeum");
         if !binary.exists() {
@@ -67,7 +83,7 @@ impl Server {
         let folder = env::temp_dir().join(format!("odeum-bench-{}-{number}", std::process::id()));
         fs::create_dir_all(&folder)?;
         let config = folder.join("odeum.toml");
-        fs::write(&config, configuration(&folder, calls, receiver))?;
+        fs::write(&config, configuration(&folder, calls, receiver, rooms))?;
         let mut child = Command::new("taskset")
             .args(["-c", &CORE.to_string()])
             .arg(binary)
@@ -95,12 +111,33 @@ impl Server {
     /// # Errors
     /// There is no such figure.
     pub(crate) fn metric(&self, name: &str) -> anyhow::Result<u64> {
+        let page = self.metrics()?;
+        let figure = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        Ok(figure.with_context(|| format!("no {name} on the metrics page"))?.parse()?)
+    }
+
+    /// The sum of a figure over all its labels.
+    ///
+    /// # Errors
+    /// There is no such figure.
+    pub(crate) fn metric_sum(&self, name: &str) -> anyhow::Result<u64> {
+        let page = self.metrics()?;
+        let of_it =
+            |line: &&str| line.strip_prefix(name).is_some_and(|r| r.starts_with([' ', '{']));
+        let mut figures = page.lines().filter(of_it).peekable();
+        ensure!(figures.peek().is_some(), "no {name} on the metrics page");
+        figures.try_fold(0, |sum, line| {
+            let figure = line.rsplit(' ').next().unwrap_or_default();
+            Ok(sum + figure.parse::<u64>()?)
+        })
+    }
+
+    fn metrics(&self) -> anyhow::Result<String> {
         let mut stream = TcpStream::connect(self.admin)?;
         stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: odeum\r\nConnection: close\r\n\r\n")?;
         let mut page = String::new();
         stream.read_to_string(&mut page)?;
-        let figure = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        Ok(figure.with_context(|| format!("no {name} on the metrics page"))?.parse()?)
+        Ok(page)
     }
 
     /// Bytes of the files in which it keeps what must outlive it.
@@ -130,7 +167,12 @@ impl Drop for Server {
     }
 }
 
-fn configuration(folder: &Path, calls: &[(&str, u32)], receiver: Option<SocketAddr>) -> String {
+fn configuration(
+    folder: &Path,
+    calls: &[(&str, u32)],
+    receiver: Option<SocketAddr>,
+    rooms: &str,
+) -> String {
     let calls: Vec<String> =
         calls.iter().map(|(action, calls)| format!("{action} = {calls}")).collect();
     let callbacks = receiver.map_or(String::new(), |receiver| {
@@ -142,7 +184,7 @@ fn configuration(folder: &Path, calls: &[(&str, u32)], receiver: Option<SocketAd
     format!(
         "listen = \"127.0.0.1:0\"\ndata_dir = {:?}\n\
          [media]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n\
-         [[apps]]\napp_id = {}\nserver_secret = \"{SECRET}\"\n{callbacks}\
+         {rooms}[[apps]]\napp_id = {}\nserver_secret = \"{SECRET}\"\n{callbacks}\
          calls_per_second = {{ {} }}\n",
         folder.join("data"),
         APP.0,

@@ -1,0 +1,217 @@
+//! The life of a room: a publisher and some viewers come, media flows for a while, and it ends.
+
+use std::net::SocketAddr;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+use futures_util::future::join_all;
+use odeum_client::Certificate;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::person::{Person, Role};
+use crate::http_load::{Signer, find};
+use crate::server::Server;
+
+/// How long the media of a room flows, at most; at least a quarter of it.
+const FLOWS_MS: u64 = 4_000;
+/// Viewers of a room, at most.
+const VIEWERS_MAX: u64 = 4;
+/// How long a transport may take to connect before it gives up, on a machine that is busy.
+const CONNECTS_IN: Duration = Duration::from_secs(12);
+
+/// Where everything happens.
+pub(super) struct Stage {
+    /// The server's HTTP.
+    http: SocketAddr,
+    /// The server's signalling.
+    pub(super) signal_url: String,
+    /// Who all clients are: making a certificate is none of the server's work.
+    pub(super) certificate: Certificate,
+    /// What stamps of media count from.
+    pub(super) epoch: Instant,
+    /// Signs the backend's calls; held only while one is written.
+    signer: Mutex<Signer>,
+    /// What happened so far; held only to count.
+    counts: Mutex<Counts>,
+}
+
+/// What happened.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Counts {
+    /// Rooms begun; the number of the next.
+    pub(super) rooms: u64,
+    /// Transports whose answer came.
+    pub(super) made: u64,
+    /// Of them, those that connected.
+    pub(super) connected: u64,
+    /// Of them, those that meant to and did not.
+    pub(super) gave_up: u64,
+    /// Packets that viewers took.
+    pub(super) played: u64,
+    /// Transports that ended by a goodbye.
+    pub(super) goodbyes: u64,
+    /// Transports that ended with a stream that the backend deleted.
+    pub(super) deleted: u64,
+    /// Transports that ended without a word.
+    pub(super) vanished: u64,
+    /// Transports that were left alone before they were connected.
+    pub(super) abandoned: u64,
+}
+
+/// How a room ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// Everybody takes leave.
+    Goodbye,
+    /// The backend deletes the stream; then everybody takes leave.
+    StreamDeleted,
+    /// Sockets close and nobody says anything.
+    Vanish,
+    /// The publisher never connects.
+    Abandoned,
+}
+
+impl Stage {
+    /// An empty stage before a server.
+    ///
+    /// # Errors
+    /// A machine without randomness.
+    pub(super) fn new(server: &Server) -> anyhow::Result<Self> {
+        Ok(Self {
+            http: server.http,
+            signal_url: server.signal_url(),
+            certificate: Certificate::generate()?,
+            epoch: Instant::now(),
+            signer: Mutex::new(Signer::new()),
+            counts: Mutex::default(),
+        })
+    }
+
+    /// What happened so far.
+    pub(super) fn counts(&self) -> Counts {
+        *self.counts.lock().expect("nobody panics while counting")
+    }
+
+    /// Counts.
+    pub(super) fn count(&self, change: impl FnOnce(&mut Counts)) {
+        change(&mut self.counts.lock().expect("nobody panics while counting"));
+    }
+
+    async fn delete_stream(&self, room: &str, user: &str, stream: &str) -> anyhow::Result<()> {
+        let parameters = format!("&RoomId={room}&UserId={user}&StreamId={stream}");
+        let request = {
+            let mut signer = self.signer.lock().expect("nobody panics while signing");
+            signer.request("DeleteStream", &parameters)
+        };
+        let mut socket = TcpStream::connect(self.http).await?;
+        socket
+            .write_all(request.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n").as_bytes())
+            .await?;
+        let mut reply = Vec::new();
+        socket.take(16 * 1024).read_to_end(&mut reply).await?;
+        let text = String::from_utf8_lossy(&reply);
+        ensure!(find(&reply, b"\"Code\":0,").is_some(), "DeleteStream: {text}");
+        Ok(())
+    }
+}
+
+/// One room after the other until `end`.
+pub(super) async fn rooms(stage: std::sync::Arc<Stage>, end: Instant) {
+    while Instant::now() < end {
+        let number = {
+            let mut counts = stage.counts.lock().expect("nobody panics while counting");
+            counts.rooms += 1;
+            counts.rooms
+        };
+        if let Err(error) = room(&stage, number).await {
+            // On a machine that is busy with other things something may come late. What is lost
+            // is counted, and the run fails when it is much.
+            eprintln!("room {number}: {error:#}");
+            stage.count(|counts| counts.gave_up += 1);
+        }
+    }
+}
+
+async fn room(stage: &Stage, number: u64) -> anyhow::Result<()> {
+    let ending = match number % 8 {
+        0..=2 => Ending::Goodbye,
+        3 | 4 => Ending::StreamDeleted,
+        5 | 6 => Ending::Vanish,
+        _ => Ending::Abandoned,
+    };
+    let (room, host) = (format!("soak-{number}"), format!("host-{number}"));
+    let stream = format!("stream-{number}");
+    let mut publisher = Person::enter(stage, &room, &host).await?;
+    publisher.offer(stage, Role::Publisher, &stream).await?;
+    if ending == Ending::Abandoned {
+        stage.count(|counts| counts.abandoned += 1);
+        return Ok(());
+    }
+    publisher.connect(stage, Instant::now() + CONNECTS_IN).await?;
+    let until = Instant::now()
+        + Duration::from_millis(FLOWS_MS / 4 + number.wrapping_mul(7_919) % (FLOWS_MS * 3 / 4));
+    let viewers = (0..1 + number % VIEWERS_MAX).map(|viewer| {
+        let (room, stream) = (&room, &stream);
+        async move {
+            let mut viewer =
+                Person::enter(stage, room, &format!("guest-{number}-{viewer}")).await?;
+            viewer.offer(stage, Role::Viewer, stream).await?;
+            viewer.connect(stage, Instant::now() + CONNECTS_IN).await?;
+            viewer.live(stage, until).await?;
+            anyhow::Ok(viewer)
+        }
+    });
+    let (lived, viewers) = tokio::join!(publisher.live(stage, until), join_all(viewers));
+    lived?;
+    let mut people = viewers.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
+    if ending == Ending::StreamDeleted {
+        stage.delete_stream(&room, &host, &stream).await?;
+    }
+    people.push(publisher);
+    for person in people {
+        match ending {
+            Ending::Goodbye => {
+                person.take_leave(&room, Some(&stream)).await.context("goodbye")?;
+                stage.count(|counts| counts.goodbyes += 1);
+            }
+            Ending::StreamDeleted => {
+                person.take_leave(&room, None).await.context("leave after the deletion")?;
+                stage.count(|counts| counts.deleted += 1);
+            }
+            Ending::Vanish => {
+                drop(person);
+                stage.count(|counts| counts.vanished += 1);
+            }
+            Ending::Abandoned => bail!("it was over before"),
+        }
+    }
+    Ok(())
+}
+
+impl Counts {
+    /// Whether all endings happened, and at least `share` of the transports that meant to
+    /// connect did, and something was seen.
+    pub(super) fn is_real(&self, share: f64) -> bool {
+        let meant = self.made.saturating_sub(self.abandoned) as f64;
+        let endings = [self.goodbyes, self.deleted, self.vanished, self.abandoned, self.played];
+        self.connected as f64 >= meant * share && endings.iter().all(|count| *count > 0)
+    }
+
+    /// For the file of results.
+    pub(super) fn to_json(self) -> Value {
+        json!({
+            "rooms": self.rooms,
+            "made": self.made,
+            "connected": self.connected,
+            "gave_up": self.gave_up,
+            "played": self.played,
+            "goodbyes": self.goodbyes,
+            "deleted": self.deleted,
+            "vanished": self.vanished,
+            "abandoned": self.abandoned,
+        })
+    }
+}
