@@ -65,9 +65,7 @@ fn forged_dtls_in_a_session_ends_nothing() {
             net.send(at, bytes.clone());
             assert_eq!(net.close_reason(at), None, "{bytes:02x?}");
         }
-        while let Some(event) = net.sfu.poll_event() {
-            panic!("{bytes:02x?}: {event:?}");
-        }
+        assert_eq!(net.sfu.poll_event(), None, "{bytes:02x?}");
         // What it has to say to forged records concerns nobody; what the client sends does.
         while net.sfu.poll_transmit().is_some() {}
         sound += 1;
