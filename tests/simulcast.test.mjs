@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 import { launchBrowser, User } from "./harness/browser.mjs";
 import { Server } from "./harness/server.mjs";
 import { until } from "./harness/until.mjs";
@@ -27,7 +28,7 @@ for (const workers of [1, 2]) {
     /** Rows of the picture that a user sees now. */
     const rows = (user) =>
       user.page.evaluate(async () => {
-        for (const peer of window.peers)
+        for (const peer of window.peers.filter((each) => each.connectionState === "connected"))
           for (const { type, kind, frameHeight } of (await peer.getStats()).values())
             if (type === "inbound-rtp" && kind === "video") return frameHeight ?? 0;
         return 0;
@@ -87,6 +88,31 @@ for (const workers of [1, 2]) {
       await small.seesAndHears("camera");
       const stood_s = (await frozen_s(small)) - before_s;
       assert.ok(stood_s < 1, `it stood still for ${stood_s} s`);
+    });
+
+    // What crosses to another worker is sent in all sizes.
+    const skip = workers > 1 && "one worker only";
+    test("a size that nobody watches is not encoded, until somebody does", { skip }, async () => {
+      const frames = async (rid) => {
+        const found = (peers) => peers.flatMap((stats) => stats).find((entry) => entry.rid === rid);
+        const stats = await publisher.page.evaluate(() =>
+          Promise.all(window.peers.map(async (peer) => [...(await peer.getStats()).values()])),
+        );
+        return found(stats)?.framesEncoded ?? 0;
+      };
+      await large.call("stopPlayingStream", "camera");
+      await until(
+        "the largest rests",
+        async () => {
+          const before = await frames("f");
+          await pause(1_000);
+          return (await frames("f")) === before;
+        },
+        { within_ms: 20_000 },
+      );
+      await small.seesAndHears("camera");
+      assert.deepEqual(await large.play("camera"), {});
+      await sees(large, 720);
     });
   });
 }

@@ -233,6 +233,9 @@ impl World {
         while let Some(event) = self.sfu.poll_event() {
             match event {
                 SfuEvent::Connected { peer, .. } => assert!(self.members.contains_key(&peer)),
+                SfuEvent::LayersWanted { publisher, .. } => {
+                    assert!(self.members.contains_key(&publisher));
+                }
                 // There is no other worker here, and so no mirror.
                 SfuEvent::KeyFrameWanted { publisher, .. } => panic!("{publisher} has no mirror"),
                 SfuEvent::Closed { peer, .. } => {

@@ -487,7 +487,9 @@ export class ZegoExpressEngine {
       const player = this.#players.get(notice.stream_id)?.player;
       if (notice.state === "PLAYING") player?.transport.connected();
       else player?.ended(notice.error_code, notice.reason);
-    } else if (notice.type === "token_will_expire") this.#emitter.emit("tokenWillExpire", roomID);
+    } else if (notice.type === "layers_wanted")
+      this.#publishers.get(notice.stream_id)?.sendLayers(notice.layers);
+    else if (notice.type === "token_will_expire") this.#emitter.emit("tokenWillExpire", roomID);
     else if (!tellMessage(this.#emitter, roomID, notice))
       this.#tellView(roomID, view.takeNotice(notice));
   }

@@ -162,6 +162,17 @@ export class Publisher {
     });
   }
 
+  /** Sends these layers of the video, in the order of its encodings, and rests the others. */
+  sendLayers(isWanted: readonly boolean[]): void {
+    const sender = this.#senders.find((each) => each.track?.kind === "video");
+    const parameters = sender?.getParameters();
+    if (parameters === undefined || parameters.encodings.length !== isWanted.length) return;
+    for (const [at, encoding] of parameters.encodings.entries())
+      encoding.active = isWanted[at] ?? true;
+    // A connection that ends meanwhile has nothing to rest.
+    sender?.setParameters(parameters).catch(() => undefined);
+  }
+
   /** Changes what is sent at most. */
   async setVideoBitrate(video_kbps: number): Promise<void> {
     const sender = this.#senders.find((each) => each.track?.kind === "video");

@@ -489,6 +489,17 @@ export type Notice =
       /** Why, a word such as `stream_deleted`; empty when there is nothing to say. */
       reason: string;
     }
+  /**
+   * Somebody watches these layers of a video that this session publishes in several, and nobody
+   * the others: they need not be sent.
+   */
+  | {
+      type: "layers_wanted";
+      /** The stream. */
+      stream_id: string;
+      /** Of each layer, in the order of the offer's rids, whether it is wanted. */
+      layers: boolean[];
+    }
   /** The state of a stream that this session plays. */
   | {
       type: "player_state";
@@ -569,6 +580,7 @@ export const noticeTypes = [
   "user_count",
   "stream_update",
   "publisher_state",
+  "layers_wanted",
   "player_state",
   "broadcast_message",
   "barrage_message",

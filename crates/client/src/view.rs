@@ -90,6 +90,7 @@ impl RoomView {
             }
             Notice::PublisherState { .. }
             | Notice::PlayerState { .. }
+            | Notice::LayersWanted { .. }
             | Notice::BroadcastMessage { .. }
             | Notice::BarrageMessage { .. }
             | Notice::CustomCommand { .. }

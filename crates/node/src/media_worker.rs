@@ -347,6 +347,11 @@ impl Plane {
                         owner.tell(peer, PeerChange::Connected(facts));
                     }
                 }
+                SfuEvent::LayersWanted { publisher, layers } => {
+                    if let Some(owner) = self.owners.get(&publisher) {
+                        owner.tell(publisher, PeerChange::LayersWanted(layers));
+                    }
+                }
                 SfuEvent::KeyFrameWanted { publisher, layer } => {
                     self.mirrors.ask_for_key_frame(publisher, layer);
                 }

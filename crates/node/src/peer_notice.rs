@@ -1,7 +1,7 @@
 //! What media workers tell room workers of the transports that rooms own.
 
 use odeum_sfu::{CloseReason, MediaFacts};
-use odeum_types::{AppId, PeerId, RoomId, SessionId, StreamId};
+use odeum_types::{AppId, LayerSet, PeerId, RoomId, SessionId, StreamId};
 use tokio::sync::mpsc;
 
 /// Where a transport belongs.
@@ -18,7 +18,7 @@ pub(crate) struct PeerOwner {
     /// What it does.
     pub(crate) role: PeerRole,
     /// To the room's worker. Unbounded, for it must not be lost: a transport makes two notices at
-    /// most, and the media workers limit transports.
+    /// most, and two a second of its layers, and the media workers limit transports.
     pub(crate) notices: mpsc::UnboundedSender<PeerNotice>,
 }
 
@@ -49,6 +49,8 @@ pub(crate) enum PeerChange {
     OfferRefused,
     /// Media can flow.
     Connected(MediaFacts),
+    /// What of its video's layers it need send.
+    LayersWanted(LayerSet),
     /// It is gone.
     Closed(CloseReason),
     /// Its worker broke down.

@@ -80,6 +80,9 @@ impl RoomWorker {
                 let facts = MediaFacts { audio: facts.audio, video: facts.video };
                 self.run_on(&key, |now, room, _| room.media_connected(now, peer, facts));
             }
+            PeerChange::LayersWanted(layers) => {
+                self.run_on(&key, |_, room, _| room.layers_wanted(peer, layers));
+            }
             PeerChange::OfferRefused => {
                 self.disown_peer(&key, peer);
                 // Its client gets the refusal as the reply to its offer; to the room it just

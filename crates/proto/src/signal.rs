@@ -541,6 +541,14 @@ pub enum Notice {
         #[serde(default)]
         reason: String,
     },
+    /// Somebody watches these layers of a video that this session publishes in several, and nobody
+    /// the others: they need not be sent.
+    LayersWanted {
+        /// The stream.
+        stream_id: String,
+        /// Of each layer, in the order of the offer's rids, whether it is wanted.
+        layers: Vec<bool>,
+    },
     /// The state of a stream that this session plays.
     PlayerState {
         /// The stream.

@@ -1,6 +1,6 @@
 //! What the media plane reports of its transports.
 
-use odeum_types::{Codec, PeerId, SessionId, StreamId, UnixMillis};
+use odeum_types::{Codec, LayerSet, PeerId, SessionId, StreamId, UnixMillis};
 
 use crate::event::{EventKind, Recreate};
 use crate::notice::{Notice, PlayEndReason, PlayState, PublishState};
@@ -48,6 +48,15 @@ impl Room {
             Some(PeerRole::Publisher(stream)) => self.publisher_lost(now, &stream),
             Some(PeerRole::Player(session, stream)) => self.player_lost(session, stream, reason),
         }
+    }
+
+    /// The media plane needs no other layers of a publisher's video than these: it is told. Of a
+    /// transport that the room has given up: nothing happens.
+    pub fn layers_wanted(&mut self, peer: PeerId, layers: LayerSet) {
+        let Some(PeerRole::Publisher(stream)) = self.peers.get(&peer).cloned() else { return };
+        let publication = self.streams.get(&stream).and_then(|own| own.publication.as_ref());
+        let Some(publisher) = publication.map(|publication| publication.session) else { return };
+        self.tell(publisher, Notice::LayersWanted { stream, layers });
     }
 
     fn publisher_connected(&mut self, now: UnixMillis, id: StreamId, facts: MediaFacts) {

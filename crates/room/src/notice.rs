@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use odeum_types::{StreamId, UnixMillis};
+use odeum_types::{LayerSet, StreamId, UnixMillis};
 
 use crate::extra_info::RoomExtraInfo;
 use crate::messages::{BarrageId, MessageId, MessageText};
@@ -35,6 +35,13 @@ pub enum Notice {
         /// The room's stream list counter after this change. It also counts the receiver's own
         /// streams, of which it is not told.
         stream_sequence: u64,
+    },
+    /// Somebody watches these layers of a video that the receiver publishes, and nobody the others.
+    LayersWanted {
+        /// The stream that it publishes.
+        stream: StreamId,
+        /// What it is to send.
+        layers: LayerSet,
     },
     /// The receiver's publication changed (publisherStateUpdate).
     PublisherState {
@@ -214,9 +221,9 @@ impl Notice {
                 Self::StreamUpdate { streams, .. } => {
                     streams.iter().map(StreamEntry::bytes_estimate).sum()
                 }
-                Self::PublisherState { stream, .. } | Self::PlayerState { stream, .. } => {
-                    stream.as_str().len()
-                }
+                Self::PublisherState { stream, .. }
+                | Self::PlayerState { stream, .. }
+                | Self::LayersWanted { stream, .. } => stream.as_str().len(),
                 Self::BroadcastMessage { from, text, .. }
                 | Self::BarrageMessage { from, text, .. }
                 | Self::CustomCommand { from, text } => from.bytes_estimate() + text.as_str().len(),
@@ -237,6 +244,7 @@ impl Notice {
             | Self::StreamUpdate { .. }
             | Self::PublisherState { .. }
             | Self::PlayerState { .. }
+            | Self::LayersWanted { .. }
             | Self::BarrageMessage { .. }
             | Self::RoomExtraInfo(_)
             | Self::StreamExtraInfo(_)

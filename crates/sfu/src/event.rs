@@ -1,6 +1,6 @@
 //! What the media plane tells the node: peers that connect and close, and counters.
 
-use odeum_types::{Codec, PeerId};
+use odeum_types::{Codec, LayerSet, PeerId};
 
 use crate::forwarder::LayerIndex;
 
@@ -20,6 +20,14 @@ pub enum SfuEvent {
         peer: PeerId,
         /// Why.
         reason: CloseReason,
+    },
+    /// The layers of a publisher's video that anybody watches have changed: it need not send the
+    /// others. At most twice a second for each publisher.
+    LayersWanted {
+        /// Whose.
+        publisher: PeerId,
+        /// What it is to send.
+        layers: LayerSet,
     },
     /// A mirror's viewers need a key frame: for [`crate::Sfu::want_key_frame`] of the worker where
     /// the publisher is. At most one per layer and key frame interval.

@@ -46,9 +46,12 @@ pub(crate) fn choose(
     current: Option<LayerIndex>,
 ) -> Option<LayerIndex> {
     let rate = |index: usize| layers[index].rate.unwrap_or_default();
+    let has_heights = layers.iter().all(|layer| layer.height.is_some());
     let mut rising: [usize; LAYERS_MAX] = std::array::from_fn(|index| index);
     let known = &mut rising[..layers.len().min(LAYERS_MAX)];
-    known.sort_unstable_by_key(|index| (!layers[*index].is_available, rate(*index)));
+    // By size where it is known: of a still picture all layers take alike little.
+    let height = |index: usize| layers[index].height.filter(|_| has_heights);
+    known.sort_unstable_by_key(|at| (!layers[*at].is_available, height(*at), rate(*at)));
     let count = known.iter().filter(|index| layers[**index].is_available).count();
     // Before anything was heard of any layer the first one is as good as another.
     let candidates = if count == 0 { &known[..known.len().min(1)] } else { &known[..count] };
@@ -158,6 +161,15 @@ mod tests {
         }
         assert_eq!(check(VideoWish::Largest, Some(100), None), Some(0), "it asked for that");
         assert_eq!(check(VideoWish::Smallest, Some(80), Some(1)), None);
+    }
+
+    #[test]
+    fn layers_of_a_still_picture_are_told_apart_by_their_size() {
+        let mut layers = [layer(20, 720), layer(21, 180), layer(19, 360)];
+        let smallest = |layers: &[LayerFacts]| choose(layers, VideoWish::Smallest, None, None);
+        assert_eq!(smallest(&layers), Some(LayerIndex(1)));
+        layers[2].height = None;
+        assert_eq!(smallest(&layers), Some(LayerIndex(2)), "sizes of all, or of none");
     }
 
     #[test]

@@ -61,6 +61,7 @@ mod header;
 mod ice;
 mod key_frames;
 mod layer_choice;
+mod layer_watch;
 mod peer;
 mod publisher;
 mod rate;

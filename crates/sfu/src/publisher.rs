@@ -14,6 +14,7 @@ use crate::cut::CutTracks;
 use crate::event::Statistics;
 use crate::forwarder::LayerIndex;
 use crate::layer_choice::{LAYERS_MAX, LayerFacts};
+use crate::layer_watch::LayerWatch;
 use crate::send_path::SendPath;
 use crate::source_terms::SourceTerms;
 use crate::subscriber::CNAME;
@@ -66,6 +67,8 @@ pub(crate) struct Publisher {
     recorder: TransportRecorder,
     /// When the last receiver report went out.
     reported: Option<Instant>,
+    /// Who watches the layers of its video, when there are several.
+    pub(crate) layer_watch: Option<LayerWatch>,
     /// Whether its packets go to mirrors on other workers as well.
     pub(crate) is_relayed: bool,
 }
@@ -78,13 +81,18 @@ impl Publisher {
             ssrc,
             recorder: TransportRecorder::new(now, RECORDER),
             reported: None,
+            layer_watch: None,
             is_relayed: false,
         }
     }
 
     /// Adds a track, or another layer of it.
     pub(crate) fn add_layer(&mut self, kind: TrackKind, layer: Track) {
-        self.tracks[kind as usize].push(layer);
+        let layers = &mut self.tracks[kind as usize];
+        layers.push(layer);
+        if layers.len() > 1 {
+            self.layer_watch = Some(LayerWatch::new(layers.len()));
+        }
     }
 
     pub(crate) fn add_viewer(&mut self, viewer: PeerKey) {
@@ -333,7 +341,12 @@ impl Publisher {
     /// What is known of the layers of its video, and how many there are.
     pub(crate) fn video_facts(&self, now: Instant) -> ([LayerFacts; LAYERS_MAX], usize) {
         let layers = self.layers(TrackKind::Video);
-        let facts = |at| layers.get(at).map_or(NO_LAYER, |layer: &Track| layer.layer_facts(now));
+        let facts = |at| {
+            let facts = layers.get(at).map_or(NO_LAYER, |layer: &Track| layer.layer_facts(now));
+            let watch = self.layer_watch.as_ref().filter(|_| facts.rate.is_some());
+            let can_come = watch.is_some_and(|watch| watch.can_come(now, at as u8));
+            LayerFacts { is_available: facts.is_available || can_come, ..facts }
+        };
         (std::array::from_fn(facts), layers.len().min(LAYERS_MAX))
     }
 

@@ -72,6 +72,9 @@ impl Sfu {
         if !self.peers[key].is_connected() {
             return Ok(());
         }
+        if self.sweeps.is_multiple_of(LAYER_CHOICE_SWEEPS) {
+            self.watch_layers(now, key);
+        }
         let silence = self.silence(now, key);
         if silence >= self.config.silence_timeout {
             return Err(CloseReason::Silence);

@@ -3,12 +3,13 @@
 
 use std::time::Instant;
 
-use odeum_types::{Bitrate, PeerId};
+use odeum_types::{Bitrate, LayerSet, PeerId};
 
-use crate::layer_choice::VideoWish;
+use crate::event::SfuEvent;
+use crate::layer_choice::{VideoWish, choose};
 use crate::peer::Role;
 use crate::publisher::Asked;
-use crate::subscriber::LayerChange;
+use crate::subscriber::{LayerChange, SubscriberTrack};
 use crate::track::TrackKind;
 use crate::{PeerKey, Sfu};
 
@@ -37,6 +38,44 @@ impl Sfu {
         while let Some(viewer) = self.viewer(publisher, at).filter(|_| is_simulcast) {
             self.choose_layer(now, viewer);
             at += 1;
+        }
+    }
+
+    /// Looks which layers of a publisher anybody watches. All of them are taken to be when they
+    /// cross to other workers.
+    pub(crate) fn watch_layers(&mut self, now: Instant, key: PeerKey) {
+        let Some(Role::Publisher(source)) = self.peers.get(key).map(|peer| &peer.role) else {
+            return;
+        };
+        if source.layer_watch.is_none() {
+            return;
+        }
+        let (facts, count) = source.video_facts(now);
+        let count = u8::try_from(count).unwrap_or(u8::MAX);
+        // Until all layers have been seen none rests: browsers begin with the smallest, and send
+        // the next one only once the one before has shown that there is room.
+        let is_new = facts[..count.into()].iter().any(|facts| facts.rate.is_none());
+        let mut watched = match source.is_relayed || is_new {
+            true => LayerSet::all(count),
+            false => LayerSet::none(count),
+        };
+        // The smallest is sent for whoever comes next.
+        if let Some(layer) = choose(&facts[..count.into()], VideoWish::Smallest, None, None) {
+            watched.insert(layer.0);
+        }
+        for viewer in source.viewers() {
+            let Some(viewer) = self.peers.get(*viewer) else { continue };
+            let Role::Subscriber(subscriber) = &viewer.role else { continue };
+            let current = subscriber.track(TrackKind::Video).and_then(SubscriberTrack::layer);
+            for layer in [current, subscriber.video_layer].into_iter().flatten() {
+                watched.insert(layer.0);
+            }
+        }
+        let peer = &mut self.peers[key];
+        let Role::Publisher(source) = &mut peer.role else { return };
+        let wanted = source.layer_watch.as_mut().and_then(|watch| watch.update(now, watched));
+        if let Some(layers) = wanted {
+            self.events.push_back(SfuEvent::LayersWanted { publisher: peer.id, layers });
         }
     }
 

@@ -17,6 +17,7 @@
 
 mod bitrate;
 mod id;
+mod layers;
 mod redacted;
 mod time;
 
@@ -24,6 +25,7 @@ pub use bitrate::Bitrate;
 pub use id::{
     AppId, IdError, PeerId, RoomId, RoomSessionId, SessionId, StreamId, UserId, UserName,
 };
+pub use layers::LayerSet;
 pub use redacted::Redacted;
 pub use time::UnixMillis;
 

@@ -253,6 +253,7 @@ impl View {
             }
             Notice::PublisherState { state: PublishState::Publishing, .. }
             | Notice::PlayerState { state: PlayState::Playing, .. }
+            | Notice::LayersWanted { .. }
             | Notice::TokenWillExpire { .. } => {}
             Notice::UserCount { count } => {
                 assert_ne!(*count, self.user_count, "a count told twice");

@@ -69,6 +69,9 @@ pub(crate) fn notice_text(notice: &Notice) -> String {
         Notice::Kickout { reason, custom_reason } => {
             format!("kickout {reason:?} {custom_reason:?}")
         }
+        Notice::LayersWanted { stream, layers } => {
+            format!("layers wanted of {stream}: {:?}", layers.iter().collect::<Vec<_>>())
+        }
         Notice::TokenWillExpire { remaining } => {
             format!("token will expire in {}", remaining.as_secs())
         }

@@ -9,7 +9,7 @@ use odeum_srtp::Profile;
 
 use super::client::{LAYER_SSRCS, RIDS, Rtx, VIDEO_PT, layer_frame, layer_key_frame};
 use super::net::Net;
-use crate::VideoWish;
+use crate::{SfuEvent, VideoWish};
 
 /// Rows of each layer.
 const HEIGHTS: [u16; 3] = [180, 360, 720];
@@ -100,6 +100,17 @@ impl Stage {
         let packets = self.net.clients[viewer].received(VIDEO_PT);
         let key_frames = packets.iter().filter(|packet| packet.2.len() > 100);
         key_frames.map(|packet| u16::from_le_bytes([packet.2[14], packet.2[15]])).collect()
+    }
+
+    /// What the publisher was last told to send, if it was told anything since it was last asked.
+    fn layers_wanted(&mut self) -> Option<Vec<bool>> {
+        let events = std::mem::take(&mut self.net.events).into_iter();
+        events
+            .filter_map(|event| match event {
+                SfuEvent::LayersWanted { layers, .. } => Some(layers.iter().collect()),
+                _ => None,
+            })
+            .next_back()
     }
 
     fn wish(&mut self, viewer: usize, wish: VideoWish) {
@@ -244,5 +255,28 @@ fn no_nonce_is_used_twice_while_layers_change() {
         assert!(used.insert((header.ssrc, header.sequence_number)), "{header:?}");
     }
     assert!(count > 100, "{count}");
+    stage.check_continuity(viewer);
+}
+
+#[test]
+fn a_layer_that_nobody_watches_rests_and_starts_again_for_who_wants_it() {
+    let mut stage = Stage::new();
+    let viewer = stage.net.viewer(stage.publisher, Rtx::Offered);
+    stage.frames(30);
+    stage.wish(viewer, VideoWish::Smallest);
+    stage.frames(10);
+    assert_eq!(stage.heights(viewer).last(), Some(&180));
+    assert_eq!(stage.layers_wanted(), None, "it may want more again at once");
+    stage.frames(150);
+    assert_eq!(stage.layers_wanted(), Some(vec![true, false, false]));
+    stage.sends = [true, false, false];
+    stage.frames(60);
+    assert_eq!(stage.layers_wanted(), None, "once");
+    stage.wish(viewer, VideoWish::Height(360));
+    stage.frames(15);
+    assert_eq!(stage.layers_wanted(), Some(vec![true, true, false]));
+    (stage.sends[1], stage.keys[1]) = (true, true);
+    stage.frames(5);
+    assert_eq!(stage.heights(viewer).last(), Some(&360));
     stage.check_continuity(viewer);
 }

@@ -46,6 +46,10 @@ fn wire_notice(notice: &Notice) -> Option<wire::Notice> {
                 reason: reason.to_owned(),
             }
         }
+        Notice::LayersWanted { stream, layers } => wire::Notice::LayersWanted {
+            stream_id: stream.as_str().to_owned(),
+            layers: layers.iter().collect(),
+        },
         Notice::PlayerState { stream, state } => {
             let (state, error_code, reason) = player_state(*state);
             wire::Notice::PlayerState {
@@ -241,7 +245,7 @@ mod tests {
     use std::time::Duration;
 
     use odeum_room::{BarrageId, MessageCategory, MessageText, UserEntry};
-    use odeum_types::{StreamId, UnixMillis, UserId, UserName};
+    use odeum_types::{LayerSet, StreamId, UnixMillis, UserId, UserName};
 
     use super::*;
 
@@ -301,6 +305,18 @@ mod tests {
             text(0, notice).as_deref(),
             Some(
                 r#"{"sequence":0,"room_id":"lobby","type":"barrage_message","message_id":"1_1611647493487_29","from_user":{"user_id":"ann","user_name":"Ann"},"message":"hi","send_time_ms":1611647493487}"#
+            )
+        );
+    }
+
+    #[test]
+    fn a_publisher_is_told_layer_by_layer_what_is_wanted() {
+        let mut layers = LayerSet::none(3);
+        layers.insert(1);
+        assert_eq!(
+            text(2, Notice::LayersWanted { stream: stream(), layers }).as_deref(),
+            Some(
+                r#"{"sequence":2,"room_id":"lobby","type":"layers_wanted","stream_id":"s","layers":[false,true,false]}"#
             )
         );
     }
