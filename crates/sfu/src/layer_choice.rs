@@ -46,15 +46,8 @@ pub(crate) fn choose(
     current: Option<LayerIndex>,
 ) -> Option<LayerIndex> {
     let rate = |index: usize| layers[index].rate.unwrap_or_default();
-    let has_heights = layers.iter().all(|layer| layer.height.is_some());
-    let mut rising: [usize; LAYERS_MAX] = std::array::from_fn(|index| index);
-    let known = &mut rising[..layers.len().min(LAYERS_MAX)];
-    // By size where it is known: of a still picture all layers take alike little.
-    let height = |index: usize| layers[index].height.filter(|_| has_heights);
-    known.sort_unstable_by_key(|at| (!layers[*at].is_available, height(*at), rate(*at)));
-    let count = known.iter().filter(|index| layers[**index].is_available).count();
-    // Before anything was heard of any layer the first one is as good as another.
-    let candidates = if count == 0 { &known[..known.len().min(1)] } else { &known[..count] };
+    let (order, count) = rising(layers);
+    let candidates = &order[..count];
     let ceiling = ceiling(layers, candidates, wish)?;
     let as_index = |at: usize| Some(LayerIndex(u8::try_from(candidates[at]).unwrap_or(u8::MAX)));
     let available = match (wish, available) {
@@ -82,13 +75,31 @@ pub(crate) fn wanted(
     wish: VideoWish,
     current: Option<LayerIndex>,
 ) -> Option<Bitrate> {
-    let best = choose(layers, wish, None, current)?;
-    let rate = |index: LayerIndex| layers[usize::from(index.0)].rate.unwrap_or_default();
-    let now = current.map(rate).unwrap_or_default();
-    let is_more = |other: &Bitrate| *other > now && *other <= rate(best);
-    let rates = layers.iter().filter(|layer| layer.is_available || current.is_none());
-    let next = rates.filter_map(|layer| layer.rate).filter(is_more).min()?;
-    Some(next.percent(UP_PERCENT))
+    let (order, count) = rising(layers);
+    let candidates = &order[..count];
+    let next = match current {
+        None => 0,
+        Some(current) => candidates.iter().position(|at| *at == usize::from(current.0))? + 1,
+    };
+    if next > ceiling(layers, candidates, wish)? {
+        return None;
+    }
+    Some(layers[*candidates.get(next)?].rate?.percent(UP_PERCENT))
+}
+
+/// The layers that can be had, the smallest first, and how many they are.
+fn rising(layers: &[LayerFacts]) -> ([usize; LAYERS_MAX], usize) {
+    // By size where it is known: of a still picture all layers take alike little.
+    let has_heights = layers.iter().all(|layer| layer.height.is_some());
+    let mut order: [usize; LAYERS_MAX] = std::array::from_fn(|at| at);
+    let known = &mut order[..layers.len().min(LAYERS_MAX)];
+    known.sort_unstable_by_key(|at| {
+        let LayerFacts { rate, is_available, height } = layers[*at];
+        (!is_available, height.filter(|_| has_heights), rate)
+    });
+    let count = known.iter().filter(|at| layers[**at].is_available).count();
+    // Before anything was heard of any layer the first one is as good as another.
+    (order, count.max(layers.len().min(1)))
 }
 
 /// The layers of a track at most.
@@ -170,6 +181,21 @@ mod tests {
         assert_eq!(smallest(&layers), Some(LayerIndex(1)));
         layers[2].height = None;
         assert_eq!(smallest(&layers), Some(LayerIndex(2)), "sizes of all, or of none");
+    }
+
+    #[test]
+    fn more_is_wanted_up_to_what_a_viewer_has_use_for() {
+        let wanted = |wish, current: Option<u8>| {
+            super::wanted(&layers(), wish, current.map(LayerIndex))
+                .map(|rate| rate.bits_per_second())
+        };
+        assert_eq!(wanted(VideoWish::Best, None), Some(180_000));
+        assert_eq!(wanted(VideoWish::Best, Some(1)), Some(600_000));
+        assert_eq!(wanted(VideoWish::Best, Some(2)), Some(1_800_000));
+        assert_eq!(wanted(VideoWish::Best, Some(0)), None);
+        assert_eq!(wanted(VideoWish::Height(360), Some(2)), None);
+        assert_eq!(wanted(VideoWish::Smallest, None), Some(180_000));
+        assert_eq!(super::wanted(&[], VideoWish::Best, None), None);
     }
 
     #[test]
