@@ -1,5 +1,7 @@
-//! The media plane of one worker in any order of operations: peers that come, connect, send sound
-//! and damaged packets from their own and from forged addresses, report, ask, fall silent and go.
+//! The media planes of two workers in any order of operations: peers that come, connect, send sound
+//! and damaged packets from their own and from forged addresses, in one size and in several,
+//! report, ask, wish, restart ICE, fall silent and go; streams that are cut, and mirrored from the
+//! first worker on the second.
 //!
 //! What must hold: no panic, not even a contained one; every peer is either live or told to be
 //! closed; bytes go only to addresses from which a live peer has sent an authentic check; what is
@@ -11,135 +13,41 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
+use odeum_rtp::PacketKind;
 use odeum_rtp::rtcp::{ReportBlock, SenderInfo};
 use odeum_rtp::sdp::Direction;
-use odeum_rtp::{HeaderWriter, Marker, PacketKind, RtpHeader};
-use odeum_sfu::{Sfu, SfuConfig, SfuEvent};
-use odeum_srtp::UnprotectError;
+use odeum_sfu::{
+    CutTracks, IceUfrag, LayerIndex, Relayed, RelayedKind, Sfu, SfuConfig, SfuEvent, VideoWish,
+};
 use odeum_types::PeerId;
 
 use client::{Client, Rtx};
+use member::{Member, ssrc_of};
+use operation::{Begin, Flip, Operation};
 
 #[path = "../../crates/sfu/src/tests/client.rs"]
 #[allow(dead_code, reason = "shared with the unit tests, which use more of it")]
 mod client;
+#[path = "sfu_operations/member.rs"]
+mod member;
+#[path = "sfu_operations/operation.rs"]
+mod operation;
 
+/// The worker that publishers are on.
+const HOME: usize = 0;
+/// The worker that has mirrors.
+const OTHER: usize = 1;
 /// Peers of one run; handshakes are what costs time here.
 const PEERS_MAX: usize = 6;
 /// Operations of one run.
 const OPERATIONS_MAX: usize = 200;
 
-#[derive(Arbitrary, Debug, Clone, Copy)]
-enum Source {
-    Audio,
-    Video,
-    Rtx,
-    Foreign,
-}
-
-#[derive(Arbitrary, Debug)]
-enum Operation {
-    Publish,
-    Play {
-        publisher: u8,
-        rtx: bool,
-    },
-    OfferBytes {
-        bytes: Vec<u8>,
-    },
-    /// An offer with some bytes changed.
-    OfferDamaged {
-        changes: Vec<(u16, u8)>,
-    },
-    /// ICE and DTLS to the end.
-    Connect {
-        peer: u8,
-    },
-    /// Opens DTLS and forgets about it.
-    HalfConnect {
-        peer: u8,
-    },
-    Check {
-        peer: u8,
-        from: u8,
-        nominates: bool,
-    },
-    Rtp {
-        peer: u8,
-        source: Source,
-        distance: i16,
-        key: bool,
-        payload: Vec<u8>,
-        flip: Flip,
-    },
-    /// Plain bytes of the peer's own making behind a sound header, extensions and padding included.
-    RawRtp {
-        peer: u8,
-        bytes: Vec<u8>,
-    },
-    RawRtcp {
-        peer: u8,
-        bytes: Vec<u8>,
-    },
-    Nack {
-        peer: u8,
-        back: u8,
-        count: u8,
-    },
-    Pli {
-        peer: u8,
-    },
-    SenderReport {
-        peer: u8,
-        source: Source,
-        ntp: u64,
-        timestamp: u32,
-    },
-    Goodbye {
-        peer: u8,
-        source: Source,
-    },
-    Foreign {
-        from: u8,
-        bytes: Vec<u8>,
-    },
-    CloseDtls {
-        peer: u8,
-    },
-    Close {
-        peer: u8,
-    },
-    /// Time passes; many peers' worth of it with a large number.
-    Pass {
-        milliseconds: u16,
-    },
-    /// Lets what is queued wait: the next operation belongs to the same batch.
-    Wait,
-}
-
-/// What happens to a packet on its way: from which address it comes, and what is damaged.
-#[derive(Arbitrary, Debug, Clone, Copy)]
-enum Flip {
-    None,
-    At(u16, u8),
-    From(u8),
-}
-
-/// A client, and what it knows of what it sends and gets.
-struct Member {
-    client: Client,
-    /// Addresses from which it has sent authentic checks.
-    checked_from: BTreeSet<SocketAddr>,
-    /// Next sequence numbers of audio, video and RTX.
-    sequences: [u16; 4],
-    /// Source and number of the last packet received.
-    last: Option<(u32, u16)>,
-}
-
 struct World {
-    sfu: Sfu,
+    /// The workers.
+    sfus: [Sfu; 2],
+    /// Publishers that the other worker mirrors.
+    mirrors: BTreeSet<PeerId>,
     now: Instant,
     config: Arc<dimpl::Config>,
     members: BTreeMap<PeerId, Member>,
@@ -160,8 +68,11 @@ impl World {
         config.video_ring_bytes = 16 << 10;
         config.audio_ring_packets = 16;
         config.audio_ring_bytes = 2 << 10;
+        let mut second = config.clone();
+        second.seed = [43; 32];
         Self {
-            sfu: Sfu::new(now, config),
+            sfus: [Sfu::new(now, config), Sfu::new(now, second)],
+            mirrors: BTreeSet::new(),
             now,
             config: Arc::new(dimpl::Config::builder().build().unwrap()),
             members: BTreeMap::new(),
@@ -191,35 +102,64 @@ impl World {
         Client::new(self.now, self.next_id, Arc::clone(&self.config))
     }
 
-    fn admit(&mut self, mut client: Client, answer: &str) {
+    fn admit(&mut self, worker: usize, mut client: Client, answer: &str) {
         client.take_answer(answer);
-        let sequences = [10, 65_530, 7, 9];
-        let member = Member { client, checked_from: BTreeSet::new(), sequences, last: None };
+        let member = Member::new(client, worker);
         self.members.insert(member.client.id, member);
     }
 
-    fn send(&mut self, source: SocketAddr, mut bytes: Vec<u8>) {
-        self.sfu.handle_datagram(self.now, source, &mut bytes);
+    fn worker_of(&self, peer: u8) -> usize {
+        self.nth(peer).map_or(HOME, |id| self.members[&id].worker)
+    }
+
+    fn send(&mut self, worker: usize, source: SocketAddr, mut bytes: Vec<u8>) {
+        self.sfus[worker].handle_datagram(self.now, source, &mut bytes);
     }
 
     fn send_as(&mut self, peer: u8, bytes: Vec<u8>) {
-        self.send(self.address_of(peer), bytes);
+        self.send(self.worker_of(peer), self.address_of(peer), bytes);
     }
 
     /// Takes everything out and looks at it. DTLS goes to `handshaking` only.
     fn drain(&mut self, handshaking: Option<PeerId>) {
+        let now = self.now;
+        let [home, other] = &mut self.sfus;
+        while let Some(relayed) = home.poll_relayed() {
+            other.handle_relayed(now, relayed);
+        }
+        for worker in [HOME, OTHER] {
+            self.drain_datagrams(worker, handshaking);
+        }
+        self.leaving.clear();
+        for worker in [HOME, OTHER] {
+            self.drain_events(worker);
+        }
+        assert!(self.sfus[OTHER].poll_relayed().is_none(), "a mirror is not mirrored");
+        for (worker, sfu) in self.sfus.iter().enumerate() {
+            let statistics = sfu.statistics();
+            assert_eq!(statistics.panics, 0);
+            let here = self.members.values().filter(|member| member.worker == worker).count();
+            let mirrors = if worker == OTHER { self.mirrors.len() } else { 0 };
+            assert_eq!(statistics.peers, (here + mirrors) as u64);
+            assert!(here + mirrors <= PEERS_MAX);
+            assert_eq!(sfu.poll_timeout().is_none(), here + mirrors == 0);
+        }
+    }
+
+    fn drain_datagrams(&mut self, worker: usize, handshaking: Option<PeerId>) {
         let mut sends = 0;
-        while let Some(transmit) = self.sfu.poll_transmit() {
+        while let Some(transmit) = self.sfus[worker].poll_transmit() {
             sends += 1;
             assert!(sends < 20_000, "it does not end");
             let size = transmit.segment_size.unwrap_or(transmit.bytes.len());
             assert!(size > 0 && transmit.bytes.len() <= 64_000);
             assert!(transmit.bytes.len().div_ceil(size) <= 64);
             let to = transmit.destination;
-            let owners = || self.members.values().filter(|m| m.checked_from.contains(&to));
-            assert!(owners().next().is_some() || self.leaving.contains(&to), "bytes for {to}");
-            let is_one = owners().count() == 1 && !self.leaving.contains(&to);
-            let owner = self.members.values_mut().find(|m| m.checked_from.contains(&to));
+            let is_owner = |m: &Member| m.worker == worker && m.checked_from.contains(&to);
+            let owners = self.members.values().filter(|m| is_owner(m)).count();
+            assert!(owners > 0 || self.leaving.contains(&to), "bytes for {to}");
+            let is_one = owners == 1 && !self.leaving.contains(&to);
+            let owner = self.members.values_mut().find(|m| is_owner(m));
             let Some(member) = owner.filter(|_| is_one) else { continue };
             for bytes in transmit.bytes.chunks(size) {
                 if PacketKind::of(bytes) != PacketKind::Dtls {
@@ -229,26 +169,26 @@ impl World {
                 }
             }
         }
-        self.leaving.clear();
-        while let Some(event) = self.sfu.poll_event() {
+    }
+
+    fn drain_events(&mut self, worker: usize) {
+        while let Some(event) = self.sfus[worker].poll_event() {
             match event {
                 SfuEvent::Connected { peer, .. } => assert!(self.members.contains_key(&peer)),
                 SfuEvent::LayersWanted { publisher, .. } => {
-                    assert!(self.members.contains_key(&publisher));
+                    assert_eq!(self.members[&publisher].worker, worker, "its client is told");
                 }
-                // There is no other worker here, and so no mirror.
-                SfuEvent::KeyFrameWanted { publisher, .. } => panic!("{publisher} has no mirror"),
+                SfuEvent::KeyFrameWanted { publisher, layer } => {
+                    assert_eq!(worker, OTHER, "{publisher} is at home");
+                    self.sfus[HOME].want_key_frame(self.now, publisher, layer);
+                }
+                SfuEvent::Closed { peer, .. } if worker == OTHER && self.mirrors.remove(&peer) => {}
                 SfuEvent::Closed { peer, .. } => {
                     let member = self.members.remove(&peer).expect("closed once, and was there");
-                    drop(member);
+                    assert_eq!(member.worker, worker);
                 }
             }
         }
-        let statistics = self.sfu.statistics();
-        assert_eq!(statistics.panics, 0);
-        assert_eq!(statistics.peers, self.members.len() as u64);
-        assert!(self.members.len() <= PEERS_MAX);
-        assert_eq!(self.sfu.poll_timeout().is_none(), self.members.is_empty());
     }
 
     fn connect(&mut self, peer: u8) {
@@ -260,8 +200,8 @@ impl World {
         }
         let check = member.client.check();
         member.checked_from.insert(member.client.address);
-        let address = member.client.address;
-        self.send(address, check);
+        let (address, worker) = (member.client.address, member.worker);
+        self.send(worker, address, check);
         self.drain(Some(id));
         if let Some(member) = self.members.get_mut(&id) {
             member.client.start_dtls(now);
@@ -273,7 +213,7 @@ impl World {
                 return;
             }
             for bytes in outbox {
-                self.send(address, bytes);
+                self.send(worker, address, bytes);
             }
             self.drain(Some(id));
         }
@@ -283,22 +223,11 @@ impl World {
     fn step(&mut self, operation: Operation) -> bool {
         match operation {
             Operation::Publish => {
-                let client = self.new_client();
-                let offer = client.offer(Direction::SendOnly, Rtx::Offered);
-                if let Ok(answer) = self.sfu.create_publisher(self.now, client.id, &offer) {
-                    self.admit(client, &answer.sdp);
-                }
+                self.publish(|client| client.offer(Direction::SendOnly, Rtx::Offered))
             }
-            Operation::Play { publisher, rtx } => {
-                let Some(publisher) = self.nth(publisher) else { return false };
-                let client = self.new_client();
-                let rtx = if rtx { Rtx::Offered } else { Rtx::Left };
-                let offer = client.offer(Direction::ReceiveOnly, rtx);
-                let made = self.sfu.create_subscriber(self.now, client.id, publisher, &offer);
-                if let Ok(answer) = made {
-                    self.admit(client, &answer.sdp);
-                }
-            }
+            Operation::PublishLayers => self.publish(Client::simulcast_offer),
+            Operation::Play { publisher, rtx } => self.play(HOME, publisher, rtx),
+            Operation::PlayMirror { peer, rtx } => self.play(OTHER, peer, rtx),
             Operation::OfferBytes { bytes } => self.offer(&String::from_utf8_lossy(&bytes)),
             Operation::OfferDamaged { changes } => {
                 let mut offer = self.new_client().offer(Direction::SendOnly, Rtx::Left);
@@ -328,7 +257,8 @@ impl World {
                 let check =
                     if nominates { member.client.check() } else { member.client.plain_check() };
                 member.checked_from.insert(source);
-                self.send(source, check);
+                let worker = member.worker;
+                self.send(worker, source, check);
             }
             Operation::Rtp { peer, source, distance, key, payload, flip } => {
                 let Some(member) = self.member(peer) else { return false };
@@ -345,6 +275,60 @@ impl World {
                     Flip::From(other) => from = other,
                 }
                 self.send_as(from, packet);
+            }
+            Operation::Layer { peer, layer, names_it, distance, key } => {
+                let Some(member) = self.member(peer) else { return false };
+                let packet = member.layer(usize::from(layer % 3), names_it, distance, key);
+                let Some(packet) = packet else { return false };
+                self.send_as(peer, packet);
+            }
+            Operation::Wish { peer, wish } => {
+                let wish = match wish {
+                    0..=9 => VideoWish::Best,
+                    10..=19 => VideoWish::Largest,
+                    20..=29 => VideoWish::Smallest,
+                    rows => VideoWish::Height(rows),
+                };
+                let (Some(id), worker) = (self.nth(peer), self.worker_of(peer)) else {
+                    return false;
+                };
+                self.sfus[worker].set_video_wish(self.now, id, wish);
+            }
+            Operation::Cut { peer, audio, video } => {
+                let Some(id) = self.nth(peer) else { return false };
+                for sfu in &mut self.sfus {
+                    sfu.cut(self.now, id, CutTracks { audio, video });
+                }
+            }
+            Operation::RestartIce { peer, ufrag } => self.restart_ice(peer, ufrag),
+            Operation::Mirror { peer } => {
+                let Some(id) = self.nth(peer) else { return false };
+                let Some(terms) = self.sfus[HOME].begin_relay(id) else { return false };
+                if self.sfus[OTHER].create_mirror(self.now, id, &terms).is_ok() {
+                    assert!(self.mirrors.insert(id), "there was one");
+                }
+            }
+            Operation::EndRelay { peer } => {
+                let Some(id) = self.nth(peer) else { return false };
+                self.sfus[HOME].end_relay(id);
+            }
+            Operation::CloseMirror { peer } => {
+                let mirror = self.mirrors.iter().nth(usize::from(peer) % PEERS_MAX).copied();
+                let Some(id) = mirror else { return false };
+                self.drain(None);
+                let viewers = self.members.values().filter(|member| member.worker == OTHER);
+                self.leaving.extend(viewers.flat_map(|member| &member.checked_from));
+                self.sfus[OTHER].close_peer(self.now, id);
+            }
+            Operation::Relayed { peer, worker, is_rtp, bytes } => {
+                let publisher = self.nth(peer).unwrap_or(PeerId(u64::from(peer)));
+                let kind = if is_rtp { RelayedKind::Rtp } else { RelayedKind::Rtcp };
+                let relayed = Relayed { publisher, kind, bytes: &bytes };
+                self.sfus[usize::from(worker)].handle_relayed(self.now, relayed);
+            }
+            Operation::WantKeyFrame { peer, layer } => {
+                let publisher = self.nth(peer).unwrap_or(PeerId(u64::from(peer)));
+                self.sfus[HOME].want_key_frame(self.now, publisher, LayerIndex(layer));
             }
             Operation::RawRtp { peer, bytes } => {
                 let Some(member) = self.member(peer) else { return false };
@@ -389,22 +373,58 @@ impl World {
                 self.drain(None);
                 if let Some(member) = self.members.get(&id) {
                     self.leaving.extend(&member.checked_from);
-                    self.sfu.close_peer(self.now, id);
+                    self.sfus[member.worker].close_peer(self.now, id);
                 }
             }
-            Operation::Pass { milliseconds } => {
-                self.drain(None);
-                let end = self.now + Duration::from_millis(u64::from(milliseconds));
-                while let Some(at) = self.sfu.poll_timeout().filter(|at| *at <= end) {
-                    self.now = self.now.max(at);
-                    self.sfu.handle_timeout(self.now);
-                    self.drain(None);
-                }
-                self.now = end;
-            }
+            Operation::Pass { milliseconds } => self.pass(milliseconds),
             Operation::Wait => return false,
         }
         true
+    }
+
+    fn pass(&mut self, milliseconds: u16) {
+        self.drain(None);
+        let end = self.now + Duration::from_millis(u64::from(milliseconds));
+        loop {
+            let next = self.sfus.iter().filter_map(Sfu::poll_timeout).min();
+            let Some(at) = next.filter(|at| *at <= end) else { break };
+            self.now = self.now.max(at);
+            for sfu in &mut self.sfus {
+                sfu.handle_timeout(self.now);
+            }
+            self.drain(None);
+        }
+        self.now = end;
+    }
+
+    fn publish(&mut self, offer: impl FnOnce(&Client) -> String) {
+        let client = self.new_client();
+        let offer = offer(&client);
+        if let Ok(answer) = self.sfus[HOME].create_publisher(self.now, client.id, &offer) {
+            self.admit(HOME, client, &answer.sdp);
+        }
+    }
+
+    fn play(&mut self, worker: usize, publisher: u8, rtx: bool) {
+        let Some(publisher) = self.nth(publisher) else { return };
+        let client = self.new_client();
+        let rtx = if rtx { Rtx::Offered } else { Rtx::Left };
+        let offer = client.offer(Direction::ReceiveOnly, rtx);
+        let sfu = &mut self.sfus[worker];
+        if let Ok(answer) = sfu.create_subscriber(self.now, client.id, publisher, &offer) {
+            self.admit(worker, client, &answer.sdp);
+        }
+    }
+
+    fn restart_ice(&mut self, peer: u8, ufrag: u8) {
+        let Some(id) = self.nth(peer) else { return };
+        let ufrag = format!("again{ufrag:03}");
+        let parsed = IceUfrag::parse(&ufrag).expect("eight letters and digits");
+        let worker = self.worker_of(peer);
+        if let Ok(credentials) = self.sfus[worker].restart_ice(self.now, id, &parsed) {
+            let member = self.members.get_mut(&id).expect("it was there a moment ago");
+            member.client.restarted(&ufrag, credentials);
+        }
     }
 
     /// An offer that nobody holds on to: if it is taken, its peer is closed at once.
@@ -412,9 +432,10 @@ impl World {
         self.next_id += 1;
         let id = PeerId(self.next_id);
         self.drain(None);
-        if self.sfu.create_publisher(self.now, id, offer).is_ok() {
-            self.sfu.close_peer(self.now, id);
-            let closed = self.sfu.poll_event();
+        let sfu = &mut self.sfus[HOME];
+        if sfu.create_publisher(self.now, id, offer).is_ok() {
+            sfu.close_peer(self.now, id);
+            let closed = sfu.poll_event();
             assert!(matches!(closed, Some(SfuEvent::Closed { peer, .. }) if peer == id));
         }
     }
@@ -435,103 +456,20 @@ impl World {
     }
 }
 
-fn ssrc_of(source: Source) -> u32 {
-    match source {
-        Source::Audio => client::AUDIO_SSRC,
-        Source::Video => client::VIDEO_SSRC,
-        Source::Rtx => client::VIDEO_RTX_SSRC,
-        Source::Foreign => 0x4444,
-    }
-}
-
-impl Member {
-    /// Opens what came for it.
-    fn take(&mut self, bytes: &[u8]) {
-        let Some(inbound) = &mut self.client.inbound else { return };
-        let mut plain = bytes.to_vec();
-        let opened = match PacketKind::of(bytes) {
-            PacketKind::Rtp => inbound.unprotect_rtp(&mut plain),
-            PacketKind::Rtcp => inbound.unprotect_rtcp(&mut plain),
-            PacketKind::Stun => return,
-            PacketKind::Dtls | PacketKind::Unknown => panic!("what is this? {bytes:02x?}"),
-        };
-        match opened {
-            Ok(_) => {}
-            // Sent again without RTX: the same bytes.
-            Err(UnprotectError::Replayed { .. }) => return,
-            Err(error) => panic!("it cannot open what was sent: {error}"),
-        }
-        if PacketKind::of(bytes) == PacketKind::Rtp {
-            let header = RtpHeader::parse(&plain).expect("a sound header");
-            if header.payload_type != client::RTX_PT {
-                self.last = Some((header.ssrc, header.sequence_number));
-            }
-        }
-    }
-
-    fn rtp(&mut self, source: Source, distance: i16, key: bool, payload: &[u8]) -> Option<Vec<u8>> {
-        let payload = &payload[..payload.len().min(1_600)];
-        let (payload_type, place) = match source {
-            Source::Audio => (client::AUDIO_PT, 0),
-            Source::Video => (client::VIDEO_PT, 1),
-            Source::Rtx => (client::RTX_PT, 2),
-            Source::Foreign => (client::VIDEO_PT, 3),
-        };
-        // Mostly the next one.
-        let distance = if distance % 4 == 0 { distance } else { 1 };
-        self.sequences[place] = self.sequences[place].wrapping_add_signed(distance);
-        let header = HeaderWriter {
-            marker: Marker::Set,
-            payload_type,
-            sequence_number: self.sequences[place],
-            timestamp: u32::from(self.sequences[place]).wrapping_mul(3_000),
-            ssrc: ssrc_of(source),
-            csrcs: &[],
-        };
-        let mut packet = vec![0; 64];
-        let number = self.sequences[place].to_be_bytes();
-        let length = header.write(&mut packet, &[(1, &[5]), (3, &number)]).ok()?;
-        packet.truncate(length);
-        match source {
-            Source::Rtx => {
-                // Of something near the newest video.
-                let original = self.sequences[1].wrapping_sub(u16::from(payload.len() as u8 % 80));
-                packet.extend(original.to_be_bytes());
-                packet.extend(client::inter_frame(payload));
-            }
-            Source::Video if key => packet.extend(client::key_frame(payload)),
-            Source::Video => packet.extend(client::inter_frame(payload)),
-            Source::Audio | Source::Foreign => packet.extend(payload),
-        }
-        self.protect(PacketKind::Rtp, packet)
-    }
-
-    fn protect(&mut self, kind: PacketKind, mut packet: Vec<u8>) -> Option<Vec<u8>> {
-        let outbound = self.client.outbound.as_mut()?;
-        packet.truncate(3_000);
-        let profile = outbound.profile();
-        let protected = match kind {
-            PacketKind::Rtcp => {
-                packet.resize(packet.len() + profile.rtcp_overhead_bytes(), 0);
-                outbound.protect_rtcp(&mut packet)
-            }
-            _ => {
-                packet.resize(packet.len() + profile.rtp_overhead_bytes(), 0);
-                outbound.protect_rtp(&mut packet)
-            }
-        };
-        protected.ok()?;
-        Some(packet)
-    }
-}
-
-fuzz_target!(|operations: Vec<Operation>| {
+fuzz_target!(|input: (Begin, Vec<Operation>)| {
     // Contained panics are what this looks for: they must not end in silence.
+    let (begin, operations) = input;
     let mut world = World::new();
-    for operation in [Operation::Publish, Operation::Play { publisher: 0, rtx: true }] {
-        world.step(operation);
-    }
+    // Handshakes cost the most: two of them, and the first operation has somebody to meet.
+    let (publish, play) = match begin {
+        Begin::Plain => (Operation::Publish, Operation::Play { publisher: 0, rtx: true }),
+        Begin::Layers => (Operation::PublishLayers, Operation::Play { publisher: 0, rtx: true }),
+        Begin::Mirror => (Operation::PublishLayers, Operation::PlayMirror { peer: 0, rtx: true }),
+    };
+    world.step(publish);
     world.connect(0);
+    world.step(Operation::Mirror { peer: 0 });
+    world.step(play);
     world.connect(1);
     for operation in operations.into_iter().take(OPERATIONS_MAX) {
         if world.step(operation) {
