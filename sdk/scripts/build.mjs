@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 /** The bundle may not be larger. */
-const bundleBytesMax = 48 * 1024;
+const bundleBytesMax = 52 * 1024;
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 process.chdir(root);
