@@ -20,6 +20,10 @@ const DELTA_US: i64 = 250;
 /// The reference time has 24 bits.
 const REFERENCE_WRAPS: i64 = 1 << 24;
 
+/// The receiver's clock is another one when it jumps by more than this, in units of its reference
+/// time: ten minutes.
+const JUMP_MAX: i64 = 9_375;
+
 /// Without feedback on what was sent for so long the way is taken to be gone, in microseconds; the
 /// estimate is halved then and each time the same has passed again.
 const SILENCE_US: u64 = 1_000_000;
@@ -194,9 +198,11 @@ impl Estimator {
         self.loss.add(now_us, reported, lost, acknowledged);
         let is_over = self.trendline.usage() == Usage::Over;
         self.is_settled |= acknowledged.is_some() && (is_over || now_us >= SETTLED_AFTER_US);
-        let fell = self.estimate() < before;
-        let is_fresh = |at: &u64| now_us.saturating_sub(*at) < PROVEN_AFTER_US;
-        if fell && self.raised_us.is_some_and(|at| is_fresh(&at)) {
+        let Some(raised_us) = self.raised_us else { return };
+        if now_us.saturating_sub(raised_us) >= PROVEN_AFTER_US {
+            self.raised_us = None;
+            self.probing.proven();
+        } else if self.estimate() < before {
             self.raised_us = None;
             self.probing.disproved(now_us);
         }
@@ -217,8 +223,17 @@ impl Estimator {
         let last = self.reference.unwrap_or(reference);
         let half = REFERENCE_WRAPS / 2;
         let step = (reference - last + half).rem_euclid(REFERENCE_WRAPS) - half;
-        self.reference = Some(last + step);
-        (last + step) * REFERENCE_US
+        let is_jump = step.abs() > JUMP_MAX;
+        let at = if is_jump { reference } else { last + step };
+        if is_jump {
+            // Times before and after cannot be compared, and buckets of a time to come would never
+            // be filled.
+            self.bursts = Bursts::default();
+            self.trendline = Trendline::new();
+            self.acknowledged = Acknowledged::default();
+        }
+        self.reference = Some(at);
+        at * REFERENCE_US
     }
 
     fn elapsed_us(&self, now: Instant) -> u64 {

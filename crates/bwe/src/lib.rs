@@ -27,6 +27,7 @@ mod acknowledged;
 mod estimator;
 mod groups;
 mod history;
+mod inherent;
 mod loss;
 mod probe;
 mod rate_control;

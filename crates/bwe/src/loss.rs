@@ -1,7 +1,9 @@
 //! The bound that loss sets (draft-ietf-rmcat-gcc-02 §6): below a fiftieth it rises, above a tenth
-//! it falls, between it stays.
+//! it falls, between it stays. What is lost however little is sent does not count.
 
 use odeum_types::Bitrate;
+
+use crate::inherent::InherentLoss;
 
 /// Loss is judged over this many packets at least, so that one of three is not a third.
 const PACKETS_MIN: u32 = 25;
@@ -21,17 +23,22 @@ const RISE_PERCENT: u64 = 105;
 pub(crate) struct LossBound {
     /// What may be sent.
     bound: Bitrate,
+    /// It is never higher, so that a fall shows.
+    max: Bitrate,
     /// Packets told of since the last step.
     reported: u32,
     /// Of them, lost.
     lost: u32,
     /// When the last step was made.
     stepped_us: u64,
+    /// What is lost whatever is sent.
+    inherent: InherentLoss,
 }
 
 impl LossBound {
-    pub(crate) fn new(start: Bitrate) -> Self {
-        Self { bound: start, reported: 0, lost: 0, stepped_us: 0 }
+    pub(crate) fn new(max: Bitrate) -> Self {
+        let inherent = InherentLoss::default();
+        Self { bound: max, max, reported: 0, lost: 0, stepped_us: 0, inherent }
     }
 
     /// Takes what a feedback says of so many packets; gives the bound.
@@ -42,15 +49,16 @@ impl LossBound {
         lost: u32,
         acknowledged: Option<Bitrate>,
     ) -> Bitrate {
+        self.inherent.add(reported, lost, acknowledged);
         self.reported += reported;
         self.lost += lost;
         let is_due = now_us.saturating_sub(self.stepped_us) >= STEP_US;
         if !is_due || self.reported < PACKETS_MIN {
             return self.bound;
         }
-        let share = self.lost * 1_000 / self.reported;
+        let share = (self.lost * 1_000 / self.reported).saturating_sub(self.inherent.share());
         if share <= RISES_UP_TO {
-            self.bound = self.bound.percent(RISE_PERCENT);
+            self.bound = self.bound.percent(RISE_PERCENT).min(self.max);
         } else if share >= FALLS_FROM {
             let falls = self.bound.percent(100 - u64::from(share) / 20);
             // What arrives does arrive: random loss alone must not end in nothing.
@@ -62,7 +70,7 @@ impl LossBound {
 
     /// Sets the bound: a probe has shown more, or the whole way was gone.
     pub(crate) fn set(&mut self, bound: Bitrate) {
-        self.bound = bound;
+        self.bound = bound.min(self.max);
     }
 
     /// The bound.
@@ -79,7 +87,8 @@ mod tests {
     fn little_loss_raises_the_bound_much_lowers_it_and_some_does_neither() {
         let start = Bitrate::from_kilobits_per_second(1_000);
         let after = |lost, acknowledged| {
-            let mut bound = LossBound::new(start);
+            let mut bound = LossBound::new(start.percent(200));
+            bound.set(start);
             assert_eq!(bound.add(100_000, 100, lost, acknowledged), start, "not due");
             bound.add(400_000, 100, lost, acknowledged)
         };

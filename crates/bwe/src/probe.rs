@@ -64,11 +64,15 @@ pub(crate) struct Probing {
     next_us: u64,
     /// The distance to the one after.
     interval_us: u64,
+    /// The shortest distance, doubled while what bursts show does not hold.
+    interval_min_us: u64,
 }
 
 impl Probing {
     pub(crate) fn new() -> Self {
-        Self { running: None, next_us: *INTERVAL_US.start(), interval_us: *INTERVAL_US.start() }
+        let start_us = *INTERVAL_US.start();
+        let (next_us, interval_us, interval_min_us) = (start_us, start_us, start_us);
+        Self { running: None, next_us, interval_us, interval_min_us }
     }
 
     /// Begins a burst that is to show whether `wanted` goes, if it is time for one.
@@ -120,7 +124,7 @@ impl Probing {
         let is_enough = shown.is_some_and(|rate| rate >= running.wanted);
         // Twice as long after each one in vain; none at all is sent while nothing is wanted.
         self.interval_us = match is_enough {
-            true => *INTERVAL_US.start(),
+            true => self.interval_min_us,
             false => (self.interval_us * 2).min(*INTERVAL_US.end()),
         };
         self.next_us = now_us + self.interval_us;
@@ -128,9 +132,15 @@ impl Probing {
         shown
     }
 
+    /// What a burst has shown has held for long enough.
+    pub(crate) fn proven(&mut self) {
+        self.interval_min_us = *INTERVAL_US.start();
+    }
+
     /// What a burst has shown did not hold: wait longer before the next one.
     pub(crate) fn disproved(&mut self, now_us: u64) {
-        self.interval_us = (self.interval_us * 2).min(*INTERVAL_US.end());
+        self.interval_min_us = (self.interval_min_us * 2).min(*INTERVAL_US.end());
+        self.interval_us = self.interval_us.max(self.interval_min_us);
         self.next_us = now_us + self.interval_us;
     }
 }

@@ -15,6 +15,9 @@ use super::*;
 const SEED: u64 = 20_261_127;
 const STEP: Duration = Duration::from_millis(5);
 
+/// What layers send, the smallest first.
+const LAYERS_KBPS: [u64; 3] = [150, 500, 1_500];
+
 /// A way: a queue before a narrow part, then a fixed delay and jitter.
 struct Way {
     now: Instant,
@@ -24,10 +27,18 @@ struct Way {
     recorder: TransportRecorder,
     /// What the narrow part carries.
     capacity: Bitrate,
+    /// What somebody else puts into the same queue, as packets of 1,200 bytes, whatever is lost.
+    rival: Bitrate,
+    /// What the rival may still send, in bytes.
+    rival_credit: u64,
     /// Share of packets lost at random.
     loss: f64,
     /// Random delay of each packet, at most.
     jitter: Duration,
+    /// Added to the receiver's clock, in units of 64 ms.
+    clock_64ms: i32,
+    /// What waits longer in the queue is lost.
+    queue_max: Duration,
     /// Nothing gets through.
     is_dark: bool,
     /// Bytes of media in a frame each 40 ms; what more is wanted is probed for.
@@ -52,8 +63,12 @@ impl Way {
             estimator: Estimator::new(now, EstimatorConfig::default()),
             recorder: TransportRecorder::new(now, TransportRecorderConfig::default()),
             capacity: Bitrate::from_kilobits_per_second(capacity_kbps),
+            rival: Bitrate::default(),
+            rival_credit: 0,
             loss: 0.0,
             jitter: Duration::ZERO,
+            clock_64ms: 0,
+            queue_max: Duration::from_secs(1),
             is_dark: false,
             frame_bytes: (media_kbps * 1_000 / 8 / 25) as usize,
             wanted: None,
@@ -73,22 +88,38 @@ impl Way {
     fn send(&mut self, size: usize, purpose: Purpose) {
         let number = self.estimator.sent(self.now, size, purpose);
         let queued = self.busy_until.saturating_duration_since(self.now);
-        // The queue holds a second.
-        if self.is_dark || queued > Duration::from_secs(1) || self.random.random_bool(self.loss) {
+        if self.is_dark || queued > self.queue_max || self.random.random_bool(self.loss) {
             return;
         }
         self.longest = self.longest.max(queued);
-        let time =
-            Duration::from_secs_f64(size as f64 * 8.0 / self.capacity.bits_per_second() as f64);
-        self.busy_until = self.busy_until.max(self.now) + time;
+        self.occupy(size);
         let jitter = self.jitter.mul_f64(self.random.random());
         let arrival = self.busy_until + Duration::from_millis(20) + jitter;
         let at = self.flying.partition_point(|(other, _)| *other <= arrival);
         self.flying.insert(at, (arrival, number));
     }
 
+    /// The narrow part carries so many bytes.
+    fn occupy(&mut self, size: usize) {
+        let time =
+            Duration::from_secs_f64(size as f64 * 8.0 / self.capacity.bits_per_second() as f64);
+        self.busy_until = self.busy_until.max(self.now) + time;
+    }
+
+    fn send_rival(&mut self) {
+        self.rival_credit += self.rival.bytes_in(STEP);
+        while self.rival_credit >= 1_200 {
+            self.rival_credit -= 1_200;
+            let queued = self.busy_until.saturating_duration_since(self.now);
+            if queued <= self.queue_max {
+                self.occupy(1_200);
+            }
+        }
+    }
+
     fn step(&mut self) {
         self.now += STEP;
+        self.send_rival();
         let elapsed_ms = (self.now - self.start).as_millis();
         if elapsed_ms.is_multiple_of(40) {
             let mut left = self.frame_bytes;
@@ -124,7 +155,8 @@ impl Way {
                 continue;
             }
             for packet in rtcp::packets(&buffer[..size]) {
-                let Ok(RtcpPacket::TransportFeedback(feedback)) = packet else { panic!() };
+                let Ok(RtcpPacket::TransportFeedback(mut feedback)) = packet else { panic!() };
+                feedback.reference_time_64ms += self.clock_64ms;
                 self.estimator.handle_feedback(self.now, &feedback);
             }
         }
@@ -158,6 +190,26 @@ impl Way {
 
     fn set_media(&mut self, kbps: u64) {
         self.frame_bytes = (kbps * 1_000 / 8 / 25) as usize;
+    }
+
+    /// Sends the largest layer that fits for so many seconds, as whoever uses the estimate does;
+    /// gives the seconds that each was sent.
+    fn play_layers(&mut self, seconds: u64) -> [u64; 3] {
+        let mut sent_ms = [0; 3];
+        let mut layer = 0;
+        for _ in 0..seconds * 10 {
+            let fits = |at: &usize| {
+                let margin = if *at > layer { 120 } else { 100 };
+                LAYERS_KBPS[*at] * margin / 100 <= self.kbps()
+            };
+            layer = (0..3).rev().find(fits).unwrap_or(0);
+            self.set_media(LAYERS_KBPS[layer]);
+            let next = LAYERS_KBPS.get(layer + 1);
+            self.wanted = next.map(|kbps| Bitrate::from_kilobits_per_second(kbps * 120 / 100));
+            self.run(Duration::from_millis(100));
+            sent_ms[layer] += 100;
+        }
+        sent_ms.map(|ms| ms / 1_000)
     }
 }
 
@@ -198,7 +250,7 @@ fn a_way_that_becomes_wide_again_is_found_by_probing() {
     way.set_media(500);
     way.wanted = Some(Bitrate::from_kilobits_per_second(1_800));
     let took = way.until(10, |kbps| kbps >= 1_800);
-    assert!(took < Duration::from_secs(4), "{took:?}");
+    assert!(took < Duration::from_secs(5), "{took:?}");
 }
 
 #[test]
@@ -219,6 +271,43 @@ fn random_loss_of_a_twentieth_and_jitter_do_not_starve_it() {
     (way.loss, way.jitter) = (0.05, Duration::from_millis(10));
     way.run_s(60);
     assert!(way.kbps() >= 1_000, "{}", way.kbps());
+}
+
+#[test]
+fn random_loss_of_a_tenth_does_not_cost_the_largest_layer() {
+    let mut way = Way::new(5_000, 0);
+    way.play_layers(10);
+    way.loss = 0.10;
+    let seconds = way.play_layers(120);
+    assert!(seconds[2] >= 90, "{seconds:?}");
+}
+
+#[test]
+fn loss_by_a_policer_is_not_taken_for_random_loss() {
+    // Nothing waits: what is more than 700 kbit/s is lost.
+    let mut way = Way::new(700, 0);
+    way.queue_max = Duration::from_millis(12);
+    way.play_layers(20);
+    way.longest = Duration::ZERO;
+    let seconds = way.play_layers(120);
+    assert!(seconds[2] <= 12, "{seconds:?}");
+}
+
+#[test]
+fn a_rival_that_comes_takes_its_room_and_gives_it_back() {
+    let mut way = Way::new(2_500, 0);
+    let before = way.play_layers(20);
+    assert!(before[2] >= 15, "{before:?}");
+    way.rival = Bitrate::from_kilobits_per_second(1_700);
+    way.play_layers(10);
+    way.longest = Duration::ZERO;
+    let beside = way.play_layers(60);
+    assert!(beside[2] <= 5, "{beside:?}");
+    assert!(beside[1] >= 50, "{beside:?}");
+    assert!(way.longest < Duration::from_millis(300), "{:?}", way.longest);
+    way.rival = Bitrate::default();
+    let after = way.play_layers(40);
+    assert!(after[2] >= 20, "{after:?}");
 }
 
 #[test]
@@ -244,6 +333,21 @@ fn after_a_blackout_of_30_seconds_it_comes_back() {
     way.wanted = Some(Bitrate::from_kilobits_per_second(600));
     let took = way.until(30, |kbps| kbps >= 600);
     assert!(took < Duration::from_secs(5), "{took:?}");
+}
+
+#[test]
+fn a_receiver_whose_clock_jumps_is_believed_from_then_on() {
+    let mut way = Way::new(5_000, 1_000);
+    way.run_s(10);
+    way.recorder = TransportRecorder::new(way.now, TransportRecorderConfig::default());
+    for at in [8_000_000, 5_000, 3_000_000] {
+        way.clock_64ms = at;
+        way.run_s(5);
+        way.capacity = Bitrate::from_kilobits_per_second(700);
+        way.until(5, |kbps| kbps < 700);
+        way.capacity = Bitrate::from_kilobits_per_second(5_000);
+        way.until(60, |kbps| kbps > 900);
+    }
 }
 
 proptest! {
