@@ -48,6 +48,10 @@ pub(crate) struct FanoutArgs {
     /// Bursts of a window; 25 are a second.
     #[arg(long, default_value_t = 25)]
     window_bursts: u32,
+    /// Media workers, all on the server's one core: what it costs that packets cross. Half of the
+    /// first number of viewers is on the publisher's worker.
+    #[arg(long, default_value_t = 1)]
+    workers: u16,
     /// How the publisher's bursts leave.
     #[arg(long, value_enum, default_value_t = Sending::Together)]
     publisher: Sending,
@@ -86,7 +90,11 @@ struct Row {
 /// A server that is not built or fails, a peer that closes, a payload that is not what was sent.
 pub(crate) fn run(args: &FanoutArgs) -> anyhow::Result<()> {
     let machine = Machine::read()?;
-    let server = Server::start(&[])?;
+    let room_peers = args.viewers.first().map_or(1, |viewers| viewers / 2 + 1);
+    let server = match args.workers {
+        1 => Server::start(&[])?,
+        workers => Server::start_spread(workers, room_peers)?,
+    };
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let mut stage = Stage {
@@ -114,16 +122,17 @@ pub(crate) fn run(args: &FanoutArgs) -> anyhow::Result<()> {
     }
     let (missing, packets) = stage.load.sampled();
     println!(
-        "publisher's bursts {:?}; cipher {}; one viewer in {SAMPLED_EVERY} decrypts and checks: \
+        "publisher's bursts {:?}; workers {}; cipher {}; one viewer in {SAMPLED_EVERY} decrypts and checks: \
          {packets} packets, {missing} missing\n{}",
         args.publisher,
+        args.workers,
         stage.load.profile(),
         machine.line()
     );
     if let Some(file) = &args.json {
         let rows: Vec<Value> = rows.iter().map(Row::to_json).collect();
         let sending = format!("{:?}", args.publisher).to_lowercase();
-        let results = json!({ "publisher": sending, "rows": rows });
+        let results = json!({ "publisher": sending, "workers": args.workers, "rows": rows });
         machine.save(file, "fanout", results)?;
     }
     Ok(())

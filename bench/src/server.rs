@@ -58,6 +58,16 @@ impl Server {
         Self::launch(calls_per_second, None, &rooms)
     }
 
+    /// Starts one whose media is spread over `workers`, which share the one core: what the crossing
+    /// costs. A room's first `room_peers` transports are on its own worker.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub(crate) fn start_spread(workers: u16, room_peers: usize) -> anyhow::Result<Self> {
+        let media = format!("workers = {workers}\nroom_peers_per_worker = {room_peers}\n");
+        Self::launch(&[], None, &media)
+    }
+
     /// As [`Server::start`], and tells `receiver` of everything in callbacks.
     ///
     /// # Errors
@@ -72,7 +82,7 @@ impl Server {
     fn launch(
         calls: &[(&str, u32)],
         receiver: Option<SocketAddr>,
-        rooms: &str,
+        more: &str,
     ) -> anyhow::Result<Self> {
         static STARTED: AtomicU32 = AtomicU32::new(0);
         let binary = env::current_exe()?.with_file_name("odeum");
@@ -83,7 +93,7 @@ impl Server {
         let folder = env::temp_dir().join(format!("odeum-bench-{}-{number}", std::process::id()));
         fs::create_dir_all(&folder)?;
         let config = folder.join("odeum.toml");
-        fs::write(&config, configuration(&folder, calls, receiver, rooms))?;
+        fs::write(&config, configuration(&folder, calls, receiver, more))?;
         let mut child = Command::new("taskset")
             .args(["-c", &CORE.to_string()])
             .arg(binary)
@@ -167,11 +177,12 @@ impl Drop for Server {
     }
 }
 
+/// The configuration; `more` is what it says of the media beyond that, and further tables.
 fn configuration(
     folder: &Path,
     calls: &[(&str, u32)],
     receiver: Option<SocketAddr>,
-    rooms: &str,
+    more: &str,
 ) -> String {
     let calls: Vec<String> =
         calls.iter().map(|(action, calls)| format!("{action} = {calls}")).collect();
@@ -183,8 +194,8 @@ fn configuration(
     });
     format!(
         "listen = \"127.0.0.1:0\"\ndata_dir = {:?}\n\
-         [media]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n\
-         {rooms}[[apps]]\napp_id = {}\nserver_secret = \"{SECRET}\"\n{callbacks}\
+         [admin]\nlisten = \"127.0.0.1:0\"\n[media]\nlisten = \"127.0.0.1:0\"\n\
+         {more}[[apps]]\napp_id = {}\nserver_secret = \"{SECRET}\"\n{callbacks}\
          calls_per_second = {{ {} }}\n",
         folder.join("data"),
         APP.0,
