@@ -16,7 +16,7 @@ pub struct SfuConfig {
     /// Where the secrets of ICE come from: 256 bits from the system's generator.
     pub seed: [u8; 32],
     /// Peers of this worker. One more is refused with [`crate::OfferError::PeersMax`]. Default
-    /// 4,000: a viewer holds about 16 KB, 11 of them its DTLS state.
+    /// 4,000: a viewer holds about 20 KB (`tests/memory.rs`).
     pub peers_max: usize,
     /// Subscribers of one publisher. One more is refused with
     /// [`crate::OfferError::SubscribersMax`]. Default 4,000.

@@ -1,0 +1,196 @@
+//! A media plane with publishers and viewers around it, whose allocations are charged.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use odeum_rtp::PacketKind;
+use odeum_rtp::rtcp::{ReportBlock, SenderInfo};
+use odeum_rtp::sdp::Direction;
+use odeum_sfu::{Sfu, SfuConfig, Statistics};
+
+use super::client::{AUDIO_SSRC, Client, Rtx, VIDEO_PT, VIDEO_SSRC, inter_frame, key_frame};
+use super::counting::charge;
+
+/// Packets that a publisher sends in a round: ten of video, one of sound.
+pub(super) const PACKETS_PER_ROUND: u64 = 11;
+/// A round is a frame of 30 a second.
+const ROUND: Duration = Duration::from_millis(33);
+/// Rounds between two reports: one a second.
+const ROUNDS_PER_REPORT: u16 = 30;
+/// Rounds between two key frames.
+pub(super) const ROUNDS_PER_KEY_FRAME: u16 = 120;
+
+/// What arrives together: sources and datagrams.
+pub(super) type Round = Vec<(SocketAddr, Vec<u8>)>;
+
+/// The media plane and who is connected to it.
+pub(super) struct Stage {
+    /// Virtual time.
+    now: Instant,
+    /// What is measured.
+    sfu: Sfu,
+    /// Of the clients' DTLS.
+    config: Arc<dimpl::Config>,
+    /// Those that send.
+    pub(super) publishers: Vec<Client>,
+    /// Those that play.
+    pub(super) viewers: Vec<Client>,
+}
+
+impl Stage {
+    pub(super) fn new() -> Self {
+        #[expect(clippy::disallowed_methods, reason = "virtual time needs some instant to begin")]
+        let now = Instant::now();
+        let certificate = dimpl::certificate::generate_self_signed_certificate().unwrap();
+        let candidates = vec![SocketAddr::from(([127, 0, 0, 1], 7881))];
+        let sfu = charge(|| Sfu::new(now, SfuConfig::new(certificate, candidates, [3; 32])));
+        let config = Arc::new(dimpl::Config::builder().build().unwrap());
+        Self { now, sfu, config, publishers: Vec::new(), viewers: Vec::new() }
+    }
+
+    fn client(&self) -> Client {
+        let id = (self.publishers.len() + self.viewers.len()) as u64;
+        Client::new(self.now, id, Arc::clone(&self.config))
+    }
+
+    /// One more publisher, connected.
+    pub(super) fn publish(&mut self) {
+        let mut client = self.client();
+        let offer = client.offer(Direction::SendOnly, Rtx::Offered);
+        let answer = charge(|| self.sfu.create_publisher(self.now, client.id, &offer)).unwrap();
+        client.take_answer(&answer.sdp);
+        charge(|| drop(answer));
+        self.connect(&mut client);
+        self.publishers.push(client);
+    }
+
+    /// One more viewer of that publisher, connected.
+    pub(super) fn view(&mut self, publisher: usize) {
+        let mut client = self.client();
+        let offer = client.offer(Direction::ReceiveOnly, Rtx::Offered);
+        let (now, source) = (self.now, self.publishers[publisher].id);
+        let answer = charge(|| self.sfu.create_subscriber(now, client.id, source, &offer)).unwrap();
+        client.take_answer(&answer.sdp);
+        charge(|| drop(answer));
+        self.connect(&mut client);
+        self.viewers.push(client);
+    }
+
+    /// Runs ICE and DTLS until neither side has anything to say.
+    fn connect(&mut self, client: &mut Client) {
+        let check = client.check();
+        client.outbox.push(check);
+        while !client.outbox.is_empty() {
+            for mut datagram in std::mem::take(&mut client.outbox) {
+                charge(|| self.sfu.handle_datagram(self.now, client.address, &mut datagram));
+            }
+            while let Some(transmit) = charge(|| self.sfu.poll_transmit()) {
+                let size = transmit.segment_size.unwrap_or(transmit.bytes.len());
+                if transmit.destination == client.address {
+                    let datagrams = transmit.bytes.chunks(size);
+                    datagrams.for_each(|bytes| client.handle_datagram(self.now, bytes));
+                }
+            }
+            if client.stun_answers == 1 && client.inbound.is_none() && client.outbox.is_empty() {
+                client.start_dtls(self.now);
+            }
+        }
+        assert!(client.outbound.is_some(), "connected");
+        charge(|| while self.sfu.poll_event().is_some() {});
+    }
+
+    /// What all publishers send in a round: a frame, sound, and now and then a report.
+    pub(super) fn round(&mut self, number: u16) -> Round {
+        let mut round = Round::new();
+        for publisher in &mut self.publishers {
+            let mut packets = vec![publisher.audio(number, &[7; 80])];
+            for n in 0..10u8 {
+                let begins = number.is_multiple_of(ROUNDS_PER_KEY_FRAME) && n == 0;
+                let payload =
+                    if begins { key_frame(&[n; 1_100]) } else { inter_frame(&[n; 1_107]) };
+                packets.push(publisher.video(u32::from(number) * 3_000, &payload));
+            }
+            if number.is_multiple_of(ROUNDS_PER_REPORT) {
+                packets.push(publisher.rtcp(|writer| {
+                    for ssrc in [AUDIO_SSRC, VIDEO_SSRC] {
+                        let info = SenderInfo {
+                            ssrc,
+                            ntp: u64::from(number) << 32,
+                            rtp_timestamp: u32::from(number) * 3_000,
+                            packet_count: u32::from(number),
+                            octet_count: u32::from(number) * 1_000,
+                        };
+                        writer.sender_report(&info, &[]).unwrap();
+                    }
+                }));
+            }
+            round.extend(packets.into_iter().map(|packet| (publisher.address, packet)));
+        }
+        round
+    }
+
+    /// Sends a round, lets its time pass, and gives to the viewers what is for them.
+    pub(super) fn play_and_receive(&mut self, round: Round) {
+        for (source, mut datagram) in round {
+            charge(|| self.sfu.handle_datagram(self.now, source, &mut datagram));
+        }
+        while let Some(transmit) = charge(|| self.sfu.poll_transmit()) {
+            let size = transmit.segment_size.unwrap_or(transmit.bytes.len());
+            let viewer = self.viewers.iter_mut().find(|it| it.address == transmit.destination);
+            let Some(viewer) = viewer else { continue };
+            for bytes in transmit.bytes.chunks(size) {
+                viewer.handle_datagram(self.now, bytes);
+            }
+        }
+        self.pass_time();
+    }
+
+    /// Sends rounds and lets their time pass; nobody takes what comes.
+    pub(super) fn play(&mut self, rounds: &mut [Round]) {
+        for round in rounds {
+            for (source, datagram) in round {
+                charge(|| self.sfu.handle_datagram(self.now, *source, datagram));
+            }
+            charge(|| while self.sfu.poll_transmit().is_some() {});
+            self.pass_time();
+        }
+    }
+
+    fn pass_time(&mut self) {
+        self.now += ROUND;
+        charge(|| self.sfu.handle_timeout(self.now));
+        charge(|| while self.sfu.poll_transmit().is_some() {});
+    }
+
+    /// Adds to a round what each viewer says: that the video's packet `ahead` of the last one it
+    /// has received is missing, and a report.
+    pub(super) fn viewers_answer(&mut self, round: &mut Round, ahead: u16) {
+        for viewer in &mut self.viewers {
+            let (ssrc, newest) = newest_video(viewer);
+            let missing = newest.wrapping_add(ahead);
+            let datagram = viewer.rtcp(|writer| {
+                let block = ReportBlock {
+                    ssrc,
+                    extended_highest_sequence: u32::from(missing),
+                    ..ReportBlock::default()
+                };
+                writer.receiver_report(1, &[block]).unwrap();
+                writer.nack(1, ssrc, [missing]).unwrap();
+            });
+            round.push((viewer.address, datagram));
+        }
+    }
+
+    pub(super) fn statistics(&self) -> Statistics {
+        *self.sfu.statistics()
+    }
+}
+
+/// SSRC and sequence number of the last packet of video.
+fn newest_video(viewer: &Client) -> (u32, u16) {
+    let video = viewer.rtp.iter().rev().filter(|bytes| PacketKind::of(bytes) == PacketKind::Rtp);
+    let headers = video.map(|bytes| odeum_rtp::RtpHeader::parse(bytes).unwrap());
+    let newest = headers.into_iter().find(|header| header.payload_type == VIDEO_PT).unwrap();
+    (newest.ssrc, newest.sequence_number)
+}
