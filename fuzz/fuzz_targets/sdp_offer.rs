@@ -33,6 +33,7 @@ fuzz_target!(|text: &str| {
         },
         fingerprint: Fingerprint([1; 32]),
         candidates: vec!["127.0.0.1:7000".parse().expect("an address")],
+        tcp_candidates: Vec::new(),
     };
     let answer = offer.answer(&transport, &sections).to_string();
     match Answer::parse(&answer) {

@@ -154,7 +154,7 @@ impl World {
             let size = transmit.segment_size.unwrap_or(transmit.bytes.len());
             assert!(size > 0 && transmit.bytes.len() <= 64_000);
             assert!(transmit.bytes.len().div_ceil(size) <= 64);
-            let to = transmit.destination;
+            let to = transmit.destination.socket;
             let is_owner = |m: &Member| m.worker == worker && m.checked_from.contains(&to);
             let owners = self.members.values().filter(|m| is_owner(m)).count();
             assert!(owners > 0 || self.leaving.contains(&to), "bytes for {to}");

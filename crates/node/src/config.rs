@@ -31,6 +31,9 @@ pub struct MediaConfig {
     /// Where the first worker's UDP socket is bound; the next workers have the next ports. With
     /// port 0 each has a free one. Default 127.0.0.1:7881.
     pub listen: SocketAddr,
+    /// Where the first worker's TCP port is bound, for clients that no UDP gets through; the next
+    /// workers have the next ports. With port 0 each has a free one. Default none: UDP only.
+    pub tcp_listen: Option<SocketAddr>,
     /// Worker threads. Default 1. More spread rooms over cores, and a room that is larger than one.
     pub workers: usize,
     /// Transports of one room on its own worker before the next sessions go to other workers; they
@@ -61,6 +64,7 @@ impl Default for MediaConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7881)),
+            tcp_listen: None,
             workers: 1,
             room_peers_per_worker: 500,
             external_address: None,

@@ -59,6 +59,7 @@ mod messages;
 mod mirrors;
 mod peer_notice;
 mod placement;
+mod plane;
 mod publish;
 mod relay_ring;
 mod room_outputs;
@@ -68,6 +69,7 @@ mod rules;
 mod shared;
 mod start;
 mod statistics;
+mod tcp;
 mod udp;
 
 pub use claims::{AppClaims, AppSettings};

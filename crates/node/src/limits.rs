@@ -81,6 +81,28 @@ pub(crate) const COMMANDS_PER_TURN_MAX: usize = 32;
 /// `net.core.rmem_max` says so, which is logged. Beyond it packets are lost as in a network.
 pub(crate) const SOCKET_BUFFER_BYTES: usize = 8 * 1024 * 1024;
 
+/// TCP connections of media that one worker holds. One more takes the place of the oldest that ICE
+/// has not let in; when there is none it is refused. Memory for each: 5 KB, and what is queued.
+pub(crate) const TCP_CONNECTIONS_MAX: usize = 4_096;
+
+/// How long a TCP connection of media may be without a peer: before the first authentic check, and
+/// after its peer has ended. Then it is closed.
+pub(crate) const TCP_STRANGER_MAX: Duration = Duration::from_secs(10);
+
+/// Frames that come over a TCP connection before ICE has let it in; with one more it is closed.
+pub(crate) const TCP_STRANGER_FRAMES_MAX: u32 = 16;
+
+/// Bytes of one frame; a connection that announces a longer one is closed. No packet that the media
+/// plane takes is longer than a datagram of the common MTU.
+pub(crate) const TCP_FRAME_BYTES_MAX: usize = 2_048;
+
+/// Bytes queued for one client that reads its TCP connection slowly: half a second of 2.4 Mbit/s.
+/// Packets that find no room are dropped whole, as a full router would, and NACK asks for them.
+pub(crate) const TCP_QUEUE_BYTES_MAX: usize = 160 * 1024;
+
+/// TCP connections of media that are accepted before the media worker does something else.
+pub(crate) const TCP_ACCEPTS_PER_TURN_MAX: usize = 64;
+
 /// Addresses announced to clients when the media socket is bound to all of them; the rest is left
 /// out.
 pub(crate) const ANNOUNCED_ADDRESSES_MAX: usize = 8;

@@ -14,7 +14,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 use std::{io, thread};
 
-use odeum_sfu::{OfferError, Sfu, SfuConfig, SfuEvent};
+use odeum_sfu::{OfferError, Sfu, SfuConfig};
 use odeum_types::PeerId;
 use rustc_hash::FxHashMap;
 
@@ -27,11 +27,13 @@ use crate::media_handle::{
     CreateRole, MediaHandle, MediaRequest, OfferAnswer, QueuedOffer, WorkerNumber, cut_tracks,
 };
 use crate::mirrors::{MirrorRequest, Mirrors, receive};
-use crate::peer_notice::{PeerChange, PeerOwner};
+use crate::peer_notice::PeerChange;
+use crate::plane::Plane;
 use crate::statistics::{MediaStatistics, SocketStatistics};
-use crate::udp::{ReceiveBatch, Sent, UdpSocket, wait};
+use crate::tcp::{Rest, TcpPort};
+use crate::udp::{ReceiveBatch, UdpSocket, wait};
 
-/// Starts the thread of worker `number` of `workers` on `socket`, with the other end of its queue.
+/// Starts the thread of worker `number` of `workers` at `ports`, with the other end of its queue.
 ///
 /// # Errors
 /// What the kernel says: out of threads.
@@ -39,24 +41,42 @@ pub(crate) fn start(
     number: WorkerNumber,
     workers: &Arc<[MediaHandle]>,
     queue: Receiver<MediaRequest>,
-    socket: UdpSocket,
+    ports: MediaPorts,
     config: SfuConfig,
 ) -> io::Result<JoinHandle<()>> {
     let handle = workers[number.0].clone();
     let plane = Plane {
         sfu: Sfu::new(Instant::now(), config.clone()),
-        socket,
+        socket: ports.udp,
+        tcp: ports.tcp,
         owners: FxHashMap::default(),
         mirrors: Mirrors::new(number, Arc::clone(workers)),
         counters: SocketStatistics::default(),
     };
     let batch = ReceiveBatch::new();
     let load = LoadMeter::new(Instant::now());
-    let mut worker = MediaWorker { plane, config, batch, queue, handle, load, restarts: 0 };
+    let mut worker = MediaWorker {
+        plane,
+        config,
+        batch,
+        queue,
+        handle,
+        load,
+        tcp_rest: Rest::None,
+        restarts: 0,
+    };
     thread::Builder::new().name(format!("media-{}", number.0)).spawn(move || {
         worker.run_guarded(number);
         worker.handle.alive.store(false, Ordering::Relaxed);
     })
+}
+
+/// Where clients reach a worker.
+pub(crate) struct MediaPorts {
+    /// The UDP socket.
+    pub(crate) udp: UdpSocket,
+    /// The TCP port, where there is one.
+    pub(crate) tcp: Option<TcpPort>,
 }
 
 /// Whether the thread goes on.
@@ -80,22 +100,10 @@ struct MediaWorker {
     handle: MediaHandle,
     /// How busy it is.
     load: LoadMeter,
+    /// Whether something may wait at a TCP connection that was told of already.
+    tcp_rest: Rest,
     /// Panics survived.
     restarts: u32,
-}
-
-/// The media plane and what its outputs need.
-struct Plane {
-    /// The media plane itself.
-    sfu: Sfu,
-    /// The one socket.
-    socket: UdpSocket,
-    /// Who hears of each transport; as many as the sfu has peers.
-    owners: FxHashMap<PeerId, PeerOwner>,
-    /// What it has to do with other workers.
-    mirrors: Mirrors,
-    /// What the socket did.
-    counters: SocketStatistics,
 }
 
 impl MediaWorker {
@@ -134,18 +142,28 @@ impl MediaWorker {
     fn run(&mut self) {
         loop {
             let now = Instant::now();
-            let timeout = self.plane.sfu.poll_timeout().map(|at| at.saturating_duration_since(now));
-            if let Err(error) = wait(&self.plane.socket, &self.handle.waker, timeout) {
-                tracing::error!(%error, "a media worker cannot wait for its socket");
-                return;
-            }
+            let timeout = self.plane.poll_timeout().map(|at| at.saturating_duration_since(now));
+            let tcp = self.plane.tcp.as_ref().map(TcpPort::descriptor);
+            let has_tcp = match wait(&self.plane.socket, &self.handle.waker, tcp, timeout) {
+                Ok(has_tcp) => has_tcp,
+                Err(error) => {
+                    tracing::error!(%error, "a media worker cannot wait for its socket");
+                    return;
+                }
+            };
             self.handle.waker.clear();
             if self.carry_out_requests() == Turn::Stop {
                 return;
             }
             self.receive();
+            if has_tcp || self.tcp_rest == Rest::More {
+                self.receive_tcp();
+            }
             self.receive_relayed();
             let now = Instant::now();
+            if let Some(tcp) = &mut self.plane.tcp {
+                tcp.handle_timeout(now, &self.plane.sfu);
+            }
             if self.plane.sfu.poll_timeout().is_some_and(|at| at <= now) {
                 self.plane.sfu.handle_timeout(now);
                 self.plane.flush();
@@ -296,6 +314,25 @@ impl MediaWorker {
         }
     }
 
+    /// Takes what has come over TCP.
+    fn receive_tcp(&mut self) {
+        for _ in 0..BATCHES_PER_TURN_MAX {
+            let Plane { sfu, tcp: Some(tcp), counters, .. } = &mut self.plane else { return };
+            let received = tcp.receive(Instant::now(), sfu, counters);
+            self.plane.flush();
+            self.tcp_rest = received.unwrap_or_else(|error| {
+                self.plane.counters.receive_errors += 1;
+                tracing::warn!(%error, "a media worker cannot read its TCP connections");
+                Rest::None
+            });
+            if self.tcp_rest == Rest::None {
+                return;
+            }
+        }
+        // More waits: the next sleep has to end at once.
+        self.handle.waker.wake();
+    }
+
     fn receive(&mut self) {
         for _ in 0..BATCHES_PER_TURN_MAX {
             let more = match self.batch.receive(&self.plane.socket) {
@@ -323,50 +360,6 @@ impl MediaWorker {
     }
 }
 
-impl Plane {
-    /// Sends what the sfu has to send and tells rooms what it has to tell.
-    fn flush(&mut self) {
-        // Others first: they can serve their viewers while this worker serves its own.
-        self.mirrors.send(&mut self.sfu);
-        while let Some(transmit) = self.sfu.poll_transmit() {
-            let size = transmit.bytes.len();
-            let packets = transmit.segment_size.map_or(1, |segment| size.div_ceil(segment.max(1)));
-            match self.socket.send(transmit.destination, transmit.bytes, transmit.segment_size) {
-                Sent::All => {
-                    self.counters.packets_sent += packets as u64;
-                    self.counters.bytes_sent += size as u64;
-                }
-                Sent::BufferFull => self.counters.dropped_buffer_full += packets as u64,
-                Sent::Refused => self.counters.dropped_refused += packets as u64,
-            }
-        }
-        while let Some(event) = self.sfu.poll_event() {
-            match event {
-                SfuEvent::Connected { peer, facts } => {
-                    if let Some(owner) = self.owners.get(&peer) {
-                        owner.tell(peer, PeerChange::Connected(facts));
-                    }
-                }
-                SfuEvent::LayersWanted { publisher, layers } => {
-                    if let Some(owner) = self.owners.get(&publisher) {
-                        owner.tell(publisher, PeerChange::LayersWanted(layers));
-                    }
-                }
-                SfuEvent::KeyFrameWanted { publisher, layer } => {
-                    self.mirrors.ask_for_key_frame(publisher, layer);
-                }
-                SfuEvent::Closed { peer, reason } => {
-                    self.mirrors.peer_closed(peer);
-                    // Without an owner it was the room that asked for the end.
-                    if let Some(owner) = self.owners.remove(&peer) {
-                        owner.tell(peer, PeerChange::Closed(reason));
-                    }
-                }
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -379,7 +372,8 @@ mod tests {
         let config = SfuConfig::new(certificate, vec![socket.local()], [1; 32]);
         let (handle, queue) = MediaHandle::new(2).unwrap();
         let workers: Arc<[MediaHandle]> = Arc::new([handle.clone()]);
-        let thread = start(WorkerNumber(0), &workers, queue, socket, config).unwrap();
+        let ports = MediaPorts { udp: socket, tcp: None };
+        let thread = start(WorkerNumber(0), &workers, queue, ports, config).unwrap();
         (handle, thread)
     }
 

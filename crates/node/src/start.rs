@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::time::Instant;
 
 use odeum_sfu::SfuConfig;
 
@@ -17,10 +18,11 @@ use crate::limits::SOCKET_BUFFER_BYTES;
 use crate::mailbox::mailbox;
 use crate::media_address::announced;
 use crate::media_handle::{MediaHandle, WorkerNumber};
-use crate::media_worker;
+use crate::media_worker::{self, MediaPorts};
 use crate::room_worker;
 use crate::shared::Shared;
 use crate::statistics::ControlCounters;
+use crate::tcp::TcpPort;
 use crate::udp::{UdpSocket, interface_addresses};
 
 impl NodeHandle {
@@ -72,22 +74,25 @@ fn start_media(
     let certificate = dimpl::certificate::generate_self_signed_certificate()
         .map_err(|error| io::Error::other(format!("cannot make a DTLS certificate: {error:?}")))?;
     // All sockets before the first thread, so that a taken port leaves nothing running.
-    let sockets = (0..config.workers.max(1))
+    let ports = (0..config.workers.max(1))
         .map(|number| {
             let address = worker_address(config.listen, number)?;
-            UdpSocket::bind(address, SOCKET_BUFFER_BYTES).map_err(|error| {
+            let udp = UdpSocket::bind(address, SOCKET_BUFFER_BYTES).map_err(|error| {
                 io::Error::new(error.kind(), format!("media address udp {address}: {error}"))
-            })
+            })?;
+            let tcp = config.tcp_listen.map(|listen| bind_tcp(worker_address(listen, number)?));
+            Ok(MediaPorts { udp, tcp: tcp.transpose()? })
         })
         .collect::<io::Result<Vec<_>>>()?;
-    let (handles, queues): (Vec<_>, Vec<_>) = (0..sockets.len())
+    let (handles, queues): (Vec<_>, Vec<_>) = (0..ports.len())
         .map(|_| MediaHandle::new(offers_max))
         .collect::<io::Result<Vec<_>>>()?
         .into_iter()
         .unzip();
     let handles: Arc<[MediaHandle]> = handles.into();
     let mut addresses = Vec::new();
-    for (number, (socket, queue)) in sockets.into_iter().zip(queues).enumerate() {
+    for (number, (ports, queue)) in ports.into_iter().zip(queues).enumerate() {
+        let socket = &ports.udp;
         let local = socket.local();
         let candidates = announced(local, config.external_address, &interfaces);
         let (receive_bytes, send_bytes) = socket.buffers();
@@ -98,10 +103,22 @@ fn start_media(
         );
         let mut sfu = SfuConfig::new(certificate.clone(), candidates, random_bytes());
         sfu.peers_max = config.peers_per_worker_max;
-        media_worker::start(WorkerNumber(number), &handles, queue, socket, sfu)?;
+        if let Some(tcp) = &ports.tcp {
+            let local = tcp.local()?;
+            sfu.tcp_candidates = announced(local, config.external_address, &interfaces);
+            let announced = &sfu.tcp_candidates;
+            tracing::info!(worker = number, %local, ?announced, "media worker listens on TCP");
+        }
+        media_worker::start(WorkerNumber(number), &handles, queue, ports, sfu)?;
         addresses.push(local);
     }
     Ok((handles, addresses))
+}
+
+fn bind_tcp(address: SocketAddr) -> io::Result<TcpPort> {
+    TcpPort::bind(Instant::now(), address).map_err(|error| {
+        io::Error::new(error.kind(), format!("media address tcp {address}: {error}"))
+    })
 }
 
 fn worker_address(listen: SocketAddr, number: usize) -> io::Result<SocketAddr> {

@@ -89,6 +89,20 @@ pub struct SocketStatistics {
     pub receive_errors: u64,
 }
 
+impl SocketStatistics {
+    /// Counts one send over TCP of `packets` with `size` bytes in all, of which `taken` found room;
+    /// none when there is no such connection any more.
+    pub(crate) fn count_tcp(&mut self, packets: usize, size: usize, taken: Option<usize>) {
+        let Some(taken) = taken else {
+            self.dropped_refused += packets as u64;
+            return;
+        };
+        self.packets_sent += taken as u64;
+        self.bytes_sent += (size * taken / packets.max(1)) as u64;
+        self.dropped_buffer_full += (packets - taken) as u64;
+    }
+}
+
 macro_rules! control_counters {
     ($($name:ident),* $(,)?) => {
         /// The live counters behind [`ControlStatistics`]. Shared by all room workers and callers

@@ -342,7 +342,7 @@ fn source_address(storage: &libc::sockaddr_storage) -> Option<SocketAddr> {
 }
 
 /// IPv4 in its own form also when a dual-stack socket reports it mapped.
-fn canonical(address: SocketAddr) -> SocketAddr {
+pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
     match address.ip().to_canonical() {
         IpAddr::V4(v4) => (v4, address.port()).into(),
         // Kept whole, with the scope that a link-local peer is answered on.
@@ -402,27 +402,31 @@ impl Waker {
     }
 }
 
-/// Sleeps until `socket` has something to read, `waker` is raised or `timeout` passes (none:
-/// forever).
+/// Sleeps until `socket` has something to read, `waker` is raised, something happens at `tcp` or
+/// `timeout` passes (none: forever). Whether it was `tcp`.
 ///
 /// # Errors
 /// What the kernel says; EINTR is no error.
-pub(crate) fn wait(socket: &UdpSocket, waker: &Waker, timeout: Option<Duration>) -> io::Result<()> {
-    let mut descriptors = [socket.socket.as_raw_fd(), waker.0.as_raw_fd()].map(|fd| libc::pollfd {
-        fd,
-        events: libc::POLLIN,
-        revents: 0,
-    });
+pub(crate) fn wait(
+    socket: &UdpSocket,
+    waker: &Waker,
+    tcp: Option<RawFd>,
+    timeout: Option<Duration>,
+) -> io::Result<bool> {
+    // The kernel passes over a negative descriptor.
+    let descriptors = [socket.socket.as_raw_fd(), waker.0.as_raw_fd(), tcp.unwrap_or(-1)];
+    let mut descriptors =
+        descriptors.map(|fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 });
     let time = timeout.map(|timeout| libc::timespec {
         tv_sec: timeout.as_secs().min(3600) as libc::time_t,
         tv_nsec: timeout.subsec_nanos().into(),
     });
     let time = time.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
     // SAFETY: the array and the timespec live through the call; no signal mask is given.
-    let result = unsafe { libc::ppoll(descriptors.as_mut_ptr(), 2, time, std::ptr::null()) };
+    let result = unsafe { libc::ppoll(descriptors.as_mut_ptr(), 3, time, std::ptr::null()) };
     match io::Error::last_os_error() {
         error if result < 0 && error.raw_os_error() != Some(libc::EINTR) => Err(error),
-        _ => Ok(()),
+        _ => Ok(result > 0 && descriptors[2].revents != 0),
     }
 }
 

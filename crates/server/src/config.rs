@@ -70,6 +70,9 @@ pub(crate) struct MediaConfig {
     /// UDP address of the first worker; the others follow on the next ports. Default
     /// 127.0.0.1:7881.
     pub(crate) listen: SocketAddr,
+    /// TCP address of the first worker, for clients that no UDP gets through; the others follow on
+    /// the next ports. Default: none, and media goes over UDP only.
+    pub(crate) tcp_listen: Option<SocketAddr>,
     /// Media workers, one thread and one port each. Default 1.
     pub(crate) workers: u16,
     /// Transports of one room on its own worker before the next sessions go to other workers.
@@ -137,7 +140,13 @@ fn default_data_dir() -> PathBuf {
 impl Default for MediaConfig {
     fn default() -> Self {
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 7881));
-        Self { listen, workers: 1, room_peers_per_worker: 500, external_address: None }
+        Self {
+            listen,
+            tcp_listen: None,
+            workers: 1,
+            room_peers_per_worker: 500,
+            external_address: None,
+        }
     }
 }
 
@@ -225,10 +234,13 @@ impl Config {
         if self.media.workers == 0 {
             return Err(ConfigError::OutOfRange { key: "media.workers", allowed: "1 to 65535" });
         }
-        let last_port = u32::from(self.media.listen.port()) + u32::from(self.media.workers) - 1;
-        if last_port > u32::from(u16::MAX) {
-            let (first, workers) = (self.media.listen.port(), self.media.workers);
-            return Err(ConfigError::PortsBeyondEnd { first, workers });
+        let tcp = self.media.tcp_listen.map(|listen| ("media.tcp_listen", listen));
+        for (key, listen) in std::iter::once(("media.listen", self.media.listen)).chain(tcp) {
+            let (first, workers) = (listen.port(), self.media.workers);
+            if u32::from(first) + u32::from(workers) - 1 <= u32::from(u16::MAX) {
+                continue;
+            }
+            return Err(ConfigError::PortsBeyondEnd { key, first, workers });
         }
         if !(1..=86_400).contains(&self.rooms.heartbeat_timeout_s) {
             let key = "rooms.heartbeat_timeout_s";
@@ -354,6 +366,8 @@ mod tests {
 
     #[test]
     fn ports_and_ranges_are_checked() {
+        let tcp = format!("{APP}[media]\ntcp_listen = \"127.0.0.1:65535\"\nworkers = 2\n");
+        assert!(refusal(&tcp).contains("media.tcp_listen"));
         let ports = format!("{APP}[media]\nlisten = \"127.0.0.1:65535\"\nworkers = 2\n");
         assert!(refusal(&ports).contains("65535"));
         assert!(refusal(&format!("{APP}[media]\nworkers = 0\n")).contains("media.workers"));

@@ -113,6 +113,7 @@ pub(crate) fn app_settings(config: &Config) -> Vec<AppSettings> {
 fn node_config(config: &Config) -> NodeConfig {
     let mut node = NodeConfig { apps: app_settings(config), ..NodeConfig::default() };
     node.media.listen = config.media.listen;
+    node.media.tcp_listen = config.media.tcp_listen;
     node.media.workers = usize::from(config.media.workers);
     node.media.room_peers_per_worker = config.media.room_peers_per_worker;
     node.media.external_address = config.media.external_address;

@@ -268,6 +268,7 @@ impl Sfu {
             },
             fingerprint: Fingerprint(self.dtls.fingerprint()),
             candidates: self.config.candidates.clone(),
+            tcp_candidates: self.config.tcp_candidates.clone(),
         };
         let sdp = offer.answer(&transport, sections).to_string();
         let ufrag: Box<str> = ice.ufrag().into();

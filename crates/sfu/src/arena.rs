@@ -4,15 +4,15 @@
 //! the loopback of the measuring machine that saves more than everything else together.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 
 use crate::config::{ARENA_BYTES, ARENA_RESERVE_BYTES, SEGMENTS_MAX, TRANSMIT_BYTES_MAX};
+use crate::transport_address::TransportAddress;
 
 /// One send: a datagram, or several of equal size (the last may be shorter) for UDP_SEGMENT.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Transmit<'a> {
     /// Where to.
-    pub destination: SocketAddr,
+    pub destination: TransportAddress,
     /// Size of each datagram but the last; `None` when `bytes` is one datagram.
     pub segment_size: Option<usize>,
     /// The datagrams, side by side: at most 64 and at most 64,000 bytes.
@@ -32,7 +32,7 @@ pub(crate) struct Arena {
 /// A send in the making.
 struct Run {
     /// Where to.
-    destination: SocketAddr,
+    destination: TransportAddress,
     /// Its first byte in the arena.
     start: usize,
     /// The byte behind its last.
@@ -71,7 +71,7 @@ impl Arena {
     }
 
     /// The first `length` bytes of the last [`Self::room`] are a datagram to `destination`.
-    pub(crate) fn commit(&mut self, destination: SocketAddr, length: usize) {
+    pub(crate) fn commit(&mut self, destination: TransportAddress, length: usize) {
         let start = self.used;
         self.used += length;
         if let Some(run) = self.runs.back_mut() {
@@ -141,8 +141,8 @@ impl Arena {
 mod tests {
     use super::*;
 
-    fn address(port: u16) -> SocketAddr {
-        SocketAddr::from(([127, 0, 0, 1], port))
+    fn address(port: u16) -> TransportAddress {
+        std::net::SocketAddr::from(([127, 0, 0, 1], port)).into()
     }
 
     fn write(arena: &mut Arena, port: u16, length: usize) {
@@ -153,8 +153,12 @@ mod tests {
     fn polled(arena: &mut Arena) -> Vec<(u16, Option<usize>, usize)> {
         let mut all = Vec::new();
         while let Some(transmit) = arena.poll() {
-            assert!(transmit.bytes.iter().all(|b| *b == transmit.destination.port() as u8));
-            all.push((transmit.destination.port(), transmit.segment_size, transmit.bytes.len()));
+            assert!(transmit.bytes.iter().all(|b| *b == transmit.destination.socket.port() as u8));
+            all.push((
+                transmit.destination.socket.port(),
+                transmit.segment_size,
+                transmit.bytes.len(),
+            ));
         }
         all
     }

@@ -13,6 +13,9 @@ pub struct SfuConfig {
     pub certificate: DtlsCertificate,
     /// Addresses announced as host candidates, the preferred one first. At least one.
     pub candidates: Vec<SocketAddr>,
+    /// Addresses announced as host candidates of passive TCP (RFC 6544), the preferred one first.
+    /// Default none.
+    pub tcp_candidates: Vec<SocketAddr>,
     /// Where the secrets of ICE come from: 256 bits from the system's generator.
     pub seed: [u8; 32],
     /// Peers of this worker. One more is refused with [`crate::OfferError::PeersMax`]. Default
@@ -51,6 +54,7 @@ impl SfuConfig {
         Self {
             certificate,
             candidates,
+            tcp_candidates: Vec::new(),
             seed,
             peers_max: 4_000,
             subscribers_per_publisher_max: 4_000,

@@ -1,7 +1,6 @@
 //! ICE-lite (RFC 8445 §2.5): the server asks nothing, it answers checks that prove to know its
 //! password. Only they let an address in or move a peer to another one.
 
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use odeum_rtp::BufferTooSmall;
@@ -9,6 +8,7 @@ use odeum_rtp::stun::{self, Class, ErrorCode, IceRole, IntegrityKey, Message, No
 
 use crate::config::{ADDRESS_SILENCE, ADDRESSES_PER_PEER_MAX};
 use crate::entropy::Entropy;
+use crate::transport_address::TransportAddress;
 
 /// Characters of our ufrag and password (RFC 8839 §5.4 asks for 4 and 22): 48 and 144 bits.
 const UFRAG_CHARACTERS: usize = 8;
@@ -22,9 +22,9 @@ pub(crate) struct Ice {
     /// on over the old pair until then (RFC 8445 §9).
     former: Option<Credentials>,
     /// Addresses that an authentic check came from, the oldest first.
-    addresses: Vec<SocketAddr>,
+    addresses: Vec<TransportAddress>,
     /// Where we send to: the last nominated, before that the first validated.
-    selected: Option<SocketAddr>,
+    selected: Option<TransportAddress>,
     /// When an authentic check last came from there.
     selected_checked: Instant,
 }
@@ -54,7 +54,7 @@ pub(crate) enum IceSession {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Accepted {
     /// The address that had to make way.
-    pub(crate) evicted: Option<SocketAddr>,
+    pub(crate) evicted: Option<TransportAddress>,
     /// Our name before a restart, which is over now.
     pub(crate) former_ufrag: Option<String>,
 }
@@ -147,7 +147,7 @@ impl Ice {
     pub(crate) fn accept(
         &mut self,
         now: Instant,
-        source: SocketAddr,
+        source: TransportAddress,
         message: &Message<'_>,
     ) -> Accepted {
         let is_nominated = message.nomination == Nomination::UseCandidate;
@@ -162,9 +162,9 @@ impl Ice {
     fn let_in(
         &mut self,
         now: Instant,
-        source: SocketAddr,
+        source: TransportAddress,
         is_nominated: bool,
-    ) -> Option<SocketAddr> {
+    ) -> Option<TransportAddress> {
         let is_lost = now.saturating_duration_since(self.selected_checked) >= ADDRESS_SILENCE;
         if is_nominated || self.selected.is_none() || is_lost {
             self.selected = Some(source);
@@ -185,7 +185,7 @@ impl Ice {
     }
 
     /// Another peer has proven to be at `address` now.
-    pub(crate) fn forget(&mut self, address: SocketAddr) {
+    pub(crate) fn forget(&mut self, address: TransportAddress) {
         self.addresses.retain(|known| *known != address);
         if self.selected == Some(address) {
             self.selected = self.addresses.last().copied();
@@ -200,14 +200,14 @@ impl Ice {
         &self,
         buffer: &mut [u8],
         message: &Message<'_>,
-        source: SocketAddr,
+        source: TransportAddress,
         verdict: Result<(), ErrorCode>,
     ) -> Result<usize, BufferTooSmall> {
         let session = self.session_of(message).unwrap_or(IceSession::Current);
         let credentials = self.credentials_of(session).unwrap_or(&self.credentials);
         let (transaction, key) = (message.transaction, &credentials.key);
         match verdict {
-            Ok(()) => stun::write_success(buffer, transaction, source, key),
+            Ok(()) => stun::write_success(buffer, transaction, source.socket, key),
             Err(code) => {
                 let unknown = message.unknown.as_slice();
                 stun::write_error(buffer, transaction, code, unknown, Some(key))
@@ -231,11 +231,11 @@ impl Ice {
         &self.credentials.password
     }
 
-    pub(crate) fn addresses(&self) -> &[SocketAddr] {
+    pub(crate) fn addresses(&self) -> &[TransportAddress] {
         &self.addresses
     }
 
-    pub(crate) fn selected(&self) -> Option<SocketAddr> {
+    pub(crate) fn selected(&self) -> Option<TransportAddress> {
         self.selected
     }
 

@@ -31,13 +31,13 @@
 //! let candidates = vec![([127, 0, 0, 1], 7881).into()];
 //! let mut sfu = Sfu::new(now, SfuConfig::new(certificate, candidates, [7; 32]));
 //!
-//! sfu.handle_datagram(now, ([127, 0, 0, 1], 4000).into(), &mut b"not for anybody".to_vec());
+//! let stranger = std::net::SocketAddr::from(([127, 0, 0, 1], 4000));
+//! sfu.handle_datagram(now, stranger, &mut b"not for anybody".to_vec());
 //! assert!(sfu.poll_transmit().is_none());
 //! assert_eq!(sfu.poll_timeout(), None);
 //! ```
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
@@ -78,6 +78,7 @@ mod sweep;
 mod tests;
 mod track;
 mod transport;
+mod transport_address;
 mod view;
 
 pub use answer::{Answer, OfferError};
@@ -90,6 +91,7 @@ pub use layer_choice::VideoWish;
 pub use odeum_rtp::sdp::{IceCredentials, IceUfrag};
 pub use relay::{MirrorError, MirrorTerms, Relayed, RelayedKind};
 pub use transport::NoTransport;
+pub use transport_address::{Protocol, TransportAddress};
 
 use arena::Arena;
 use dtls::DtlsSettings;
@@ -115,7 +117,7 @@ pub struct Sfu {
     /// By name.
     by_id: FxHashMap<PeerId, PeerKey>,
     /// By validated address; at most a few per peer.
-    by_address: FxHashMap<SocketAddr, PeerKey>,
+    by_address: FxHashMap<TransportAddress, PeerKey>,
     /// By our ufrag.
     by_ufrag: FxHashMap<Box<str>, PeerKey>,
     /// Peers whose handshake is not done.
@@ -171,7 +173,13 @@ impl Sfu {
 
     /// Takes one datagram; its bytes are decrypted in place. Call it for all that arrived together,
     /// then poll.
-    pub fn handle_datagram(&mut self, now: Instant, source: SocketAddr, bytes: &mut [u8]) {
+    pub fn handle_datagram(
+        &mut self,
+        now: Instant,
+        source: impl Into<TransportAddress>,
+        bytes: &mut [u8],
+    ) {
+        let source = source.into();
         self.now = now;
         self.statistics.datagrams_received += 1;
         let kind = PacketKind::of(bytes);
@@ -190,6 +198,11 @@ impl Sfu {
             PacketKind::Dtls => sfu.handle_dtls(now, key, source, bytes),
             PacketKind::Stun | PacketKind::Unknown => Ok(()),
         });
+    }
+
+    /// Whether an authentic check has let this address in, and its peer is still here.
+    pub fn knows(&self, address: TransportAddress) -> bool {
+        self.by_address.contains_key(&address)
     }
 
     /// Ends a peer. A publisher's subscribers end with it.
@@ -311,7 +324,7 @@ impl Sfu {
 fn sender<'a>(
     arena: &'a mut Arena,
     statistics: &'a mut Statistics,
-    destination: SocketAddr,
+    destination: TransportAddress,
 ) -> impl FnMut(&[u8]) + 'a {
     move |datagram| match arena.room(datagram.len()) {
         Ok(room) => {

@@ -1,6 +1,5 @@
 //! One peer: a WebRTC transport (ICE, DTLS, SRTP) and what it is for.
 
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use odeum_srtp::UnprotectError;
@@ -13,6 +12,7 @@ use crate::publisher::Publisher;
 use crate::send_path::SendPath;
 use crate::subscriber::Subscriber;
 use crate::transport::Transport;
+use crate::transport_address::TransportAddress;
 
 /// A peer of the worker.
 pub(crate) struct Peer {
@@ -102,7 +102,7 @@ impl Peer {
         statistics: &'a mut Statistics,
     ) -> Option<(SendPath<'a>, &'a mut Role)> {
         let transport = self.transport.as_mut()?;
-        let destination: SocketAddr = transport.ice.selected()?;
+        let destination: TransportAddress = transport.ice.selected()?;
         let outbound = &mut transport.srtp.as_mut()?.outbound;
         let estimator = transport.estimator.as_deref_mut();
         let path = SendPath { arena, outbound, destination, now, estimator, statistics };

@@ -1,6 +1,5 @@
 //! The way out to one peer: where its packets are written, and with which keys they are protected.
 
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use odeum_bwe::Estimator;
@@ -10,6 +9,7 @@ use odeum_srtp::Outbound;
 
 use crate::arena::Arena;
 use crate::event::Statistics;
+use crate::transport_address::TransportAddress;
 
 /// Where and with which keys a peer's packets leave.
 pub(crate) struct SendPath<'a> {
@@ -18,7 +18,7 @@ pub(crate) struct SendPath<'a> {
     /// The peer's keys.
     pub(crate) outbound: &'a mut Outbound,
     /// The peer's address.
-    pub(crate) destination: SocketAddr,
+    pub(crate) destination: TransportAddress,
     /// When they leave.
     pub(crate) now: Instant,
     /// What reaches the peer, if its feedback tells.

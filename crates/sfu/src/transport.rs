@@ -1,7 +1,6 @@
 //! The server's end of WebRTC transports: ICE lets an address in, DTLS makes the keys, and both end
 //! with the peer.
 
-use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
@@ -16,6 +15,7 @@ use crate::event::{CloseReason, SfuEvent};
 use crate::ice::{CheckRefused, Ice};
 use crate::peer::{Peer, Role};
 use crate::publisher::Asked;
+use crate::transport_address::TransportAddress;
 use crate::{PeerKey, Sfu, sender};
 
 /// The server's end of a WebRTC transport.
@@ -65,7 +65,7 @@ impl Sfu {
     }
 
     /// ICE: the only packets that are looked at without knowing their source.
-    pub(crate) fn handle_stun(&mut self, now: Instant, source: SocketAddr, bytes: &[u8]) {
+    pub(crate) fn handle_stun(&mut self, now: Instant, source: TransportAddress, bytes: &[u8]) {
         let found = Message::parse(bytes).ok().and_then(|message| {
             let (ufrag, _) = message.ufrags()?;
             Some((*self.by_ufrag.get(ufrag)?, message))
@@ -84,7 +84,7 @@ impl Sfu {
         &mut self,
         now: Instant,
         key: PeerKey,
-        source: SocketAddr,
+        source: TransportAddress,
         message: &Message<'_>,
     ) {
         let is_anothers = self.is_held_by_another(now, key, source);
@@ -131,7 +131,7 @@ impl Sfu {
 
     /// Whether `source` is where another connected peer has been heard lately. Source addresses can
     /// be forged, so a check that is authentic for one peer must not cut off another one.
-    fn is_held_by_another(&self, now: Instant, key: PeerKey, source: SocketAddr) -> bool {
+    fn is_held_by_another(&self, now: Instant, key: PeerKey, source: TransportAddress) -> bool {
         let other = self.by_address.get(&source).filter(|other| **other != key);
         other.and_then(|other| self.peers.get(*other)).is_some_and(|other| {
             other.is_connected() && now.saturating_duration_since(other.heard) < ADDRESS_SILENCE
@@ -142,7 +142,7 @@ impl Sfu {
         &mut self,
         now: Instant,
         key: PeerKey,
-        source: SocketAddr,
+        source: TransportAddress,
         bytes: &[u8],
     ) -> Result<(), CloseReason> {
         let Some(transport) = &mut self.peers[key].transport else { return Ok(()) };

@@ -13,7 +13,7 @@ fn packets(socket: &UdpSocket, count: usize) -> Vec<(SocketAddr, Vec<u8>)> {
     let mut batch = ReceiveBatch::new();
     let mut packets = Vec::new();
     while packets.len() < count {
-        wait(socket, &waker, Some(Duration::from_secs(5))).unwrap();
+        wait(socket, &waker, None, Some(Duration::from_secs(5))).unwrap();
         batch.receive(socket).unwrap();
         let before = packets.len();
         packets.extend(batch.datagrams().map(|(source, bytes)| (source, bytes.to_vec())));
@@ -69,7 +69,7 @@ fn an_empty_datagram_is_not_handed_over() {
     let mut batch = ReceiveBatch::new();
     let mut seen = Vec::new();
     while seen.is_empty() {
-        wait(&to, &waker, Some(Duration::from_secs(5))).unwrap();
+        wait(&to, &waker, None, Some(Duration::from_secs(5))).unwrap();
         batch.receive(&to).unwrap();
         seen.extend(batch.datagrams().map(|(_, bytes)| bytes.to_vec()));
     }
@@ -82,8 +82,8 @@ fn a_waker_ends_a_wait_and_a_cleared_one_does_not() {
     let waker = Waker::new().unwrap();
     waker.wake();
     let start = std::time::Instant::now();
-    wait(&socket, &waker, Some(Duration::from_secs(60))).unwrap();
+    wait(&socket, &waker, None, Some(Duration::from_secs(60))).unwrap();
     assert!(start.elapsed() < Duration::from_secs(30));
     waker.clear();
-    wait(&socket, &waker, Some(Duration::from_millis(1))).unwrap();
+    wait(&socket, &waker, None, Some(Duration::from_millis(1))).unwrap();
 }

@@ -80,6 +80,8 @@ pub struct Media {
     pub simulcast: bool,
     /// The candidates of component 1 over UDP that are addresses.
     pub candidates: Vec<SocketAddr>,
+    /// The candidates of passive TCP (RFC 6544); written only, our own client uses UDP.
+    pub tcp_candidates: Vec<SocketAddr>,
     /// Whether no more candidates follow.
     pub end_of_candidates: bool,
 }
@@ -135,6 +137,7 @@ impl Media {
             receive_rids: Vec::new(),
             simulcast: false,
             candidates: Vec::new(),
+            tcp_candidates: Vec::new(),
             end_of_candidates: false,
         }
     }
@@ -177,6 +180,8 @@ pub struct Transport {
     pub fingerprint: Fingerprint,
     /// Where it can be reached; a client leaves them out, since the server learns them by checks.
     pub candidates: Vec<SocketAddr>,
+    /// The same for passive TCP.
+    pub tcp_candidates: Vec<SocketAddr>,
 }
 
 /// What one end says in an m-line that it makes or accepts.

@@ -145,6 +145,7 @@ impl Offer {
                 // RFC 8843 §9: candidates belong to the first line of the group only.
                 if answer.media.iter().all(Media::is_rejected) {
                     media.candidates = transport.candidates.clone();
+                    media.tcp_candidates = transport.tcp_candidates.clone();
                     media.end_of_candidates = true;
                 }
                 if self.description.bundle.contains(&offered.mid) {

@@ -28,6 +28,7 @@ fn transport() -> Transport {
             "203.0.113.5:7000".parse().unwrap(),
             "[2001:db8::5]:7000".parse().unwrap(),
         ],
+        tcp_candidates: Vec::new(),
     }
 }
 

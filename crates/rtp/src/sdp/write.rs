@@ -13,6 +13,13 @@ fn candidate_priority(index: usize) -> u32 {
     126 << 24 | local_preference << 8 | 255
 }
 
+/// RFC 6544 §4.2 for a passive host candidate: direction preference 4, and a type preference below
+/// those of all UDP candidates, since a stream that waits for lost bytes suits media badly.
+fn tcp_candidate_priority(index: usize) -> u32 {
+    let local_preference = 4 << 13 | (0x1FFF - index.min(0x1FFF) as u32);
+    90 << 24 | local_preference << 8 | 255
+}
+
 impl fmt::Display for Description {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "v=0\r\no=- {} {} ", self.session_id, self.session_version)?;
@@ -92,6 +99,13 @@ fn write_transport(f: &mut fmt::Formatter<'_>, media: &Media) -> fmt::Result {
         let (foundation, priority) = (index + 1, candidate_priority(index));
         let (ip, port) = (address.ip(), address.port());
         write!(f, "a=candidate:{foundation} 1 udp {priority} {ip} {port} typ host\r\n")?;
+    }
+    for (index, address) in media.tcp_candidates.iter().enumerate() {
+        let foundation = media.candidates.len() + index + 1;
+        let priority = tcp_candidate_priority(index);
+        let (ip, port) = (address.ip(), address.port());
+        write!(f, "a=candidate:{foundation} 1 tcp {priority} {ip} {port} typ host")?;
+        f.write_str(" tcptype passive\r\n")?;
     }
     if media.end_of_candidates {
         f.write_str("a=end-of-candidates\r\n")?;

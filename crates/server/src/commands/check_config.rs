@@ -56,6 +56,13 @@ fn describe(config: &Config) -> Vec<String> {
     let mut lines = vec![
         format!("public     {scheme}://{}", config.listen),
         format!("media      udp {} to port {last_port}, {announced}", config.media.listen),
+        match config.media.tcp_listen {
+            Some(listen) => {
+                let last_port = listen.port() + (config.media.workers - 1);
+                format!("           tcp {listen} to port {last_port}, announced likewise")
+            }
+            None => "           no tcp: clients that no udp gets through get no media".to_owned(),
+        },
         format!("admin      http://{}, {admin}", config.admin.listen),
         format!("data       {}", config.data_dir.display()),
     ];

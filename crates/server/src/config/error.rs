@@ -98,8 +98,10 @@ pub(crate) enum ConfigError {
         allowed: &'static str,
     },
     /// The last worker's port would be above 65535.
-    #[error("media.listen: {workers} workers from port {first} would need ports above 65535")]
+    #[error("{key}: {workers} workers from port {first} would need ports above 65535")]
     PortsBeyondEnd {
+        /// The address that they begin with.
+        key: &'static str,
         /// The first worker's port.
         first: u16,
         /// How many workers.

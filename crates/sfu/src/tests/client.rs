@@ -89,6 +89,7 @@ impl Client {
             },
             fingerprint: Fingerprint(self.certificate.fingerprint().try_into().unwrap()),
             candidates: Vec::new(),
+            tcp_candidates: Vec::new(),
         };
         let mut opus = PayloadFormat::new(AUDIO_PT, "opus", 48_000);
         opus.channels = 2;

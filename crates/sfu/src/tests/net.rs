@@ -142,12 +142,13 @@ impl Net {
                 let size = transmit.segment_size.unwrap_or(transmit.bytes.len());
                 let segments: Vec<&[u8]> = transmit.bytes.chunks(size).collect();
                 assert!(segments.len() <= 64 && transmit.bytes.len() <= 65_000);
-                self.transmits.push((transmit.destination, segments.len()));
-                if self.holds == Some(transmit.destination) {
+                self.transmits.push((transmit.destination.socket, segments.len()));
+                if self.holds == Some(transmit.destination.socket) {
                     self.held.extend(segments.iter().map(|segment| segment.to_vec()));
                     continue;
                 }
-                let client = self.clients.iter_mut().find(|c| c.address == transmit.destination);
+                let client =
+                    self.clients.iter_mut().find(|c| c.address == transmit.destination.socket);
                 if let Some(client) = client {
                     segments.iter().for_each(|s| client.handle_datagram(self.now, s));
                 }

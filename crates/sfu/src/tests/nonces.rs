@@ -205,7 +205,7 @@ impl World {
         while let Some(transmit) = self.net.sfu.poll_transmit() {
             let size = transmit.segment_size.unwrap_or(transmit.bytes.len());
             let mut clients = self.net.clients.iter_mut();
-            let client = clients.find(|c| c.address == transmit.destination).unwrap();
+            let client = clients.find(|c| c.address == transmit.destination.socket).unwrap();
             for bytes in transmit.bytes.chunks(size) {
                 match PacketKind::of(bytes) {
                     PacketKind::Rtp | PacketKind::Rtcp => self.ledger.take(client, bytes),

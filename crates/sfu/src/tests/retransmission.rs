@@ -93,7 +93,7 @@ fn no_two_packets_to_a_viewer_are_encrypted_alike_over_wraps_and_retransmissions
             let mut newest = None;
             while let Some(transmit) = net.sfu.poll_transmit() {
                 let size = transmit.segment_size.unwrap_or(transmit.bytes.len());
-                if transmit.destination != net.clients[viewer].address {
+                if transmit.destination.socket != net.clients[viewer].address {
                     continue;
                 }
                 for sealed in transmit.bytes.chunks(size) {

@@ -119,7 +119,7 @@ fn the_address_of_a_live_peer_is_not_anothers_to_take() {
     net.pass(Duration::from_secs(11));
     let check = net.clients[thief].check();
     net.send_from(address, check);
-    assert_eq!(net.sfu.by_address[&address], net.sfu.by_id[&net.clients[thief].id]);
+    assert_eq!(net.sfu.by_address[&address.into()], net.sfu.by_id[&net.clients[thief].id]);
 }
 
 #[test]

@@ -87,7 +87,7 @@ impl Stage {
             }
             while let Some(transmit) = charge(|| self.sfu.poll_transmit()) {
                 let size = transmit.segment_size.unwrap_or(transmit.bytes.len());
-                if transmit.destination == client.address {
+                if transmit.destination.socket == client.address {
                     let datagrams = transmit.bytes.chunks(size);
                     datagrams.for_each(|bytes| client.handle_datagram(self.now, bytes));
                 }
@@ -137,7 +137,8 @@ impl Stage {
         }
         while let Some(transmit) = charge(|| self.sfu.poll_transmit()) {
             let size = transmit.segment_size.unwrap_or(transmit.bytes.len());
-            let viewer = self.viewers.iter_mut().find(|it| it.address == transmit.destination);
+            let viewer =
+                self.viewers.iter_mut().find(|it| it.address == transmit.destination.socket);
             let Some(viewer) = viewer else { continue };
             for bytes in transmit.bytes.chunks(size) {
                 viewer.handle_datagram(self.now, bytes);

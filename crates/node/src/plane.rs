@@ -1,0 +1,89 @@
+//! A worker's media plane and what its outputs need: sockets, rooms and other workers.
+
+use odeum_sfu::{Protocol, Sfu, SfuEvent, TransportAddress};
+use odeum_types::PeerId;
+use rustc_hash::FxHashMap;
+use std::time::Instant;
+
+use crate::mirrors::Mirrors;
+use crate::peer_notice::{PeerChange, PeerOwner};
+use crate::statistics::SocketStatistics;
+use crate::tcp::TcpPort;
+use crate::udp::{Sent, UdpSocket};
+
+/// The media plane and what its outputs need.
+pub(crate) struct Plane {
+    /// The media plane itself.
+    pub(crate) sfu: Sfu,
+    /// The one UDP socket.
+    pub(crate) socket: UdpSocket,
+    /// For clients that no UDP gets through.
+    pub(crate) tcp: Option<TcpPort>,
+    /// Who hears of each transport; as many as the sfu has peers.
+    pub(crate) owners: FxHashMap<PeerId, PeerOwner>,
+    /// What it has to do with other workers.
+    pub(crate) mirrors: Mirrors,
+    /// What the socket did.
+    pub(crate) counters: SocketStatistics,
+}
+
+impl Plane {
+    /// When something is due.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let tcp = self.tcp.as_ref().and_then(TcpPort::poll_timeout);
+        self.sfu.poll_timeout().into_iter().chain(tcp).min()
+    }
+
+    /// Sends what the sfu has to send and tells rooms what it has to tell.
+    pub(crate) fn flush(&mut self) {
+        // Others first: they can serve their viewers while this worker serves its own.
+        self.mirrors.send(&mut self.sfu);
+        while let Some(transmit) = self.sfu.poll_transmit() {
+            let size = transmit.bytes.len();
+            let packets = transmit.segment_size.map_or(1, |segment| size.div_ceil(segment.max(1)));
+            let TransportAddress { protocol, socket } = transmit.destination;
+            let sent = match protocol {
+                Protocol::Udp => self.socket.send(socket, transmit.bytes, transmit.segment_size),
+                Protocol::Tcp => {
+                    let tcp = self.tcp.as_mut();
+                    let taken =
+                        tcp.and_then(|t| t.send(socket, transmit.bytes, transmit.segment_size));
+                    self.counters.count_tcp(packets, size, taken);
+                    continue;
+                }
+            };
+            match sent {
+                Sent::All => {
+                    self.counters.packets_sent += packets as u64;
+                    self.counters.bytes_sent += size as u64;
+                }
+                Sent::BufferFull => self.counters.dropped_buffer_full += packets as u64,
+                Sent::Refused => self.counters.dropped_refused += packets as u64,
+            }
+        }
+        while let Some(event) = self.sfu.poll_event() {
+            match event {
+                SfuEvent::Connected { peer, facts } => {
+                    if let Some(owner) = self.owners.get(&peer) {
+                        owner.tell(peer, PeerChange::Connected(facts));
+                    }
+                }
+                SfuEvent::LayersWanted { publisher, layers } => {
+                    if let Some(owner) = self.owners.get(&publisher) {
+                        owner.tell(publisher, PeerChange::LayersWanted(layers));
+                    }
+                }
+                SfuEvent::KeyFrameWanted { publisher, layer } => {
+                    self.mirrors.ask_for_key_frame(publisher, layer);
+                }
+                SfuEvent::Closed { peer, reason } => {
+                    self.mirrors.peer_closed(peer);
+                    // Without an owner it was the room that asked for the end.
+                    if let Some(owner) = self.owners.remove(&peer) {
+                        owner.tell(peer, PeerChange::Closed(reason));
+                    }
+                }
+            }
+        }
+    }
+}
