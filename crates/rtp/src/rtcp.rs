@@ -131,9 +131,10 @@ impl<'a> Packets<'a> {
         let (frame, rest) = self.rest.split_at_checked(size).ok_or(RtcpError::Truncated)?;
         let mut body = &frame[4..];
         if first & 0x20 != 0 {
-            // RFC 3550 §6.4.1: only the last packet may be padded, by whole words.
+            // Only the last packet may be padded. RFC 3550 §6.4.1 has it by whole words; but
+            // transport-wide feedback ends at any byte, and browsers pad it with one to three.
             let padding = usize::from(body.last().copied().unwrap_or(0));
-            if !rest.is_empty() || padding == 0 || !padding.is_multiple_of(4) {
+            if !rest.is_empty() || padding == 0 {
                 return Err(RtcpError::Padding);
             }
             let kept = body.len().checked_sub(padding).ok_or(RtcpError::Padding)?;

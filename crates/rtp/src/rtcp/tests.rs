@@ -145,6 +145,19 @@ fn a_hand_made_feedback_message_is_read() {
 }
 
 #[test]
+fn feedback_that_a_browser_padded_to_a_word_is_read() {
+    // As Chromium sends it: a run of 3 small deltas, then three bytes of padding, the last of
+    // which says so.
+    let bytes = [
+        0xAF, 205, 0, 6, 0, 0, 0, 1, 0, 0, 0, 2, 0, 7, 0, 3, 0, 0, 1, 9, 0x20, 3, 4, 8, 12, 0, 0, 3,
+    ];
+    let RtcpPacket::TransportFeedback(feedback) = one(&bytes) else { panic!() };
+    let deltas: Vec<_> = feedback.statuses().collect();
+    let received = |delta_250us| PacketStatus::Received { delta_250us };
+    assert_eq!(deltas, [(7, received(4)), (8, received(8)), (9, received(12))]);
+}
+
+#[test]
 fn each_kind_of_damage_has_its_error() {
     let first = |bytes: &[u8]| packets(bytes).next().unwrap().unwrap_err();
     assert_eq!(first(&[0x80, 201, 0]), RtcpError::Truncated);
