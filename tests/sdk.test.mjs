@@ -188,6 +188,8 @@ describe("the SDK", () => {
     // As if the network had changed under it: the browser's own end is gone, nobody was told.
     await a.page.evaluate(() => {
       const peer = window.peers.findLast((each) => each.connectionState === "connected");
+      // An ICE restart cannot help any more.
+      peer.close();
       Object.defineProperty(peer, "connectionState", { value: "failed" });
       peer.onconnectionstatechange();
     });

@@ -1,4 +1,4 @@
-//! How much arrived: bytes by the receiver's clock, over half a second.
+//! How much arrived, or was sent: bytes by that end's clock, over half a second.
 
 use odeum_types::Bitrate;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use std::time::Duration;
 const BUCKET_US: i64 = 50_000;
 const BUCKETS: usize = 10;
 
-/// Bytes that arrived lately.
+/// Bytes that arrived or were sent lately.
 #[derive(Debug, Default)]
 pub(crate) struct Acknowledged {
     /// Bytes in each bucket, as a ring.

@@ -10,7 +10,7 @@ use crate::groups::Bursts;
 use crate::history::{Purpose, SendHistory};
 use crate::loss::LossBound;
 use crate::probe::{Burst, Probing};
-use crate::rate_control::RateControl;
+use crate::rate_control::{RateControl, Throughput};
 use crate::trendline::{Trendline, Usage};
 
 /// Units of a feedback's times, in microseconds.
@@ -73,6 +73,8 @@ pub struct Estimator {
     bursts: Bursts,
     /// Whether the queue grows.
     trendline: Trendline,
+    /// What is sent.
+    offered: Acknowledged,
     /// What arrives.
     acknowledged: Acknowledged,
     /// What the delays allow.
@@ -101,6 +103,7 @@ impl Estimator {
             reference: None,
             bursts: Bursts::default(),
             trendline: Trendline::new(),
+            offered: Acknowledged::default(),
             acknowledged: Acknowledged::default(),
             rate: RateControl::new(config.start),
             loss: LossBound::new(config.max),
@@ -116,6 +119,7 @@ impl Estimator {
     pub fn sent(&mut self, now: Instant, size: usize, purpose: Purpose) -> u16 {
         let now_us = self.elapsed_us(now);
         let number = self.history.push(now_us, size, purpose);
+        self.offered.add(now_us as i64, size.min(usize::from(u16::MAX)) as u16);
         if purpose == Purpose::Probe {
             self.probing.sent(number, size);
         }
@@ -194,7 +198,9 @@ impl Estimator {
     fn judge(&mut self, now_us: u64, reported: u32, lost: u32) {
         let before = self.estimate();
         let acknowledged = self.acknowledged.rate();
-        self.rate.update(now_us, self.trendline.usage(), acknowledged);
+        let sent = self.offered.rate();
+        let throughput = acknowledged.map(|acknowledged| Throughput { sent, acknowledged });
+        self.rate.update(now_us, self.trendline.usage(), throughput);
         self.loss.add(now_us, reported, lost, acknowledged);
         let is_over = self.trendline.usage() == Usage::Over;
         self.is_settled |= acknowledged.is_some() && (is_over || now_us >= SETTLED_AFTER_US);

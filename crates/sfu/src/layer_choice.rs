@@ -10,7 +10,7 @@ const UP_PERCENT: u64 = 120;
 
 /// Share of the lowest layer's rate below which a viewer gets none, so that its sound arrives. A
 /// picture that stutters is better than none, and estimates err.
-const PAUSE_PERCENT: u64 = 60;
+const PAUSE_PERCENT: u64 = 40;
 
 /// What a viewer wants to see of a video.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -149,8 +149,8 @@ mod tests {
             (Some(499), Some(0), Some(1)),
             (Some(599), Some(1), Some(1)),
             (Some(600), Some(1), Some(2)),
-            (Some(90), Some(1), Some(1)),
-            (Some(89), Some(1), None),
+            (Some(60), Some(1), Some(1)),
+            (Some(59), Some(1), None),
             (Some(179), None, None),
             (Some(180), None, Some(1)),
         ] {
@@ -171,7 +171,7 @@ mod tests {
             assert_eq!(check(wish, None, None), Some(expected), "{wish:?}");
         }
         assert_eq!(check(VideoWish::Largest, Some(100), None), Some(0), "it asked for that");
-        assert_eq!(check(VideoWish::Smallest, Some(80), Some(1)), None);
+        assert_eq!(check(VideoWish::Smallest, Some(50), Some(1)), None);
     }
 
     #[test]
