@@ -99,7 +99,7 @@ pub(crate) const ARROWS: &[Arrows] = &[
     Arrows {
         name: "client",
         imports: &["types", "auth", "proto", "rtp", "srtp"],
-        tests_import: &[],
+        tests_import: &["sfu"],
         job: "client of the public protocols, for tests and load",
     },
     Arrows {
