@@ -211,8 +211,8 @@ export interface SetPlayVideo {
 export type VideoLayer = "BEST" | "LARGEST" | "SMALLEST";
 
 /**
- * Restarts the ICE of a stream's transport (RFC 8445 §9). Media goes on over the old path until the
- * client has nominated a new one.
+ * Restarts the ICE of a stream's transport (RFC 8445 §9). Media goes on over the old path until
+ * the client has nominated a new one.
  */
 export interface RestartIce {
   /** Chosen by the client, given back in the reply. */
