@@ -4,10 +4,5 @@
 # --json FILE. The server has core 0 for itself, the load the others.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-. scripts/needs.sh
-need_rust
-need taskset:util-linux
-release=${CARGO_TARGET_DIR:-target}/release
-[ -x "$release/odeum" ] || scripts/build.sh
-cargo build --quiet --release --package odeum-bench
-exec taskset -c "1-$(($(nproc --all) - 1))" "$release/odeum-bench" soak "$@"
+. scripts/pinned.sh
+exec "${beside[@]}" soak "$@"

@@ -1,0 +1,13 @@
+# Sourced by the measurements of bench/, from the project's root: builds what is missing and gives two
+# commands that run odeum-bench on the cores that the server, which has core 0 for itself, leaves.
+. scripts/needs.sh
+need_rust
+need taskset:util-linux
+release=${CARGO_TARGET_DIR:-target}/release
+[ -x "$release/odeum" ] || scripts/build.sh
+cargo build --quiet --release --package odeum-bench
+# Beside what else the machine does: for what takes long.
+beside=(taskset -c "1-$(($(nproc --all) - 1))" "$release/odeum-bench")
+# Before it, where one may (nice does not reach across login sessions): for what is timed.
+load=("${beside[@]}")
+if chrt -r 1 true 2>/dev/null; then load=(chrt -r 1 "${beside[@]}"); fi
