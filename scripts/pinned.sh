@@ -1,5 +1,5 @@
-# Sourced by the measurements of bench/, from the project's root: builds what is missing and gives two
-# commands that run odeum-bench on the cores that the server, which has core 0 for itself, leaves.
+# Sourced by the measurements of bench/, from the root of the project: builds what is missing and
+# gives two commands that run odeum-bench on the cores that the server, on core 0, leaves.
 . scripts/needs.sh
 need_rust
 need taskset:util-linux

@@ -266,6 +266,7 @@ pub(crate) fn receive(
 mod tests {
     use std::sync::mpsc::Receiver;
 
+    use odeum_client::{Certificate, Direction, PeerConfig, WebRtcPeer};
     use odeum_sfu::SfuConfig;
 
     use super::*;
@@ -327,6 +328,65 @@ mod tests {
         // Asked anew by the next one.
         assert!(other.admit(PUBLISHER, HOME, queued_offer(4).0).is_none());
         assert!(queues.next(HOME).is_some());
+    }
+
+    /// An sfu in which [`PUBLISHER`] publishes.
+    fn sfu_with_publisher() -> Sfu {
+        let certificate = Certificate::generate().unwrap();
+        let offer = WebRtcPeer::new(PeerConfig::new(Direction::Send, certificate, 1)).offer();
+        let mut sfu = sfu();
+        sfu.create_publisher(Instant::now(), PUBLISHER, &offer).unwrap();
+        sfu
+    }
+
+    /// Lets the other worker mirror the publisher; whether a new ring came with the terms.
+    fn mirror(
+        (home, home_sfu): (&mut Mirrors, &mut Sfu),
+        (other, other_sfu): (&mut Mirrors, &mut Sfu),
+        queues: &Queues,
+    ) -> bool {
+        assert!(other.admit(PUBLISHER, HOME, queued_offer(2).0).is_none());
+        assert!(matches!(queues.next(HOME), Some((_, MirrorRequest::Begin { from: OTHER }))));
+        home.begin(home_sfu, PUBLISHER, OTHER);
+        let Some((_, MirrorRequest::Terms { terms, ring })) = queues.next(OTHER) else {
+            panic!("home answers");
+        };
+        let has_ring = ring.is_some();
+        let (waiting, result) = other.take_terms(other_sfu, Instant::now(), PUBLISHER, terms, ring);
+        assert_eq!((waiting.len(), result), (1, Ok(())));
+        has_ring
+    }
+
+    #[test]
+    fn a_stream_that_ends_at_either_end_is_told_of_at_the_other() {
+        let (mut home, mut other, queues) = two_workers();
+        let (mut home_sfu, mut other_sfu) = (sfu_with_publisher(), sfu());
+        let mut begin = |home: &mut Mirrors, other: &mut Mirrors, other_sfu: &mut Sfu| {
+            mirror((home, &mut home_sfu), (other, other_sfu), &queues)
+        };
+        assert!(begin(&mut home, &mut other, &mut other_sfu), "the first needs a ring");
+        assert!(other.admit(PUBLISHER, HOME, queued_offer(3).0).is_some(), "it is here now");
+        // The mirror ends: nobody watches it any more.
+        other_sfu.close_peer(Instant::now(), PUBLISHER);
+        other.peer_closed(PUBLISHER);
+        assert!(matches!(queues.next(HOME), Some((_, MirrorRequest::End { from: OTHER }))));
+        home.end(&mut sfu(), PUBLISHER, OTHER);
+        // Another one uses the ring that is there; then the publisher ends.
+        assert!(!begin(&mut home, &mut other, &mut other_sfu));
+        home.peer_closed(PUBLISHER);
+        assert!(matches!(queues.next(OTHER), Some((PUBLISHER, MirrorRequest::Gone))));
+        assert!(queues.next(OTHER).is_none());
+    }
+
+    #[test]
+    fn a_worker_that_loses_its_publishers_takes_their_mirrors_along() {
+        let (mut home, mut other, queues) = two_workers();
+        let (mut home_sfu, mut other_sfu) = (sfu_with_publisher(), sfu());
+        mirror((&mut home, &mut home_sfu), (&mut other, &mut other_sfu), &queues);
+        home.all_lost();
+        assert!(matches!(queues.next(OTHER), Some((PUBLISHER, MirrorRequest::Gone))));
+        other_sfu.close_peer(Instant::now(), PUBLISHER);
+        assert_eq!(other_sfu.statistics().peers, 0);
     }
 
     #[test]
