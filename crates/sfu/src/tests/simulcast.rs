@@ -280,3 +280,26 @@ fn a_layer_that_nobody_watches_rests_and_starts_again_for_who_wants_it() {
     assert_eq!(stage.heights(viewer).last(), Some(&360));
     stage.check_continuity(viewer);
 }
+
+#[test]
+fn a_viewer_without_transport_feedback_says_itself_what_reaches_it() {
+    let mut stage = Stage::new();
+    // NACK without RTX: its packets have no transport-wide numbers.
+    let viewer = stage.net.viewer(stage.publisher, Rtx::Left);
+    stage.frames(30);
+    assert_eq!(stage.heights(viewer).last(), Some(&720));
+    let say = |stage: &mut Stage, bits_per_second| {
+        let ssrc = stage.net.video_ssrc_of(viewer);
+        let told = stage.net.clients[viewer]
+            .rtcp(|writer| writer.receiver_estimate(1, bits_per_second, &[ssrc]).unwrap());
+        stage.net.send(viewer, told);
+    };
+    say(&mut stage, 1);
+    let before = stage.net.clients[viewer].received(VIDEO_PT).len();
+    stage.frames(15);
+    assert_eq!(stage.net.clients[viewer].received(VIDEO_PT).len(), before, "nothing fits");
+    say(&mut stage, 10_000_000);
+    stage.frames(30);
+    assert_eq!(stage.heights(viewer).last(), Some(&720));
+    stage.check_continuity(viewer);
+}
