@@ -48,23 +48,41 @@ pub fn picture_size(codec: Codec, payload: &[u8]) -> Option<PictureSize> {
     }
 }
 
-/// The numbers by which a VP8 decoder orders frames, which have to go on when a viewer's packets
-/// come from another encoder.
+/// The numbers by which a decoder of VP8 or VP9 orders frames, which have to go on when a viewer's
+/// packets come from another encoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Vp8Numbers {
+pub struct PictureNumbers {
     /// PictureID, 15 bits.
     pub picture_id: u16,
     /// TL0PICIDX.
     pub tl0_picture_index: u8,
 }
 
-impl Vp8Numbers {
-    /// Those of a payload; `None` without a long picture id.
-    pub fn of(payload: &[u8]) -> Option<Self> {
-        let descriptor = Vp8Descriptor::parse(payload)?;
-        let Some(PictureId::Long { value, .. }) = descriptor.picture_id else { return None };
-        let tl0_picture_index = descriptor.tl0_picture_index.map_or(0, |(_, value)| value);
+/// Where a payload has them.
+type NumberPlaces = (PictureId, Option<(usize, u8)>);
+
+impl PictureNumbers {
+    /// Those of a payload; `None` without a long picture id, and of other codecs.
+    pub fn of(codec: Codec, payload: &[u8]) -> Option<Self> {
+        let (PictureId::Long { value, .. }, tl0) = Self::places(codec, payload)? else {
+            return None;
+        };
+        let tl0_picture_index = tl0.map_or(0, |(_, value)| value);
         Some(Self { picture_id: value, tl0_picture_index })
+    }
+
+    fn places(codec: Codec, payload: &[u8]) -> Option<NumberPlaces> {
+        match codec {
+            Codec::Vp8 => {
+                let descriptor = Vp8Descriptor::parse(payload)?;
+                Some((descriptor.picture_id?, descriptor.tl0_picture_index))
+            }
+            Codec::Vp9 => {
+                let descriptor = Vp9Descriptor::parse(payload)?;
+                Some((descriptor.picture_id?, descriptor.tl0_picture_index))
+            }
+            Codec::Opus | Codec::H264 | Codec::H265 | Codec::Av1 => None,
+        }
     }
 
     /// What added to `self` gives `to`.
@@ -84,12 +102,26 @@ impl Vp8Numbers {
         }
     }
 
+    /// An offset to what comes behind so many pictures more than are there.
+    #[must_use]
+    pub fn with_pictures_more(self, pictures: u16) -> Self {
+        let picture_id = self.picture_id.wrapping_add(pictures) & 0x7FFF;
+        Self { picture_id, ..self }
+    }
+
+    /// An offset to what comes behind so many pictures less than are there.
+    #[must_use]
+    pub fn with_pictures_less(self, pictures: u16) -> Self {
+        self.with_pictures_more(pictures.wrapping_neg())
+    }
+
     /// Adds `offset` to the numbers in a payload that has them.
-    pub fn shift(payload: &mut [u8], offset: Self) {
-        let Some(descriptor) = Vp8Descriptor::parse(payload) else { return };
-        let Some(id @ PictureId::Long { value, .. }) = descriptor.picture_id else { return };
+    pub fn shift(codec: Codec, payload: &mut [u8], offset: Self) {
+        let Some((id @ PictureId::Long { value, .. }, tl0)) = Self::places(codec, payload) else {
+            return;
+        };
         id.rewrite(payload, value.wrapping_add(offset.picture_id) & 0x7FFF);
-        if let Some((at, value)) = descriptor.tl0_picture_index {
+        if let Some((at, value)) = tl0 {
             payload[at] = value.wrapping_add(offset.tl0_picture_index);
         }
     }
@@ -108,18 +140,19 @@ mod tests {
             mut payload in proptest::collection::vec(any::<u8>(), 0..40),
             picture_id in 0..0x8000u16,
             tl0_picture_index in any::<u8>(),
+            codec in prop_oneof![Just(Codec::Vp8), Just(Codec::Vp9)],
         ) {
-            let before = (payload.clone(), Vp8Numbers::of(&payload));
-            let offset = Vp8Numbers { picture_id, tl0_picture_index };
-            Vp8Numbers::shift(&mut payload, offset);
+            let before = (payload.clone(), PictureNumbers::of(codec, &payload));
+            let offset = PictureNumbers { picture_id, tl0_picture_index };
+            PictureNumbers::shift(codec, &mut payload, offset);
             match before.1 {
                 None => prop_assert_eq!(payload, before.0),
                 Some(numbers) => {
-                    let shifted = Vp8Numbers::of(&payload).unwrap();
+                    let shifted = PictureNumbers::of(codec, &payload).unwrap();
                     prop_assert_eq!(shifted.picture_id, numbers.plus(offset).picture_id);
-                    Vp8Numbers::shift(&mut payload, shifted.offset(numbers));
+                    PictureNumbers::shift(codec, &mut payload, shifted.offset(numbers));
                     prop_assert_eq!(payload.len(), before.0.len());
-                    prop_assert_eq!(Vp8Numbers::of(&payload), Some(numbers));
+                    prop_assert_eq!(PictureNumbers::of(codec, &payload), Some(numbers));
                 }
             }
         }

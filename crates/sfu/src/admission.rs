@@ -186,7 +186,7 @@ impl Sfu {
             budget,
             wish,
             available: None,
-            video_layer: None,
+            video_pick: None,
         };
         // The key frame is asked for once it is connected.
         subscriber.choose_layer(now, source);

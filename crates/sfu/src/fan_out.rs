@@ -105,7 +105,9 @@ impl Sfu {
         match served {
             Ok(Forwarded::AwaitsKeyFrame) => {
                 let layer = match self.peers.get(key).map(|peer| &peer.role) {
-                    Some(Role::Subscriber(subscriber)) => subscriber.video_layer,
+                    Some(Role::Subscriber(subscriber)) => {
+                        subscriber.video_pick.map(|pick| pick.layer)
+                    }
                     _ => None,
                 };
                 self.ask_for_key_frame(self.now, publisher_key, layer, Asked::ByLoss);
@@ -208,7 +210,7 @@ impl Sfu {
         }
         // What it cannot decode is what it gets now; the layer it waits for is asked for anyhow.
         let layer = subscriber.track(TrackKind::Video).and_then(SubscriberTrack::layer);
-        let layer = layer.or(subscriber.video_layer);
+        let layer = layer.or(subscriber.video_pick.map(|pick| pick.layer));
         if is_told {
             self.adapt(now, key);
         }
@@ -229,14 +231,15 @@ fn forward_track(
     kind: TrackKind,
 ) -> Forwarded {
     let layers = publisher.layers(kind);
-    let wanted = subscriber.wanted_layer(kind);
+    let wanted = subscriber.wanted_pick(kind);
     let Some(target) = subscriber.track_mut(kind) else { return Forwarded::LeftOut };
     // The layer that it gets goes before the one that it waits for, so that nothing of the old one
     // is left behind when the new one begins.
     let current = target.layer();
     let in_order = (0..).take(layers.len()).map(LayerIndex);
-    let others = in_order.filter(|layer| Some(*layer) != current && Some(*layer) != wanted);
-    let waited_for = wanted.filter(|layer| Some(*layer) != current);
+    let next = wanted.map(|pick| pick.layer);
+    let others = in_order.filter(|layer| Some(*layer) != current && Some(*layer) != next);
+    let waited_for = next.filter(|layer| Some(*layer) != current);
     let mut outcome = Forwarded::Sent;
     for layer in current.into_iter().chain(others).chain(waited_for) {
         let Some(source) = layers.get(usize::from(layer.0)) else { continue };

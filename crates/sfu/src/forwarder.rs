@@ -3,12 +3,19 @@
 //!
 //! A track has layers: one, or several encodings of the same picture (RFC 8853). A subscriber gets
 //! one at a time, and its numbers go on without a gap from layer to layer. Each stretch of one
-//! layer is a [`Route`]: what a subscriber's number stood for stays known after the layer has
-//! changed, for retransmissions.
+//! layer, and of one selection of the layers inside it, is a [`Route`]: what a subscriber's number
+//! stood for stays known after the layer has changed, for retransmissions.
 
 use std::time::Instant;
 
-use odeum_rtp::codec::Vp8Numbers;
+use odeum_rtp::codec::PictureNumbers;
+
+use crate::layering::{Layering, Place, Shape};
+use crate::selection::Selection;
+
+mod route;
+
+pub(crate) use route::{Mapping, Route};
 
 /// Routes remembered after they have ended: five changes of layers within the time of a
 /// retransmission.
@@ -17,6 +24,22 @@ const ENDED_ROUTES_MAX: usize = 4;
 /// Which of a track's layers, in the order of the publisher's SDP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LayerIndex(pub u8);
+
+/// What a subscriber is to get of a track.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Pick {
+    /// Which layer.
+    pub(crate) layer: LayerIndex,
+    /// What of the layers inside it.
+    pub(crate) selection: Selection,
+}
+
+impl Pick {
+    /// All of a layer.
+    pub(crate) fn whole(layer: LayerIndex) -> Self {
+        Self { layer, selection: Selection::TOP }
+    }
+}
 
 /// Whether decoding can begin at a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,50 +59,8 @@ pub(crate) struct PacketFacts {
     pub(crate) timestamp: u32,
     /// Whether decoding can begin here.
     pub(crate) frame: FrameStart,
-    /// The frame's numbers, of VP8 in several layers.
-    pub(crate) vp8: Option<Vp8Numbers>,
-}
-
-/// How the publisher's numbers become the subscriber's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Mapping {
-    /// The publisher's number of the first packet forwarded.
-    source_first: u64,
-    /// The subscriber's number of the same.
-    target_first: u64,
-    /// Added to timestamps, modulo 2^32.
-    timestamp_offset: u32,
-    /// Added to VP8's numbers.
-    pub(crate) vp8_offset: Vp8Numbers,
-}
-
-impl Mapping {
-    /// The subscriber's timestamp for the publisher's.
-    pub(crate) fn timestamp(&self, source: u32) -> u32 {
-        source.wrapping_add(self.timestamp_offset)
-    }
-
-    fn sequence(&self, source: u64) -> Option<u64> {
-        Some(self.target_first + source.checked_sub(self.source_first)?)
-    }
-}
-
-/// A stretch of one layer.
-#[derive(Debug, Clone, Copy)]
-struct Route {
-    /// Which layer.
-    layer: LayerIndex,
-    /// Its numbers.
-    mapping: Mapping,
-    /// The publisher's largest number that has one of the subscriber's.
-    source_last: u64,
-}
-
-impl Route {
-    fn sequence(&self, layer: LayerIndex, source: u64) -> Option<u64> {
-        (self.layer == layer && source <= self.source_last)
-            .then(|| self.mapping.sequence(source))?
-    }
+    /// The picture's numbers, of VP8 and VP9 in several layers.
+    pub(crate) picture: Option<PictureNumbers>,
 }
 
 /// The newest packet that has a subscriber's number.
@@ -89,8 +70,8 @@ struct Newest {
     target: u64,
     /// Its timestamp.
     timestamp: u32,
-    /// Its frame's numbers, as the subscriber got them.
-    vp8: Option<Vp8Numbers>,
+    /// Its picture's numbers, as the subscriber got them.
+    picture: Option<PictureNumbers>,
     /// When it got it.
     at: Instant,
 }
@@ -115,8 +96,10 @@ pub(crate) struct Numbers {
     pub(crate) sequence: u64,
     /// Timestamp.
     pub(crate) timestamp: u32,
-    /// What to add to VP8's numbers.
-    pub(crate) vp8_offset: Vp8Numbers,
+    /// What to add to VP8's and VP9's numbers.
+    pub(crate) picture_offset: PictureNumbers,
+    /// How much of it is sent.
+    pub(crate) shape: Shape,
 }
 
 /// Where a subscriber's numbers begin: random, and low enough that the first packets do not roll
@@ -156,24 +139,23 @@ impl Forwarder {
         Self { origin, open: None, ended: [None; ENDED_ROUTES_MAX], newest: None }
     }
 
-    /// What becomes of the packet `facts` of `layer`, while `wanted` is the layer that the
-    /// subscriber is to get.
+    /// What becomes of the packet `facts` of `layer`, while `wanted` is what the subscriber is to
+    /// get; `place` is the packet's among the layers inside.
     pub(crate) fn decide(
         &self,
-        wanted: Option<LayerIndex>,
+        wanted: Option<Pick>,
         layer: LayerIndex,
         facts: &PacketFacts,
+        place: Option<&Place>,
     ) -> Decision {
-        let open = self.open.filter(|route| route.layer == layer);
-        if let Some(sequence) = open.and_then(|route| route.mapping.sequence(facts.sequence)) {
-            return forward(sequence, open.expect("it gave the number").mapping, facts);
+        let open = self.open.as_ref().filter(|route| route.layer == layer);
+        if let Some(route) = open.filter(|route| facts.sequence >= route.source_first) {
+            return route.forward(facts, place);
         }
-        let ended = self.ended.iter().flatten();
-        let late = ended.filter_map(|r| Some((r.sequence(layer, facts.sequence)?, r.mapping)));
-        if let Some((sequence, mapping)) = late.into_iter().next() {
-            return forward(sequence, mapping, facts);
+        if let Some(late) = self.ended.iter().flatten().find(|r| r.has(layer, facts.sequence)) {
+            return late.forward(facts, place);
         }
-        if open.is_some() || wanted != Some(layer) {
+        if open.is_some() || wanted.map(|pick| pick.layer) != Some(layer) {
             return Decision::LeaveOut;
         }
         match facts.frame {
@@ -182,32 +164,66 @@ impl Forwarder {
         }
     }
 
-    /// A layer begins with the packet `facts`, behind all that was sent before.
+    /// What the subscriber is to get begins with the packet `facts`, behind all that was sent
+    /// before.
     pub(crate) fn begin(
         &mut self,
         now: Instant,
-        layer: LayerIndex,
+        pick: Pick,
         facts: &PacketFacts,
+        place: Option<&Place>,
         clock: ClockStep,
     ) {
-        let timestamp = self.first_timestamp(now, layer, facts, clock);
+        let timestamp = self.first_timestamp(now, pick.layer, facts, clock);
         self.end();
-        let vp8_offset = match (self.newest.and_then(|newest| newest.vp8), facts.vp8) {
+        let picture_offset = match (self.newest.and_then(|newest| newest.picture), facts.picture) {
             (Some(last), Some(first)) => {
-                let one = Vp8Numbers { picture_id: 1, tl0_picture_index: 1 };
+                let one = PictureNumbers { picture_id: 1, tl0_picture_index: 1 };
                 first.offset(last.plus(one))
             }
-            _ => Vp8Numbers::default(),
+            _ => PictureNumbers::default(),
         };
+        let left_out = place.map_or(0, |place| place.left_out(pick.selection));
+        let target_first =
+            self.newest.map_or(u64::from(self.origin.sequence), |newest| newest.target + 1);
         let mapping = Mapping {
-            source_first: facts.sequence,
-            target_first: self
-                .newest
-                .map_or(u64::from(self.origin.sequence), |newest| newest.target + 1),
+            number_first: place.map_or(facts.sequence, |place| place.number(pick.selection)),
+            target_first,
             timestamp_offset: timestamp.wrapping_sub(facts.timestamp),
-            vp8_offset,
+            picture_offset: picture_offset.with_pictures_more(left_out),
         };
-        self.open = Some(Route { layer, mapping, source_last: facts.sequence });
+        self.open = Some(Route::new(pick, mapping, facts.sequence));
+    }
+
+    /// Changes the selection of the open layer if `place`, of the packet `sequence` of `layer`,
+    /// allows it. What is still missing from before keeps its numbers.
+    pub(crate) fn turn(
+        &mut self,
+        wanted: Option<Pick>,
+        layer: LayerIndex,
+        sequence: u64,
+        (layering, place): (&Layering, &Place),
+    ) {
+        let Some(wanted) = wanted.filter(|pick| pick.layer == layer) else { return };
+        let Some(open) = self.open.as_mut().filter(|route| route.layer == layer) else { return };
+        if open.selection == wanted.selection || sequence <= open.source_last || !place.is_turn() {
+            return;
+        }
+        let (from, to) = (open.selection, layering.step(place, open.selection, wanted.selection));
+        if to == from {
+            return;
+        }
+        let target_first = open.mapping.sequence(place.number(from));
+        let offset = open.mapping.picture_offset.with_pictures_less(place.left_out(from));
+        let mapping = Mapping {
+            number_first: place.number(to),
+            target_first,
+            picture_offset: offset.with_pictures_more(place.left_out(to)),
+            ..open.mapping
+        };
+        (open.source_last, open.target_last) = (sequence - 1, target_first.saturating_sub(1));
+        self.end();
+        self.open = Some(Route::new(Pick { layer, selection: to }, mapping, sequence));
     }
 
     /// Nothing more of the open layer goes on.
@@ -223,30 +239,32 @@ impl Forwarder {
         if let Some(route) = &mut self.open {
             let is_of_it = numbers.sequence >= route.mapping.target_first;
             if is_of_it && facts.sequence > route.source_last {
-                route.source_last = facts.sequence;
+                (route.source_last, route.target_last) = (facts.sequence, numbers.sequence);
             }
         }
         if self.newest.is_none_or(|newest| numbers.sequence > newest.target) {
+            let before = self.newest.and_then(|newest| newest.picture);
+            let picture = facts.picture.map(|source| source.plus(numbers.picture_offset));
             self.newest = Some(Newest {
                 target: numbers.sequence,
                 timestamp: numbers.timestamp,
-                vp8: facts.vp8.map(|source| source.plus(numbers.vp8_offset)),
+                picture: if numbers.shape == Shape::Empty { before } else { picture },
                 at: now,
             });
         }
     }
 
-    /// What the subscriber knows as `target`: layer and number of the publisher's, and the mapping.
-    /// `None` for a number that stands for nothing.
-    pub(crate) fn source_of(&self, target: u16) -> Option<(LayerIndex, u64, Mapping)> {
+    /// What the subscriber knows as `target`: where it came from, and its number there. `None` for
+    /// a number that stands for nothing.
+    pub(crate) fn route_of(&self, target: u16) -> Option<(&Route, u64)> {
         let newest = self.newest?.target;
         let distance = i64::from(target.wrapping_sub(newest as u16) as i16);
         let target = newest.checked_add_signed(distance).filter(|target| *target <= newest)?;
-        let routes = self.open.iter().chain(self.ended.iter().flatten());
-        routes.into_iter().find_map(|route| {
-            let source = target.checked_sub(route.mapping.target_first)?;
-            let source = route.mapping.source_first + source;
-            (source <= route.source_last).then_some((route.layer, source, route.mapping))
+        let mut routes = self.open.iter().chain(self.ended.iter().flatten());
+        routes.find_map(|route| {
+            let mapping = &route.mapping;
+            let is_its = (mapping.target_first..=route.target_last).contains(&target);
+            is_its.then(|| (route, mapping.number_first + (target - mapping.target_first)))
         })
     }
 
@@ -255,9 +273,9 @@ impl Forwarder {
         self.newest.map(|newest| newest.target as u16)
     }
 
-    /// The layer that it gets now.
-    pub(crate) fn layer(&self) -> Option<LayerIndex> {
-        self.open.map(|route| route.layer)
+    /// What it gets now.
+    pub(crate) fn pick(&self) -> Option<Pick> {
+        self.open.map(|route| Pick { layer: route.layer, selection: route.selection })
     }
 
     /// The numbers of what it gets now.
@@ -288,14 +306,6 @@ impl Forwarder {
         let is_later = timestamp.wrapping_sub(newest.timestamp) as i32 > 0;
         if is_later { timestamp } else { newest.timestamp.wrapping_add(1) }
     }
-}
-
-fn forward(sequence: u64, mapping: Mapping, facts: &PacketFacts) -> Decision {
-    Decision::Forward(Numbers {
-        sequence,
-        timestamp: mapping.timestamp(facts.timestamp),
-        vp8_offset: mapping.vp8_offset,
-    })
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 
 use odeum_types::Bitrate;
 
-use crate::forwarder::LayerIndex;
+use crate::forwarder::Pick;
+use crate::selection::{Selection, TEMPORAL_MAX};
 
 /// Share of the layer's rate that has to be there before a viewer goes up to it, so that it does
 /// not go to and fro.
@@ -26,46 +27,97 @@ pub enum VideoWish {
     Height(u16),
 }
 
-/// What is known of a layer.
+/// What is known of a layer: a stream of its own, or a spatial layer inside one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LayerFacts {
+    /// How all of it is picked.
+    pub(crate) pick: Pick,
     /// What it sends, or sent when it last did; none before its first packet.
     pub(crate) rate: Option<Bitrate>,
+    /// What its lowest temporal layer takes, and its two lowest; none of what it does not have.
+    pub(crate) reduced: [Option<Bitrate>; REDUCED],
     /// Whether it can be had: it is being sent, or rests because nobody wanted it.
     pub(crate) is_available: bool,
     /// Rows of its picture, when known.
     pub(crate) height: Option<u16>,
 }
 
+/// Selections of a layer's temporal layers that leave some out.
+const REDUCED: usize = TEMPORAL_MAX as usize - 1;
+
+impl LayerFacts {
+    /// What it takes up to a temporal layer; none when there are none to leave out above it.
+    fn rate_up_to(&self, temporal: u8) -> Option<Bitrate> {
+        match self.reduced.get(usize::from(temporal)) {
+            Some(reduced) => *reduced,
+            None => Some(self.rate.unwrap_or_default()),
+        }
+    }
+
+    fn up_to(&self, temporal: u8) -> Pick {
+        let selection = Selection { temporal, ..self.pick.selection };
+        Pick { selection, ..self.pick }
+    }
+
+    /// The least of it, and what that takes.
+    fn least(&self) -> (u8, Bitrate) {
+        let mut temporal = 0..TEMPORAL_MAX;
+        let least = temporal.find_map(|temporal| Some((temporal, self.rate_up_to(temporal)?)));
+        least.unwrap_or_default()
+    }
+
+    /// Whether a pick is of this layer.
+    fn has(&self, pick: Pick) -> bool {
+        self.up_to(pick.selection.temporal) == pick
+    }
+}
+
 /// Chooses of `layers` for a viewer that gets `current` and that `available` reaches (none: no
 /// limit is known). `None`: nothing fits, and nothing is sent.
+///
+/// Fewer pictures per second are chosen of two layers only: of the one that the viewer gets, as
+/// that takes effect at once and needs no key frame, and then no less than the two lowest temporal
+/// layers; and of the smallest, before there is none at all.
 pub(crate) fn choose(
     layers: &[LayerFacts],
     wish: VideoWish,
     available: Option<Bitrate>,
-    current: Option<LayerIndex>,
-) -> Option<LayerIndex> {
-    let rate = |index: usize| layers[index].rate.unwrap_or_default();
+    current: Option<Pick>,
+) -> Option<Pick> {
     let (order, count) = rising(layers);
     let candidates = &order[..count];
     let ceiling = ceiling(layers, candidates, wish)?;
-    let as_index = |at: usize| Some(LayerIndex(u8::try_from(candidates[at]).unwrap_or(u8::MAX)));
     let available = match (wish, available) {
-        (VideoWish::Largest, _) | (_, None) => return as_index(ceiling),
+        (VideoWish::Largest, _) | (_, None) => return Some(layers[candidates[ceiling]].pick),
         (_, Some(available)) => available,
     };
-    let fits = |at: &usize| {
-        let index = candidates[*at];
-        let is_upwards = current.is_none_or(|current| rate(index) > rate(current.0.into()));
-        let needed = if is_upwards { rate(index).percent(UP_PERCENT) } else { rate(index) };
-        needed <= available
+    let now = current.and_then(|pick| {
+        let layer = layers.iter().find(|layer| layer.has(pick))?;
+        layer.rate_up_to(pick.selection.temporal).or(layer.rate)
+    });
+    let fits = |layer: &LayerFacts, temporal: u8| {
+        let rate = layer.rate_up_to(temporal)?;
+        let is_upwards = now.is_none_or(|now| rate > now);
+        let needed = if is_upwards { rate.percent(UP_PERCENT) } else { rate };
+        (needed <= available).then(|| layer.up_to(temporal))
     };
-    if let Some(best) = (0..=ceiling).rev().find(fits) {
-        return as_index(best);
+    for at in (0..=ceiling).rev() {
+        let layer = &layers[candidates[at]];
+        let is_current = current.is_some_and(|pick| layer.has(pick));
+        let least = match (at, is_current) {
+            (0, _) => 0,
+            (_, true) => 1,
+            (_, false) => TEMPORAL_MAX - 1,
+        };
+        if let Some(pick) = (least..TEMPORAL_MAX).rev().find_map(|t| fits(layer, t)) {
+            return Some(pick);
+        }
     }
-    let is_enough = rate(candidates[0]).percent(PAUSE_PERCENT) <= available;
+    let lowest = &layers[candidates[0]];
+    let (temporal, rate) = lowest.least();
     // One that was paused needs the full rate again, which `fits` has denied.
-    if is_enough && current.is_some() { as_index(0) } else { None }
+    let is_enough = current.is_some() && rate.percent(PAUSE_PERCENT) <= available;
+    is_enough.then(|| lowest.up_to(temporal))
 }
 
 /// The rate that has to reach a viewer before it gets more than `current`, as [`choose`] chooses;
@@ -73,18 +125,24 @@ pub(crate) fn choose(
 pub(crate) fn wanted(
     layers: &[LayerFacts],
     wish: VideoWish,
-    current: Option<LayerIndex>,
+    current: Option<Pick>,
 ) -> Option<Bitrate> {
     let (order, count) = rising(layers);
     let candidates = &order[..count];
-    let next = match current {
-        None => 0,
-        Some(current) => candidates.iter().position(|at| *at == usize::from(current.0))? + 1,
+    let ceiling = ceiling(layers, candidates, wish)?;
+    let Some(current) = current else {
+        let lowest = &layers[*candidates.first()?];
+        let rate = if lowest.reduced == [None; REDUCED] { lowest.rate? } else { lowest.least().1 };
+        return Some(rate.percent(UP_PERCENT));
     };
-    if next > ceiling(layers, candidates, wish)? {
+    let at = candidates.iter().position(|at| layers[*at].has(current))?;
+    if at > ceiling {
         return None;
     }
-    Some(layers[*candidates.get(next)?].rate?.percent(UP_PERCENT))
+    let mut above = current.selection.temporal + 1..TEMPORAL_MAX;
+    let more = above.find_map(|temporal| layers[candidates[at]].rate_up_to(temporal));
+    let next = || layers[*candidates[..=ceiling].get(at + 1)?].rate;
+    Some(more.or_else(next)?.percent(UP_PERCENT))
 }
 
 /// The layers that can be had, the smallest first, and how many they are.
@@ -94,7 +152,7 @@ fn rising(layers: &[LayerFacts]) -> ([usize; LAYERS_MAX], usize) {
     let mut order: [usize; LAYERS_MAX] = std::array::from_fn(|at| at);
     let known = &mut order[..layers.len().min(LAYERS_MAX)];
     known.sort_unstable_by_key(|at| {
-        let LayerFacts { rate, is_available, height } = layers[*at];
+        let LayerFacts { rate, is_available, height, .. } = layers[*at];
         (!is_available, height.filter(|_| has_heights), rate)
     });
     let count = known.iter().filter(|at| layers[**at].is_available).count();
@@ -122,20 +180,34 @@ fn ceiling(layers: &[LayerFacts], candidates: &[usize], wish: VideoWish) -> Opti
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::forwarder::LayerIndex;
 
     fn layer(kilobits: u64, height: u16) -> LayerFacts {
         let rate = Some(Bitrate::from_kilobits_per_second(kilobits));
-        LayerFacts { rate, is_available: true, height: Some(height) }
+        let pick = Pick::whole(LayerIndex(0));
+        LayerFacts { pick, rate, reduced: [None; 2], is_available: true, height: Some(height) }
+    }
+
+    fn indexed<const N: usize>(mut layers: [LayerFacts; N]) -> [LayerFacts; N] {
+        for (layer, index) in layers.iter_mut().zip(0..) {
+            layer.pick = Pick::whole(LayerIndex(index));
+        }
+        layers
+    }
+
+    fn whole(index: u8) -> Option<Pick> {
+        Some(Pick::whole(LayerIndex(index)))
     }
 
     /// Not in the order of their rates: an SDP may name the largest first.
     fn layers() -> [LayerFacts; 3] {
-        [layer(1_500, 720), layer(150, 180), layer(500, 360)]
+        indexed([layer(1_500, 720), layer(150, 180), layer(500, 360)])
     }
 
     fn check(wish: VideoWish, kilobits: Option<u64>, current: Option<u8>) -> Option<u8> {
         let available = kilobits.map(Bitrate::from_kilobits_per_second);
-        choose(&layers(), wish, available, current.map(LayerIndex)).map(|layer| layer.0)
+        let current = current.map(|index| Pick::whole(LayerIndex(index)));
+        choose(&layers(), wish, available, current).map(|pick| pick.layer.0)
     }
 
     #[test]
@@ -176,18 +248,18 @@ mod tests {
 
     #[test]
     fn layers_of_a_still_picture_are_told_apart_by_their_size() {
-        let mut layers = [layer(20, 720), layer(21, 180), layer(19, 360)];
+        let mut layers = indexed([layer(20, 720), layer(21, 180), layer(19, 360)]);
         let smallest = |layers: &[LayerFacts]| choose(layers, VideoWish::Smallest, None, None);
-        assert_eq!(smallest(&layers), Some(LayerIndex(1)));
+        assert_eq!(smallest(&layers), whole(1));
         layers[2].height = None;
-        assert_eq!(smallest(&layers), Some(LayerIndex(2)), "sizes of all, or of none");
+        assert_eq!(smallest(&layers), whole(2), "sizes of all, or of none");
     }
 
     #[test]
     fn more_is_wanted_up_to_what_a_viewer_has_use_for() {
         let wanted = |wish, current: Option<u8>| {
-            super::wanted(&layers(), wish, current.map(LayerIndex))
-                .map(|rate| rate.bits_per_second())
+            let current = current.and_then(whole);
+            super::wanted(&layers(), wish, current).map(|rate| rate.bits_per_second())
         };
         assert_eq!(wanted(VideoWish::Best, None), Some(180_000));
         assert_eq!(wanted(VideoWish::Best, Some(1)), Some(600_000));
@@ -198,14 +270,64 @@ mod tests {
         assert_eq!(super::wanted(&[], VideoWish::Best, None), None);
     }
 
+    /// Rates of a layer in three temporal ones: 40, 60 and 100 %, as libvpx divides them.
+    fn in_three(layer: LayerFacts) -> LayerFacts {
+        let share = |percent| layer.rate.map(|rate| rate.percent(percent));
+        LayerFacts { reduced: [share(40), share(60)], ..layer }
+    }
+
+    #[test]
+    fn fewer_pictures_are_chosen_of_the_layer_that_is_got_and_of_the_smallest() {
+        let layers = indexed([layer(150, 180), layer(500, 360), layer(1_500, 720)]).map(in_three);
+        let pick = |layer, temporal| Pick {
+            layer: LayerIndex(layer),
+            selection: Selection { temporal, ..Selection::TOP },
+        };
+        for (kilobits, current, expected) in [
+            (1_500, Some((2, 2)), Some((2, 2))),
+            (1_499, Some((2, 2)), Some((2, 1))),
+            (900, Some((2, 2)), Some((2, 1))),
+            // No less of it than that: the next one has more pictures.
+            (899, Some((2, 2)), Some((1, 2))),
+            (1_799, Some((2, 1)), Some((2, 1))),
+            (1_800, Some((2, 1)), Some((2, 2))),
+            (299, Some((1, 1)), Some((0, 2))),
+            (149, Some((0, 2)), Some((0, 1))),
+            (89, Some((0, 2)), Some((0, 0))),
+            (107, Some((0, 0)), Some((0, 0))),
+            (108, Some((0, 0)), Some((0, 1))),
+            (180, Some((0, 0)), Some((0, 2))),
+            (24, Some((0, 0)), Some((0, 0))),
+            (23, Some((0, 0)), None),
+            (71, None, None),
+            (72, None, Some((0, 0))),
+        ] {
+            let available = Some(Bitrate::from_kilobits_per_second(kilobits));
+            let current = current.map(|(layer, temporal)| pick(layer, temporal));
+            let chosen = choose(&layers, VideoWish::Best, available, current);
+            let expected = expected.map(|(layer, temporal)| pick(layer, temporal));
+            assert_eq!(chosen, expected, "{kilobits} {current:?}");
+        }
+        for (current, kilobits) in [
+            (None, Some(72)),
+            (Some((0, 0)), Some(108)),
+            (Some((0, 1)), Some(180)),
+            (Some((0, 2)), Some(600)),
+            (Some((2, 1)), Some(1_800)),
+            (Some((2, 2)), None),
+        ] {
+            let current = current.map(|(layer, temporal)| pick(layer, temporal));
+            let rate = super::wanted(&layers, VideoWish::Best, current);
+            let kilobits = kilobits.map(Bitrate::from_kilobits_per_second);
+            assert_eq!(rate, kilobits, "{current:?}");
+        }
+    }
+
     #[test]
     fn a_layer_that_has_stopped_is_left() {
         let mut layers = layers();
         layers[0].is_available = false;
-        assert_eq!(
-            choose(&layers, VideoWish::Best, None, Some(LayerIndex(0))),
-            Some(LayerIndex(2))
-        );
+        assert_eq!(choose(&layers, VideoWish::Best, None, whole(0)), whole(2));
         for layer in &mut layers {
             layer.is_available = false;
         }

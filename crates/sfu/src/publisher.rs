@@ -12,9 +12,10 @@ use crate::PeerKey;
 use crate::config::{PACKET_BYTES_MAX, RECEIVER_REPORT_INTERVAL};
 use crate::cut::CutTracks;
 use crate::event::Statistics;
-use crate::forwarder::LayerIndex;
+use crate::forwarder::{LayerIndex, Pick};
 use crate::layer_choice::{LAYERS_MAX, LayerFacts};
 use crate::layer_watch::LayerWatch;
+use crate::selection::Selection;
 use crate::send_path::SendPath;
 use crate::source_terms::SourceTerms;
 use crate::subscriber::CNAME;
@@ -34,7 +35,13 @@ const RECORDER: TransportRecorderConfig =
 const TRANSPORT_FEEDBACKS_MAX: usize = 8;
 
 /// In the place of a layer that is not there.
-const NO_LAYER: LayerFacts = LayerFacts { rate: None, is_available: false, height: None };
+const NO_LAYER: LayerFacts = LayerFacts {
+    pick: Pick { layer: LayerIndex(0), selection: Selection::TOP },
+    rate: None,
+    reduced: [None; 2],
+    is_available: false,
+    height: None,
+};
 
 /// Who wants a key frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -338,14 +345,37 @@ impl Publisher {
         &self.tracks[kind as usize]
     }
 
-    /// What is known of the layers of its video, and how many there are.
+    /// Whether viewers can choose between layers of its video.
+    pub(crate) fn is_layered(&self) -> bool {
+        match self.layers(TrackKind::Video) {
+            [only] => only.layering().is_some(),
+            several => !several.is_empty(),
+        }
+    }
+
+    /// Whether a viewer that gets `current` comes to `next` without a key frame.
+    pub(crate) fn can_turn(&self, current: Pick, next: Pick) -> bool {
+        let layer = self.layers(TrackKind::Video).get(usize::from(next.layer.0));
+        let is_same = current.layer == next.layer;
+        is_same && layer.is_some_and(|l| l.can_turn(current.selection, next.selection))
+    }
+
+    /// What is known of the layers of its video, be they streams or inside its only one, and how
+    /// many there are.
     pub(crate) fn video_facts(&self, now: Instant) -> ([LayerFacts; LAYERS_MAX], usize) {
         let layers = self.layers(TrackKind::Video);
+        if let [only] = layers
+            && let Some(layering) = only.layering()
+        {
+            return layering.facts(now, only);
+        }
         let facts = |at| {
-            let facts = layers.get(at).map_or(NO_LAYER, |layer: &Track| layer.layer_facts(now));
+            let layer = layers.get(at);
+            let facts = layer.map_or(NO_LAYER, |layer: &Track| layer.layer_facts(now));
+            let pick = Pick::whole(LayerIndex(at as u8));
             let watch = self.layer_watch.as_ref().filter(|_| facts.rate.is_some());
             let can_come = watch.is_some_and(|watch| watch.can_come(now, at as u8));
-            LayerFacts { is_available: facts.is_available || can_come, ..facts }
+            LayerFacts { pick, is_available: facts.is_available || can_come, ..facts }
         };
         (std::array::from_fn(facts), layers.len().min(LAYERS_MAX))
     }

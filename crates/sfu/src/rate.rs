@@ -9,7 +9,7 @@ use odeum_types::Bitrate;
 const WINDOW: Duration = Duration::from_millis(500);
 
 /// Without a packet for so long a layer is taken to have stopped: three frames at 5 per second.
-const STOPPED_AFTER: Duration = Duration::from_millis(700);
+pub(crate) const STOPPED_AFTER: Duration = Duration::from_millis(700);
 
 /// Counts one layer's bytes.
 #[derive(Debug, Default)]

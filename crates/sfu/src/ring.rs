@@ -3,6 +3,8 @@
 //! A slot per sequence number, and payloads in a ring of bytes. What is overwritten is found out by
 //! comparing positions, so that nothing has to be cleaned up.
 
+use odeum_rtp::{ExtensionKind, ExtensionMap, RtpPacket};
+
 use crate::forwarder::PacketFacts;
 
 /// Header extension values that travel with a packet, behind a subscriber's own ids.
@@ -14,6 +16,29 @@ pub(crate) struct ForwardedExtensions {
     pub(crate) video_orientation: Option<u8>,
     /// Playout delay, 12 bits each for minimum and maximum, in 10 ms.
     pub(crate) playout_delay: Option<[u8; 3]>,
+}
+
+impl ForwardedExtensions {
+    /// What a packet has of them, under a publisher's ids.
+    pub(crate) fn of(packet: &RtpPacket<'_>, ids: &ExtensionMap) -> Self {
+        let mut forwarded = Self::default();
+        for (id, value) in packet.extensions() {
+            match (ids.kind(id), value) {
+                (Some(ExtensionKind::AudioLevel), [level, ..]) => {
+                    forwarded.audio_level = Some(*level);
+                }
+                (Some(ExtensionKind::VideoOrientation), [orientation, ..]) => {
+                    forwarded.video_orientation = Some(*orientation);
+                }
+                (Some(ExtensionKind::PlayoutDelay), [a, b, c]) => {
+                    forwarded.playout_delay = Some([*a, *b, *c]);
+                }
+                // Only those that a subscriber may have are kept.
+                _ => {}
+            }
+        }
+        forwarded
+    }
 }
 
 /// What is known of a packet beside its payload.
@@ -108,7 +133,7 @@ mod tests {
 
     fn packet(sequence: u64) -> StoredPacket {
         StoredPacket {
-            facts: PacketFacts { sequence, timestamp: 0, frame: FrameStart::Other, vp8: None },
+            facts: PacketFacts { sequence, timestamp: 0, frame: FrameStart::Other, picture: None },
             marker: odeum_rtp::Marker::Clear,
             extensions: ForwardedExtensions::default(),
         }

@@ -86,6 +86,7 @@ pub(crate) fn track_terms(
     chosen: &Chosen,
 ) -> TrackTerms {
     TrackTerms {
+        codec: chosen.codec.codec(),
         ssrc: entropy.number(),
         payload_type: chosen.format.payload_type,
         rtx: chosen.retransmission.as_ref().map(|format| (entropy.number(), format.payload_type)),

@@ -4,14 +4,15 @@
 use std::time::{Duration, Instant};
 
 use odeum_bwe::Purpose;
-use odeum_rtp::HeaderWriter;
-use odeum_rtp::codec::Vp8Numbers;
+use odeum_rtp::codec::PictureNumbers;
 use odeum_rtp::rtcp::SenderInfo;
-use odeum_types::Bitrate;
+use odeum_rtp::{HeaderWriter, Marker};
+use odeum_types::{Bitrate, Codec};
 
-use crate::forwarder::{ClockStep, Decision, Forwarder, LayerIndex, Mapping, Numbers, Origin};
+use crate::forwarder::{ClockStep, Decision, Forwarder, LayerIndex, Numbers, Origin, Pick, Route};
 use crate::header::{ExtensionIds, HEADER_BYTES_MAX, write_header};
 use crate::layer_choice::{VideoWish, choose, wanted};
+use crate::layering::Shape;
 use crate::publisher::Publisher;
 use crate::retransmission_budget::RetransmissionBudget;
 use crate::ring::StoredPacket;
@@ -33,6 +34,8 @@ pub(crate) const CNAME: &str = "odeum";
 /// What was negotiated for one track with one subscriber.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TrackTerms {
+    /// The codec.
+    pub(crate) codec: Codec,
     /// Our SSRC.
     pub(crate) ssrc: u32,
     /// The payload type that the subscriber's SDP gives the codec.
@@ -84,20 +87,27 @@ impl SubscriberTrack {
         }
     }
 
-    /// Writes a packet of `layers[layer]` for this subscriber, who is to get the layer `wanted`.
+    /// Writes a packet of `layers[layer]` for this subscriber, who is to get `wanted`.
     pub(crate) fn forward(
         &mut self,
         now: Instant,
         path: &mut SendPath<'_>,
-        wanted: Option<LayerIndex>,
+        wanted: Option<Pick>,
         (layers, layer): (&[Track], LayerIndex),
         (packet, payload): (&StoredPacket, &[u8]),
     ) -> Forwarded {
-        let mut decision = self.forwarder.decide(wanted, layer, &packet.facts);
-        if decision == Decision::Begin {
+        let facts = &packet.facts;
+        let layering = layers.get(usize::from(layer.0)).and_then(Track::layering);
+        let placed = layering.and_then(|at| at.place(facts.sequence).map(|place| (at, place)));
+        if let Some(placed) = placed {
+            self.forwarder.turn(wanted, layer, facts.sequence, placed);
+        }
+        let place = placed.map(|(_, place)| place);
+        let mut decision = self.forwarder.decide(wanted, layer, facts, place);
+        if let (Decision::Begin, Some(pick)) = (decision, wanted) {
             let clock = self.clock_step(layers, layer);
-            self.forwarder.begin(now, layer, &packet.facts, clock);
-            decision = self.forwarder.decide(wanted, layer, &packet.facts);
+            self.forwarder.begin(now, pick, facts, place, clock);
+            decision = self.forwarder.decide(wanted, layer, facts, place);
         }
         let Decision::Forward(numbers) = decision else {
             return match decision {
@@ -120,19 +130,14 @@ impl SubscriberTrack {
     /// Sends again what the subscriber misses under its number `target`: as RTX (RFC 4588) when
     /// negotiated, else byte for byte as before.
     pub(crate) fn retransmit(&mut self, path: &mut SendPath<'_>, layers: &[Track], target: u16) {
-        let Some((mapping, (packet, payload))) = self.stored(layers, target) else {
+        let Some((numbers, (packet, payload))) = self.stored(layers, target) else {
             path.statistics.retransmission_missed += 1;
             return;
         };
         let sent = if self.terms.rtx.is_some() {
-            let numbers = self.rtx_numbers(&mapping, packet);
+            let numbers = self.rtx_numbers(numbers);
             self.write(path, packet, payload, numbers, Sending::Rtx { original: target })
         } else if self.terms.extensions.transport_sequence.is_none() {
-            let numbers = Numbers {
-                sequence: target.into(),
-                timestamp: mapping.timestamp(packet.facts.timestamp),
-                vp8_offset: mapping.vp8_offset,
-            };
             self.write(path, packet, payload, numbers, Sending::Again)
         } else {
             // It would have another transport-wide number: another text under the same nonce.
@@ -143,23 +148,25 @@ impl SubscriberTrack {
         }
     }
 
-    /// What the subscriber knows as `target`, if a ring still has it.
+    /// What the subscriber knows as `target`, if a ring still has it, with its numbers.
     fn stored<'l>(
         &self,
         layers: &'l [Track],
         target: u16,
-    ) -> Option<(Mapping, (&'l StoredPacket, &'l [u8]))> {
-        let (layer, source, mapping) = self.forwarder.source_of(target)?;
-        let layer = layers.get(usize::from(layer.0))?;
-        Some((mapping, layer.ring().get(source)?))
+    ) -> Option<(Numbers, (&'l StoredPacket, &'l [u8]))> {
+        let (route, number): (&Route, _) = self.forwarder.route_of(target)?;
+        let layer = layers.get(usize::from(route.layer.0))?;
+        let source = route.source(number, layer.layering())?;
+        let place = layer.layering().and_then(|layering| layering.place(source));
+        let (packet, payload) = layer.ring().get(source)?;
+        Some((route.again(target, &packet.facts, place), (packet, payload)))
     }
 
-    /// The next numbers of the retransmission stream, for `packet`.
-    fn rtx_numbers(&mut self, mapping: &Mapping, packet: &StoredPacket) -> Numbers {
+    /// The next numbers of the retransmission stream, for what has `numbers` in its own.
+    fn rtx_numbers(&mut self, numbers: Numbers) -> Numbers {
         let sequence = u64::from(self.rtx_sequence);
         self.rtx_sequence = self.rtx_sequence.wrapping_add(1);
-        let timestamp = mapping.timestamp(packet.facts.timestamp);
-        Numbers { sequence, timestamp, vp8_offset: mapping.vp8_offset }
+        Numbers { sequence, ..numbers }
     }
 
     /// Sends nothing more of what it gets now, until a layer begins anew.
@@ -167,16 +174,21 @@ impl SubscriberTrack {
         self.forwarder.end();
     }
 
+    /// What it gets now.
+    pub(crate) fn pick(&self) -> Option<Pick> {
+        self.forwarder.pick()
+    }
+
     /// The layer that it gets now.
     pub(crate) fn layer(&self) -> Option<LayerIndex> {
-        self.forwarder.layer()
+        self.pick().map(|pick| pick.layer)
     }
 
     /// How far the clock of the layer that begins is from that of the one before.
     fn clock_step(&self, layers: &[Track], next: LayerIndex) -> ClockStep {
         let clock = |layer: LayerIndex| layers.get(usize::from(layer.0))?.clock();
         let clock_rate = self.terms.clock_rate;
-        let before = self.forwarder.layer().and_then(clock);
+        let before = self.layer().and_then(clock);
         let offset = before.zip(clock(next)).map(|(old, new)| old.ticks_ahead_of(new, clock_rate));
         ClockStep { offset, clock_rate }
     }
@@ -190,6 +202,11 @@ impl SubscriberTrack {
         numbers: Numbers,
         sending: Sending,
     ) -> Option<usize> {
+        let (payload, marker) = match numbers.shape {
+            Shape::Whole => (payload, packet.marker),
+            Shape::EndsPicture => (payload, Marker::Set),
+            Shape::Empty => (&[][..], Marker::Clear),
+        };
         let overhead = path.outbound.profile().rtp_overhead_bytes();
         let room = HEADER_BYTES_MAX + RTX_PREFIX_BYTES + payload.len() + overhead;
         let Ok(bytes) = path.arena.room(room) else {
@@ -201,7 +218,7 @@ impl SubscriberTrack {
             _ => (self.terms.ssrc, self.terms.payload_type),
         };
         let header = HeaderWriter {
-            marker: packet.marker,
+            marker,
             payload_type,
             sequence_number: numbers.sequence as u16,
             timestamp: numbers.timestamp,
@@ -222,8 +239,9 @@ impl SubscriberTrack {
             end += RTX_PREFIX_BYTES;
         }
         bytes[end..end + payload.len()].copy_from_slice(payload);
-        if numbers.vp8_offset != Vp8Numbers::default() {
-            Vp8Numbers::shift(&mut bytes[end..end + payload.len()], numbers.vp8_offset);
+        if numbers.picture_offset != PictureNumbers::default() {
+            let payload = &mut bytes[end..end + payload.len()];
+            PictureNumbers::shift(self.terms.codec, payload, numbers.picture_offset);
         }
         let total = end + payload.len() + overhead;
         let protected = match sending {
@@ -250,7 +268,7 @@ impl SubscriberTrack {
     pub(crate) fn report(&mut self, now: Instant, path: &mut SendPath<'_>, layers: &[Track]) {
         let is_due =
             self.reported.is_none_or(|at| now.duration_since(at) >= SENDER_REPORT_INTERVAL);
-        let layer = self.forwarder.layer().and_then(|layer| layers.get(usize::from(layer.0)));
+        let layer = self.layer().and_then(|layer| layers.get(usize::from(layer.0)));
         let clock = layer.and_then(Track::clock);
         let (Some(clock), Some(mapping), true) = (clock, self.forwarder.mapping(), is_due) else {
             return;
@@ -307,6 +325,8 @@ pub(crate) enum LayerChange {
     None,
     /// Nothing comes any more.
     Paused,
+    /// More or less of the same is to come, which needs no key frame.
+    Turns,
     /// This one is to come, and needs a key frame.
     Awaits(LayerIndex),
 }
@@ -323,41 +343,45 @@ pub(crate) struct Subscriber {
     pub(crate) wish: VideoWish,
     /// What reaches it, all of its media together; none while that is not known.
     pub(crate) available: Option<Bitrate>,
-    /// The layer of video that it is to get; none when nothing fits.
-    pub(crate) video_layer: Option<LayerIndex>,
+    /// What it is to get of video; none when nothing fits.
+    pub(crate) video_pick: Option<Pick>,
 }
 
 impl Subscriber {
-    /// The layer of a track that it is to get.
-    pub(crate) fn wanted_layer(&self, kind: TrackKind) -> Option<LayerIndex> {
+    /// What it is to get of a track.
+    pub(crate) fn wanted_pick(&self, kind: TrackKind) -> Option<Pick> {
         match kind {
-            TrackKind::Audio => Some(LayerIndex(0)),
-            TrackKind::Video => self.video_layer,
+            TrackKind::Audio => Some(Pick::whole(LayerIndex(0))),
+            TrackKind::Video => self.video_pick,
         }
     }
 
     /// Chooses the layer of video anew; whether another one is to come, if only none.
     pub(crate) fn choose_layer(&mut self, now: Instant, source: &Publisher) -> LayerChange {
         let (facts, count) = source.video_facts(now);
-        let chosen = choose(&facts[..count], self.wish, self.available, self.video_layer);
-        if chosen == self.video_layer {
+        let chosen = choose(&facts[..count], self.wish, self.available, self.video_pick);
+        if chosen == self.video_pick {
             return LayerChange::None;
         }
-        self.video_layer = chosen;
+        self.video_pick = chosen;
         let Some(track) = self.track_mut(TrackKind::Video) else { return LayerChange::None };
-        let Some(layer) = chosen else {
+        let Some(pick) = chosen else {
             track.pause();
             return LayerChange::Paused;
         };
-        // It may come back to the one that it still gets.
-        if track.layer() == Some(layer) { LayerChange::None } else { LayerChange::Awaits(layer) }
+        match track.pick() {
+            // It may come back to what it still gets.
+            Some(current) if current == pick => LayerChange::None,
+            Some(current) if source.can_turn(current, pick) => LayerChange::Turns,
+            _ => LayerChange::Awaits(pick.layer),
+        }
     }
 
     /// What more has to reach it before it gets a better layer; none when it has the best one.
     pub(crate) fn wanted_rate(&self, now: Instant, source: &Publisher) -> Option<Bitrate> {
         self.track(TrackKind::Video)?;
         let (facts, count) = source.video_facts(now);
-        wanted(&facts[..count], self.wish, self.video_layer)
+        wanted(&facts[..count], self.wish, self.video_pick)
     }
 
     pub(crate) fn track(&self, kind: TrackKind) -> Option<&SubscriberTrack> {

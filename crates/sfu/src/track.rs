@@ -2,21 +2,25 @@
 
 use std::time::{Duration, Instant};
 
-use odeum_rtp::codec::{Vp8Numbers, begins_key_frame, picture_size};
+use odeum_rtp::codec::{PictureNumbers, begins_key_frame, picture_size};
 use odeum_rtp::negotiate::CodecFormat;
 use odeum_rtp::rtcp::{ReportBlock, SenderInfo};
 use odeum_rtp::{
     ExtensionKind, NackConfig, NackGenerator, NackOutcome, ReceiverStatistics, RtpPacket,
     SequenceUnwrapper,
 };
+use odeum_types::Codec;
 
 use crate::config::{FAN_OUT_PACKETS_MAX, PENDING_PACKETS_MAX};
-use crate::forwarder::{FrameStart, PacketFacts};
+use crate::forwarder::{FrameStart, LayerIndex, PacketFacts, Pick};
 use crate::gate::Gate;
 use crate::key_frames::KeyFrameRequests;
 use crate::layer_choice::LayerFacts;
+use crate::layering::Layering;
+use crate::layers::Layers;
 use crate::rate::RateMeter;
 use crate::ring::{ForwardedExtensions, Ring, StoredPacket};
+use crate::selection::Selection;
 use crate::send_path::SendPath;
 use crate::source_clock::SourceClock;
 use crate::source_terms::{LossRepair, SourceTerms};
@@ -100,6 +104,8 @@ pub(crate) struct Track {
     meter: RateMeter,
     /// Rows of its picture, when the last key frame said so.
     height: Option<u16>,
+    /// The layers inside it.
+    layers: Layers,
     /// More was lost at once than can be asked for: only a key frame helps.
     is_broken: bool,
     /// It said BYE and has sent nothing since.
@@ -125,6 +131,7 @@ impl Track {
             key_frames: KeyFrameRequests::default(),
             meter: RateMeter::default(),
             height: None,
+            layers: Layers::new(terms.format.codec(), size.packets),
             is_broken: false,
             has_said_goodbye: false,
             terms,
@@ -194,7 +201,8 @@ impl Track {
         let sequence = self.unwrapper.unwrap(sequence);
         let outcome = self.nacks.as_mut().map(|nacks| nacks.receive(now, sequence));
         self.is_broken |= outcome == Some(NackOutcome::GapTooLong);
-        let frame = match begins_key_frame(self.terms.format.codec(), payload) {
+        let codec = self.terms.format.codec();
+        let frame = match begins_key_frame(codec, payload) {
             true => FrameStart::Decodable,
             false => FrameStart::Other,
         };
@@ -207,48 +215,26 @@ impl Track {
             return Received::Nothing;
         }
         self.meter.add(now, payload.len());
-        let is_video = self.terms.format != CodecFormat::Opus;
-        if is_video && frame == FrameStart::Decodable {
+        if codec != Codec::Opus && frame == FrameStart::Decodable {
             self.key_frames.satisfy();
-            let size = picture_size(self.terms.format.codec(), payload);
+            let size = picture_size(codec, payload);
             self.height = size.map(|size| size.height).or(self.height);
         }
-        let vp8 = match (self.terms.format, &self.terms.rid) {
-            (CodecFormat::Vp8, Some(_)) => Vp8Numbers::of(payload),
-            _ => None,
-        };
+        let layered = self.layers.read(sequence, frame, packet.header().marker, payload);
+        let is_renumbered = self.terms.rid.is_some() || self.layering().is_some();
+        let picture = is_renumbered.then(|| PictureNumbers::of(codec, payload)).flatten();
         let stored = StoredPacket {
-            facts: PacketFacts { sequence, timestamp: packet.header().timestamp, frame, vp8 },
+            facts: PacketFacts { sequence, timestamp: packet.header().timestamp, frame, picture },
             marker: packet.header().marker,
-            extensions: self.forwarded_extensions(packet),
+            extensions: ForwardedExtensions::of(packet, &self.terms.extensions),
         };
+        self.layers.take(now, &stored.facts, layered, payload.len());
         self.ring.push(stored, payload);
         if self.pending.len() >= PENDING_PACKETS_MAX {
             return Received::Full;
         }
         self.pending.push(sequence);
         Received::New
-    }
-
-    fn forwarded_extensions(&self, packet: &RtpPacket<'_>) -> ForwardedExtensions {
-        let ids = &self.terms.extensions;
-        let mut forwarded = ForwardedExtensions::default();
-        for (id, value) in packet.extensions() {
-            match (ids.kind(id), value) {
-                (Some(ExtensionKind::AudioLevel), [level, ..]) => {
-                    forwarded.audio_level = Some(*level);
-                }
-                (Some(ExtensionKind::VideoOrientation), [orientation, ..]) => {
-                    forwarded.video_orientation = Some(*orientation);
-                }
-                (Some(ExtensionKind::PlayoutDelay), [a, b, c]) => {
-                    forwarded.playout_delay = Some([*a, *b, *c]);
-                }
-                // Only those that a subscriber may have are kept.
-                _ => {}
-            }
-        }
-        forwarded
     }
 
     /// Lets nothing more of the track go on, or lets it go on again; returns whether it was cut and
@@ -352,11 +338,25 @@ impl Track {
 
     /// What a viewer chooses by.
     pub(crate) fn layer_facts(&self, now: Instant) -> LayerFacts {
+        let rates = self.layering().map(|layering| layering.rates(now, Selection::TOP));
         LayerFacts {
+            pick: Pick::whole(LayerIndex(0)),
             rate: self.meter.rate(now),
+            reduced: rates.unwrap_or_default(),
             is_available: self.meter.is_running(now),
             height: self.height,
         }
+    }
+
+    /// The layers inside it, if there are any.
+    pub(crate) fn layering(&self) -> Option<&Layering> {
+        self.layers.layering()
+    }
+
+    /// Whether a viewer that gets `current` comes to `next` without a key frame.
+    pub(crate) fn can_turn(&self, current: Selection, next: Selection) -> bool {
+        let is_nested = |layering: &Layering| layering.is_nested(current, next);
+        current.spatial == next.spatial || self.layering().is_some_and(is_nested)
     }
 
     pub(crate) fn format(&self) -> CodecFormat {

@@ -163,7 +163,7 @@ impl Sfu {
         self.connecting.retain(|connecting| *connecting != key);
         // A viewer that joins cannot decode anything before the next key frame.
         if let Role::Subscriber(subscriber) = &peer.role {
-            let (publisher, layer) = (subscriber.publisher, subscriber.video_layer);
+            let (publisher, layer) = (subscriber.publisher, subscriber.video_pick.map(|p| p.layer));
             self.ask_for_key_frame(now, publisher, layer, Asked::ByJoining);
         }
     }

@@ -30,12 +30,12 @@ impl Sfu {
 
     /// Chooses again for all viewers of a publisher, if there is anything to choose between.
     pub(crate) fn choose_layers(&mut self, now: Instant, publisher: PeerKey) {
-        let is_simulcast = match self.peers.get(publisher).map(|peer| &peer.role) {
-            Some(Role::Publisher(publisher)) => publisher.layers(TrackKind::Video).len() > 1,
+        let is_layered = match self.peers.get(publisher).map(|peer| &peer.role) {
+            Some(Role::Publisher(publisher)) => publisher.is_layered(),
             _ => false,
         };
         let mut at = 0;
-        while let Some(viewer) = self.viewer(publisher, at).filter(|_| is_simulcast) {
+        while let Some(viewer) = self.viewer(publisher, at).filter(|_| is_layered) {
             self.choose_layer(now, viewer);
             at += 1;
         }
@@ -60,15 +60,15 @@ impl Sfu {
             false => LayerSet::none(count),
         };
         // The smallest is sent for whoever comes next.
-        if let Some(layer) = choose(&facts[..count.into()], VideoWish::Smallest, None, None) {
-            watched.insert(layer.0);
+        if let Some(pick) = choose(&facts[..count.into()], VideoWish::Smallest, None, None) {
+            watched.insert(pick.layer.0);
         }
         for viewer in source.viewers() {
             let Some(viewer) = self.peers.get(*viewer) else { continue };
             let Role::Subscriber(subscriber) = &viewer.role else { continue };
-            let current = subscriber.track(TrackKind::Video).and_then(SubscriberTrack::layer);
-            for layer in [current, subscriber.video_layer].into_iter().flatten() {
-                watched.insert(layer.0);
+            let current = subscriber.track(TrackKind::Video).and_then(SubscriberTrack::pick);
+            for pick in [current, subscriber.video_pick].into_iter().flatten() {
+                watched.insert(pick.layer.0);
             }
         }
         let peer = &mut self.peers[key];
@@ -136,7 +136,7 @@ impl Sfu {
         };
         match subscriber.choose_layer(now, source) {
             LayerChange::None => {}
-            LayerChange::Paused => self.statistics.layer_changes += 1,
+            LayerChange::Paused | LayerChange::Turns => self.statistics.layer_changes += 1,
             LayerChange::Awaits(layer) => {
                 self.statistics.layer_changes += 1;
                 self.ask_for_key_frame(now, publisher_key, Some(layer), Asked::ByJoining);

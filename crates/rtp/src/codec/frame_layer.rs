@@ -22,6 +22,8 @@ pub struct FrameLayer {
     /// The packet is the first of a frame that refers to no earlier picture: a viewer that gets the
     /// spatial layer below can go up to this one with it, and one that gets nothing to the lowest.
     pub enters_spatial_layer: bool,
+    /// Higher spatial layers may refer to the frame.
+    pub is_needed_above: bool,
     /// Whether a viewer can go up to more temporal layers here.
     pub temporal_switch: TemporalSwitch,
 }
@@ -63,6 +65,7 @@ impl FrameLayer {
             // RFC 7741 §4.1: the marker bit is set on the last packet of a frame.
             ends_frame: marker == Marker::Set,
             enters_spatial_layer: descriptor.begins_key_frame(payload),
+            is_needed_above: true,
             temporal_switch: match is_switch {
                 true => TemporalSwitch::WithFrame,
                 false => TemporalSwitch::No,
@@ -79,6 +82,7 @@ impl FrameLayer {
             begins_frame: descriptor.begins_frame,
             ends_frame: descriptor.ends_frame,
             enters_spatial_layer: descriptor.begins_frame && !descriptor.is_inter_predicted,
+            is_needed_above: descriptor.is_referred_above,
             temporal_switch: match is_switch {
                 true => TemporalSwitch::AfterPicture,
                 false => TemporalSwitch::No,

@@ -18,7 +18,7 @@ fn start() -> Instant {
 }
 
 fn facts(sequence: u64, timestamp: u32, frame: FrameStart) -> PacketFacts {
-    PacketFacts { sequence, timestamp, frame, vp8: None }
+    PacketFacts { sequence, timestamp, frame, picture: None }
 }
 
 /// Offers a packet of the wanted layer as a subscriber does; gives its numbers if it was sent.
@@ -30,10 +30,11 @@ fn offer(
     packet: &PacketFacts,
     clock: ClockStep,
 ) -> Option<Numbers> {
-    let mut decision = forwarder.decide(Some(wanted), layer, packet);
+    let wanted = Pick::whole(wanted);
+    let mut decision = forwarder.decide(Some(wanted), layer, packet, None);
     if decision == Decision::Begin {
-        forwarder.begin(now, layer, packet, clock);
-        decision = forwarder.decide(Some(wanted), layer, packet);
+        forwarder.begin(now, wanted, packet, None, clock);
+        decision = forwarder.decide(Some(wanted), layer, packet, None);
     }
     let Decision::Forward(numbers) = decision else { return None };
     forwarder.number(now, packet, &numbers);
@@ -44,9 +45,11 @@ fn offer(
 fn nothing_is_sent_before_a_key_frame_and_nothing_of_a_layer_that_is_not_wanted() {
     let forwarder = Forwarder::new(ORIGIN);
     let packet = facts(1, 1, FrameStart::Other);
-    assert_eq!(forwarder.decide(Some(LOW), LOW, &packet), Decision::AwaitKeyFrame);
-    assert_eq!(forwarder.decide(Some(HIGH), LOW, &packet), Decision::LeaveOut);
-    assert_eq!(forwarder.decide(None, LOW, &packet), Decision::LeaveOut);
+    let decide =
+        |wanted: Option<LayerIndex>| forwarder.decide(wanted.map(Pick::whole), LOW, &packet, None);
+    assert_eq!(decide(Some(LOW)), Decision::AwaitKeyFrame);
+    assert_eq!(decide(Some(HIGH)), Decision::LeaveOut);
+    assert_eq!(decide(None), Decision::LeaveOut);
 }
 
 #[test]
@@ -75,7 +78,8 @@ fn a_layer_begins_behind_the_one_before_at_the_same_moment() {
     let reports = ClockStep { offset: Some(1_000_000u32.wrapping_neg()), clock_rate: 90_000 };
     // While the new layer has no key frame the old one goes on.
     let waiting = facts(500, 1_006_000, FrameStart::Other);
-    assert_eq!(forwarder.decide(Some(HIGH), HIGH, &waiting), Decision::AwaitKeyFrame);
+    let decision = forwarder.decide(Some(Pick::whole(HIGH)), HIGH, &waiting, None);
+    assert_eq!(decision, Decision::AwaitKeyFrame);
     let old = offer(&mut forwarder, now, HIGH, LOW, &facts(13, 6_000, FrameStart::Other), reports);
     assert_eq!(numbers(old), Some((103, 11_000)));
     let first = offer(&mut forwarder, now, HIGH, HIGH, &key(501, 1_009_000), reports);
@@ -107,7 +111,7 @@ fn after_a_pause_the_same_layer_keeps_its_clock() {
     let key = |sequence, timestamp| facts(sequence, timestamp, FrameStart::Decodable);
     offer(&mut forwarder, now, LOW, LOW, &key(10, 1_000), NO_REPORTS);
     forwarder.end();
-    assert_eq!(forwarder.decide(None, LOW, &key(11, 4_000)), Decision::LeaveOut);
+    assert_eq!(forwarder.decide(None, LOW, &key(11, 4_000), None), Decision::LeaveOut);
     let first = offer(&mut forwarder, now, LOW, LOW, &key(40, 91_000), NO_REPORTS).unwrap();
     assert_eq!((first.sequence, first.timestamp), (101, 5_000 + 90_000));
 }
@@ -116,14 +120,14 @@ fn after_a_pause_the_same_layer_keeps_its_clock() {
 fn vp8_numbers_go_on_from_layer_to_layer() {
     let (mut forwarder, now) = (Forwarder::new(ORIGIN), start());
     let packet = |sequence, picture_id, tl0_picture_index| PacketFacts {
-        vp8: Some(Vp8Numbers { picture_id, tl0_picture_index }),
+        picture: Some(PictureNumbers { picture_id, tl0_picture_index }),
         ..facts(sequence, 0, FrameStart::Decodable)
     };
     let mut send = |layer, packet: &PacketFacts| {
         let numbers = offer(&mut forwarder, now, layer, layer, packet, NO_REPORTS).unwrap();
-        packet.vp8.unwrap().plus(numbers.vp8_offset)
+        packet.picture.unwrap().plus(numbers.picture_offset)
     };
-    let numbers = |picture_id, tl0_picture_index| Vp8Numbers { picture_id, tl0_picture_index };
+    let numbers = |picture_id, tl0_picture_index| PictureNumbers { picture_id, tl0_picture_index };
     assert_eq!(send(LOW, &packet(1, 0x7FFE, 255)), numbers(0x7FFE, 255), "as they are");
     assert_eq!(send(LOW, &packet(2, 0x7FFF, 0)), numbers(0x7FFF, 0));
     assert_eq!(send(HIGH, &packet(1, 4_000, 9)), numbers(0, 1));
@@ -156,13 +160,13 @@ proptest! {
             let sequence = if is_key { *newest } else { newest.saturating_sub(late) };
             let frame = if is_key { FrameStart::Decodable } else { FrameStart::Other };
             let packet = facts(sequence, sequence as u32 * 630, frame);
-            let wanted = wanted.map(LayerIndex);
+            let wanted = wanted.map(|layer| Pick::whole(LayerIndex(layer)));
             let layer_index = LayerIndex(layer);
-            let mut decision = forwarder.decide(wanted, layer_index, &packet);
+            let mut decision = forwarder.decide(wanted, layer_index, &packet, None);
             if decision == Decision::Begin {
                 let before = forwarder.newest.map(|newest| newest.timestamp);
-                forwarder.begin(now, layer_index, &packet, NO_REPORTS);
-                decision = forwarder.decide(wanted, layer_index, &packet);
+                forwarder.begin(now, Pick::whole(layer_index), &packet, None, NO_REPORTS);
+                decision = forwarder.decide(wanted, layer_index, &packet, None);
                 let Decision::Forward(numbers) = decision else {
                     return Err(TestCaseError::fail("what begins is forwarded"));
                 };
@@ -182,13 +186,13 @@ proptest! {
         }
         let newest = sent.keys().max().copied().unwrap_or(0);
         for (target, source) in &sent {
-            let found = forwarder.source_of(*target as u16);
-            if let Some((layer, sequence, _)) = found {
-                prop_assert_eq!((layer.0, sequence), *source);
+            let found = forwarder.route_of(*target as u16);
+            if let Some((route, sequence)) = found {
+                prop_assert_eq!((route.layer.0, sequence), *source);
             } else {
                 prop_assert!(*target < begun_at, "{} of {}", target, newest);
             }
         }
-        prop_assert!(forwarder.source_of((newest + 1) as u16).is_none());
+        prop_assert!(forwarder.route_of((newest + 1) as u16).is_none());
     }
 }

@@ -33,8 +33,8 @@ impl SubscriberTrack {
         for back in (0..PROBE_DEPTH).cycle().take(PROBE_PACKETS_MAX) {
             let original = newest.wrapping_sub(back);
             let sent = match self.stored(layers, original) {
-                Some((mapping, (packet, payload))) => {
-                    let numbers = self.rtx_numbers(&mapping, packet);
+                Some((numbers, (packet, payload))) => {
+                    let numbers = self.rtx_numbers(numbers);
                     self.write(path, packet, payload, numbers, Sending::Probe { original })
                 }
                 None => self.write_padding(path),

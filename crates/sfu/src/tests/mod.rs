@@ -15,3 +15,5 @@ mod relay;
 mod retransmission;
 mod security;
 mod simulcast;
+mod spatial;
+mod temporal;

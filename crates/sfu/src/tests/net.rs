@@ -27,6 +27,8 @@ pub(super) struct Net {
     /// Datagrams to this address are not delivered but kept in `held`.
     pub(super) holds: Option<SocketAddr>,
     pub(super) held: Vec<Vec<u8>>,
+    /// The codec of all video that is offered, by its name in SDP.
+    pub(super) codec: &'static str,
     /// The id of the first client; the next ones have the next.
     pub(super) first_id: u64,
 }
@@ -55,6 +57,7 @@ impl Net {
             client_config: Arc::new(dimpl::Config::builder().build().unwrap()),
             holds: None,
             held: Vec::new(),
+            codec: "VP8",
             first_id: 0,
         }
     }
@@ -70,7 +73,7 @@ impl Net {
     pub(super) fn offered_publisher(&mut self) -> usize {
         let id = self.first_id + self.clients.len() as u64;
         let mut client = Client::new(self.now, id, Arc::clone(&self.client_config));
-        let offer = client.offer(Direction::SendOnly, Rtx::Offered);
+        let offer = self.with_codec(client.offer(Direction::SendOnly, Rtx::Offered));
         let answer = self.sfu.create_publisher(self.now, client.id, &offer).unwrap();
         client.take_answer(&answer.sdp);
         self.clients.push(client);
@@ -100,13 +103,17 @@ impl Net {
     pub(super) fn viewer_of(&mut self, publisher: PeerId, rtx: Rtx) -> usize {
         let id = self.first_id + self.clients.len() as u64;
         let mut client = Client::new(self.now, id, Arc::clone(&self.client_config));
-        let offer = client.offer(Direction::ReceiveOnly, rtx);
+        let offer = self.with_codec(client.offer(Direction::ReceiveOnly, rtx));
         let answer = self.sfu.create_subscriber(self.now, client.id, publisher, &offer).unwrap();
         client.take_answer(&answer.sdp);
         self.clients.push(client);
         let at = self.clients.len() - 1;
         self.connect(at);
         at
+    }
+
+    fn with_codec(&self, offer: String) -> String {
+        offer.replace("VP8/90000", &format!("{}/90000", self.codec))
     }
 
     pub(super) fn connect(&mut self, at: usize) {

@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use odeum_rtp::codec::Vp8Numbers;
+use odeum_rtp::codec::PictureNumbers;
 use odeum_rtp::rtcp::{self, RtcpPacket, SenderInfo};
 use odeum_srtp::Profile;
+use odeum_types::Codec;
 
 use super::client::{LAYER_SSRCS, RIDS, Rtx, VIDEO_PT, layer_frame, layer_key_frame};
 use super::net::Net;
@@ -122,7 +123,7 @@ impl Stage {
     /// What a viewer got is one stream without gaps, whose numbers only rise.
     fn check_continuity(&self, viewer: usize) {
         let packets = self.net.clients[viewer].received(VIDEO_PT);
-        let vp8 = |payload: &[u8]| Vp8Numbers::of(payload).unwrap();
+        let vp8 = |payload: &[u8]| PictureNumbers::of(Codec::Vp8, payload).unwrap();
         for pair in packets.windows(2) {
             let [(before, at, payload), (after, then, next)] = pair else { unreachable!() };
             assert_eq!(before.wrapping_add(1), *after, "no gap, nothing twice");

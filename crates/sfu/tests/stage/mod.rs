@@ -103,12 +103,14 @@ impl Stage {
     /// What all publishers send in a round: a frame, sound, and now and then a report.
     pub(super) fn round(&mut self, number: u16) -> Round {
         let mut round = Round::new();
-        for publisher in &mut self.publishers {
+        for (at, publisher) in self.publishers.iter_mut().enumerate() {
             let mut packets = vec![publisher.audio(number, &[7; 80])];
             for n in 0..10u8 {
                 let begins = number.is_multiple_of(ROUNDS_PER_KEY_FRAME) && n == 0;
                 let payload =
                     if begins { key_frame(&[n; 1_100]) } else { inter_frame(&[n; 1_107]) };
+                // The first one sends temporal layers, the others none.
+                let payload = if at == 0 { in_temporal_layer(number, payload) } else { payload };
                 packets.push(publisher.video(u32::from(number) * 3_000, &payload));
             }
             if number.is_multiple_of(ROUNDS_PER_REPORT) {
@@ -186,6 +188,14 @@ impl Stage {
     pub(super) fn statistics(&self) -> Statistics {
         *self.sfu.statistics()
     }
+}
+
+/// A VP8 packet as one of the temporal layers 0, 2, 1, 2 of frames in a row (RFC 7741 §4.2).
+fn in_temporal_layer(number: u16, mut payload: Vec<u8>) -> Vec<u8> {
+    let temporal = [0, 2, 1, 2][usize::from(number % 4)];
+    payload[0] |= 0x80;
+    payload.splice(1..1, [0x20, temporal << 6]);
+    payload
 }
 
 /// SSRC and sequence number of the last packet of video.
