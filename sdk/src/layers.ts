@@ -8,6 +8,7 @@ export interface Encoding {
   rid?: string;
   scaleResolutionDownBy?: number;
   maxBitrate?: number;
+  scalabilityMode?: string;
 }
 
 /**
@@ -32,13 +33,23 @@ export function layerCount(width: number, height: number): 1 | 2 | 3 {
   return width * height >= pixels.two ? 2 : 1;
 }
 
-/** What is sent of a video: one encoding, or the largest two or all three layers. */
-export function encodings(count: 1 | 2 | 3, video_kbps: number | undefined): Encoding[] {
-  if (count === 1) return [video_kbps === undefined ? {} : { maxBitrate: video_kbps * 1000 }];
+/**
+ * What is sent of a video: one encoding, or the largest two or all three layers; in each of them
+ * the layers of `scalabilityMode`.
+ */
+export function encodings(
+  count: 1 | 2 | 3,
+  video_kbps: number | undefined,
+  scalabilityMode?: string,
+): Encoding[] {
+  const inside = scalabilityMode === undefined ? {} : { scalabilityMode };
+  if (count === 1)
+    return [video_kbps === undefined ? inside : { maxBitrate: video_kbps * 1000, ...inside }];
   return layers.slice(-count).map(({ rid, scale, share }) => ({
     rid,
     scaleResolutionDownBy: scale,
     maxBitrate: bitrate(video_kbps ?? largest_kbps, share),
+    ...inside,
   }));
 }
 

@@ -29,6 +29,13 @@ export interface ZegoWebPublishOption {
    * contract. @default false
    */
   simulcast?: boolean;
+  /**
+   * The layers inside the video's one stream, as W3C's WebRTC-SVC names them: "L1T3" lets a player
+   * have fewer pictures per second, "L3T3_KEY" (VP9, AV1) smaller ones too. Publishing fails with
+   * one that the browser has for no codec; without one it chooses itself. Beyond the contract.
+   * @default undefined
+   */
+  scalabilityMode?: string;
   /** Whether silence is left out. @default false */
   enableDTX?: boolean;
   streamParams?: string;
@@ -155,7 +162,11 @@ export class Publisher {
       const transceiver = peer.addTransceiver(track, {
         direction: "sendonly",
         streams: [this.media],
-        sendEncodings: encodings(option.simulcast === true ? layersOf(track) : 1, kbps),
+        sendEncodings: encodings(
+          option.simulcast === true ? layersOf(track) : 1,
+          kbps,
+          track.kind === "video" ? option.scalabilityMode : undefined,
+        ),
       });
       if (track.kind === "video") preferCodec(transceiver, option.videoCodec ?? "VP8");
       return transceiver.sender;

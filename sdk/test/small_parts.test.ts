@@ -140,6 +140,16 @@ test("a simulcast publication shares its bitrate among three sizes", () => {
     { rid: "h", scaleResolutionDownBy: 2, maxBitrate: 600_000 },
     { rid: "f", scaleResolutionDownBy: 1, maxBitrate: 2_000_000 },
   ]);
+  assert.deepEqual(encodings(1, 600, "L3T3_KEY"), [
+    { maxBitrate: 600_000, scalabilityMode: "L3T3_KEY" },
+  ]);
+  assert.deepEqual(
+    encodings(2, 600, "L1T2").map(({ rid, scalabilityMode }) => [rid, scalabilityMode]),
+    [
+      ["h", "L1T2"],
+      ["f", "L1T2"],
+    ],
+  );
   assert.equal(bitrateOf("h", 1_000), 300_000);
   assert.equal(bitrateOf(undefined, 1_000), 1_000_000);
 });
