@@ -14,6 +14,7 @@ need() {
 is_there() {
   case $1 in
     headers) [ -e /usr/include/stdio.h ] ;;
+    libssl) pkg-config --exists 'openssl >= 3' ;;
     venv) python3 -c 'import ensurepip, venv' 2>/dev/null ;;
     certificates) [ -e /etc/ssl/certs/ca-certificates.crt ] ;;
     *) command -v "$1" >/dev/null ;;
@@ -48,6 +49,8 @@ need_rust() {
   fi
   # aws-lc-sys compiles C: on x86-64 and ARM64 a C compiler is all it takes, elsewhere cmake too.
   need cc:build-essential headers:libc6-dev certificates:ca-certificates
+  # DTLS handshakes are OpenSSL's.
+  need pkg-config:pkg-config libssl:libssl-dev
   case $(uname -m) in
     x86_64 | aarch64) ;;
     *) need cmake:cmake clang:clang ;;

@@ -26,7 +26,7 @@ const WARM_UP: f64 = 0.3;
 /// go twice.
 const SECONDS_MIN: u64 = 300;
 /// Growth after the warm-up that still counts as flat, in bytes for each transport made. One viewer
-/// has about 20 KB: one forgotten in 80 would be seen.
+/// has about 12 KB: one forgotten in 40 would be seen.
 const FLAT_BYTES: f64 = 256.0;
 /// Growth of descriptors that still counts as flat, for each transport made.
 const FLAT_DESCRIPTORS: f64 = 0.005;

@@ -59,7 +59,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let now = Instant::now();
-        let certificate = dimpl::certificate::generate_self_signed_certificate().unwrap();
+        let certificate = odeum_sfu::DtlsCertificate::generate().unwrap();
         let candidates = vec![SocketAddr::from(([127, 0, 0, 1], 7881))];
         let mut config = SfuConfig::new(certificate, candidates, [42; 32]);
         config.peers_max = PEERS_MAX;

@@ -368,7 +368,7 @@ mod tests {
 
     fn worker() -> (MediaHandle, JoinHandle<()>) {
         let socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap(), 1 << 16).unwrap();
-        let certificate = dimpl::certificate::generate_self_signed_certificate().unwrap();
+        let certificate = odeum_sfu::DtlsCertificate::generate().unwrap();
         let config = SfuConfig::new(certificate, vec![socket.local()], [1; 32]);
         let (handle, queue) = MediaHandle::new(2).unwrap();
         let workers: Arc<[MediaHandle]> = Arc::new([handle.clone()]);

@@ -297,7 +297,7 @@ mod tests {
     }
 
     fn sfu() -> Sfu {
-        let certificate = dimpl::certificate::generate_self_signed_certificate().unwrap();
+        let certificate = odeum_sfu::DtlsCertificate::generate().unwrap();
         Sfu::new(Instant::now(), SfuConfig::new(certificate, Vec::new(), [1; 32]))
     }
 

@@ -71,8 +71,7 @@ fn start_media(
     offers_max: usize,
 ) -> io::Result<(Arc<[MediaHandle]>, Vec<SocketAddr>)> {
     let interfaces = interface_addresses()?;
-    let certificate = dimpl::certificate::generate_self_signed_certificate()
-        .map_err(|error| io::Error::other(format!("cannot make a DTLS certificate: {error:?}")))?;
+    let certificate = odeum_sfu::DtlsCertificate::generate().map_err(io::Error::other)?;
     // All sockets before the first thread, so that a taken port leaves nothing running.
     let ports = (0..config.workers.max(1))
         .map(|number| {

@@ -3,13 +3,14 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use dimpl::DtlsCertificate;
 use odeum_bwe::EstimatorConfig;
+
+use crate::DtlsCertificate;
 
 /// Settings of one [`crate::Sfu`].
 #[derive(Clone)]
 pub struct SfuConfig {
-    /// The certificate that every peer is met with; its fingerprint goes into the answers. ECDSA.
+    /// The certificate that every peer is met with; its fingerprint goes into the answers.
     pub certificate: DtlsCertificate,
     /// Addresses announced as host candidates, the preferred one first. At least one.
     pub candidates: Vec<SocketAddr>,
@@ -19,7 +20,7 @@ pub struct SfuConfig {
     /// Where the secrets of ICE come from: 256 bits from the system's generator.
     pub seed: [u8; 32],
     /// Peers of this worker. One more is refused with [`crate::OfferError::PeersMax`]. Default
-    /// 4,000: a viewer holds about 20 KB (`tests/memory.rs`).
+    /// 4,000: a viewer holds about 12 KB (`tests/memory.rs`).
     pub peers_max: usize,
     /// Subscribers of one publisher. One more is refused with
     /// [`crate::OfferError::SubscribersMax`]. Default 4,000.

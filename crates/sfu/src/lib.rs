@@ -27,7 +27,7 @@
 //!
 //! # #[allow(clippy::disallowed_methods)]
 //! let now = Instant::now();
-//! let certificate = dimpl::certificate::generate_self_signed_certificate().unwrap();
+//! let certificate = odeum_sfu::DtlsCertificate::generate().unwrap();
 //! let candidates = vec![([127, 0, 0, 1], 7881).into()];
 //! let mut sfu = Sfu::new(now, SfuConfig::new(certificate, candidates, [7; 32]));
 //!
@@ -89,6 +89,7 @@ pub use answer::{Answer, OfferError};
 pub use arena::Transmit;
 pub use config::SfuConfig;
 pub use cut::CutTracks;
+pub use dtls::{DtlsCertificate, DtlsCertificateError};
 pub use event::{CloseReason, MediaFacts, SfuEvent, Statistics};
 pub use forwarder::LayerIndex;
 pub use layer_choice::VideoWish;
@@ -153,7 +154,7 @@ impl Sfu {
     /// A media plane without peers.
     pub fn new(now: Instant, config: SfuConfig) -> Self {
         Self {
-            dtls: DtlsSettings::new(config.certificate.clone(), config.connect_timeout),
+            dtls: DtlsSettings::new(&config.certificate),
             entropy: Entropy::new(&config.seed),
             peers: Slab::new(),
             by_id: FxHashMap::default(),

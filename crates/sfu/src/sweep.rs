@@ -52,8 +52,7 @@ impl Sfu {
         }
         let Some(destination) = transport.ice.selected() else { return Ok(()) };
         let send = sender(&mut self.arena, &mut self.statistics, destination);
-        let progress = transport.dtls.handle_timeout(now, send)?;
-        self.handle_progress(now, key, progress);
+        transport.dtls.handle_timeout(now, send);
         Ok(())
     }
 

@@ -190,7 +190,7 @@ impl Sfu {
         let closed = catch_unwind(AssertUnwindSafe(|| {
             #[cfg(test)]
             assert!(!peer.panics_next, "injected");
-            transport.dtls.close(self.now, send);
+            transport.dtls.close(send);
         }));
         if closed.is_err() {
             self.arena.rewind(mark);

@@ -89,7 +89,7 @@ impl World {
     /// A publisher and `viewers`, connected over good networks, two seconds after they began.
     pub(crate) fn new(seed: u64, viewers: usize) -> Self {
         let now = Instant::now();
-        let certificate = dimpl::certificate::generate_self_signed_certificate().unwrap();
+        let certificate = odeum_sfu::DtlsCertificate::generate().unwrap();
         let config = SfuConfig::new(certificate, vec![server()], [seed as u8; 32]);
         let video = VideoSourceConfig {
             bits_per_second: VIDEO_BITS_PER_SECOND,

@@ -18,7 +18,7 @@ impl Rig {
     fn new() -> Self {
         let now = Instant::now();
         let port = TcpPort::bind(now, "127.0.0.1:0".parse().unwrap()).unwrap();
-        let certificate = dimpl::certificate::generate_self_signed_certificate().unwrap();
+        let certificate = odeum_sfu::DtlsCertificate::generate().unwrap();
         let config = SfuConfig::new(certificate, vec![port.local().unwrap()], [1; 32]);
         let sfu = Sfu::new(now, config);
         Self { port, sfu, counters: SocketStatistics::default(), now }

@@ -13,7 +13,7 @@ use odeum_types::PeerId;
 
 use super::client::{Client, RIDS, Rtx, VIDEO_PT};
 use crate::dtls::SrtpKeys;
-use crate::{CloseReason, Sfu, SfuConfig, SfuEvent};
+use crate::{CloseReason, DtlsCertificate, Sfu, SfuConfig, SfuEvent};
 
 /// A server and the clients that know it.
 pub(super) struct Net {
@@ -44,7 +44,7 @@ impl Net {
             reason = "virtual time needs some instant to begin at"
         )]
         let now = Instant::now();
-        let certificate = dimpl::certificate::generate_self_signed_certificate().unwrap();
+        let certificate = DtlsCertificate::generate().unwrap();
         let candidates = vec![SocketAddr::from(([127, 0, 0, 1], 7881))];
         let mut config = SfuConfig::new(certificate, candidates, [42; 32]);
         change(&mut config);

@@ -61,6 +61,30 @@ fn a_certificate_that_the_sdp_did_not_promise_ends_the_peer() {
 }
 
 #[test]
+fn a_client_without_a_certificate_that_we_take_is_told_with_an_alert() {
+    let mut net = Net::new();
+    let publisher = net.offered_publisher();
+    let check = net.clients[publisher].check();
+    net.send(publisher, check);
+    net.settle();
+    let address = net.clients[publisher].address;
+    net.holds = Some(address);
+    let now = net.now;
+    net.clients[publisher].start_dtls(now);
+    net.settle();
+    // Certificate (11), message 1 after the ClientHello, with an empty list (RFC 5246 §7.4.6):
+    // what a client that has RSA alone answers to a request for ECDSA.
+    let message = [11, 0, 0, 3, 0, 1, 0, 0, 0, 0, 0, 3, 0, 0, 0];
+    let record = [&[22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 1, 0, 15][..], &message].concat();
+    net.held.clear();
+    net.send(publisher, record);
+    net.settle();
+    assert_eq!(net.close_reason(publisher), Some(CloseReason::HandshakeFailed));
+    let [alert] = &net.held[..] else { panic!("{:02x?}", net.held) };
+    assert_eq!((alert[0], &alert[13..]), (21, &[2, 40][..]), "fatal, handshake_failure");
+}
+
+#[test]
 fn media_from_a_foreign_address_is_ignored_until_ice_validates_it() {
     let mut net = Net::new();
     let publisher = net.publisher();

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use odeum_rtp::PacketKind;
 use odeum_rtp::rtcp::{ReportBlock, SenderInfo};
 use odeum_rtp::sdp::Direction;
-use odeum_sfu::{Sfu, SfuConfig, Statistics};
+use odeum_sfu::{DtlsCertificate, Sfu, SfuConfig, Statistics};
 
 use super::client::{AUDIO_SSRC, Client, Rtx, VIDEO_PT, VIDEO_SSRC, inter_frame, key_frame};
 use super::counting::charge;
@@ -42,7 +42,7 @@ impl Stage {
     pub(super) fn new() -> Self {
         #[expect(clippy::disallowed_methods, reason = "virtual time needs some instant to begin")]
         let now = Instant::now();
-        let certificate = dimpl::certificate::generate_self_signed_certificate().unwrap();
+        let certificate = DtlsCertificate::generate().unwrap();
         let candidates = vec![SocketAddr::from(([127, 0, 0, 1], 7881))];
         let sfu = charge(|| Sfu::new(now, SfuConfig::new(certificate, candidates, [3; 32])));
         let config = Arc::new(dimpl::Config::builder().build().unwrap());
