@@ -14,6 +14,9 @@ need() {
 is_there() {
   case $1 in
     headers) [ -e /usr/include/stdio.h ] ;;
+    gst*.so) compgen -G "/usr/lib/*/gstreamer-1.0/lib$1" >/dev/null ;;
+    *.typelib) compgen -G "/usr/lib/*/girepository-1.0/$1" >/dev/null ;;
+    python-gst) [ -e /usr/lib/python3/dist-packages/gi/overrides/Gst.py ] ;;
     libssl) pkg-config --exists 'openssl >= 3' ;;
     venv) python3 -c 'import ensurepip, venv' 2>/dev/null ;;
     certificates) [ -e /etc/ssl/certs/ca-certificates.crt ] ;;

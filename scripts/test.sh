@@ -9,6 +9,11 @@ cd "$(dirname "$0")/.."
 need_rust
 need_node
 need chromium:chromium openssl:openssl python3:python3 venv:python3-venv
+# GStreamer, a peer of the browser tests: webrtcbin and its ICE, encoders, decoders, its Python.
+need gstwebrtc.so:gstreamer1.0-plugins-bad gstnice.so:gstreamer1.0-nice \
+  gstx264.so:gstreamer1.0-plugins-ugly gstrtp.so:gstreamer1.0-plugins-good \
+  gstopus.so:gstreamer1.0-plugins-base gstlibav.so:gstreamer1.0-libav \
+  python-gst:python3-gst-1.0 GstWebRTC-1.0.typelib:gir1.2-gst-plugins-bad-1.0
 scripts/sdk.sh
 npm_install tests
 scripts/venv.sh aiortc schemathesis
