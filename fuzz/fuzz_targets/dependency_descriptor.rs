@@ -31,12 +31,16 @@ fuzz_target!(|bytes: &[u8]| {
         assert_eq!(DependencyDescriptor::parse(value, &in_force), read);
         let mut buffer = vec![0xFF; value.len() + 5];
         let active = DecodeTargets(u32::from_be_bytes([value[0], value[1], value[2], value[2]]));
-        let length = DependencyDescriptor::write_with_active(value, &in_force, active, &mut buffer)
-            .expect("it was read, and is at most five bytes longer");
+        let (length, field) =
+            DependencyDescriptor::write_with_active(value, &in_force, active, &mut buffer)
+                .expect("it was read, and is at most five bytes longer");
         let written = DependencyDescriptor::parse(&buffer[..length], &in_force).expect("as before");
         let targets = written.active.expect("they were written").0;
         assert_eq!(active.0 & targets, targets);
         assert_eq!(DependencyDescriptor { active: descriptor.active, ..written }, descriptor);
+        field.keep_only(&mut buffer[..length], DecodeTargets(0));
+        let none = DependencyDescriptor::parse(&buffer[..length], &in_force).expect("as before");
+        assert_eq!(none, DependencyDescriptor { active: Some(DecodeTargets(0)), ..descriptor });
         // Behind the last field is padding.
         if value.len() > 3 {
             let longer: Vec<u8> = value.iter().copied().chain([0]).collect();

@@ -89,6 +89,11 @@ impl<'a> BitWriter<'a> {
         Ok(())
     }
 
+    /// How many bits were written.
+    pub(crate) fn position(&self) -> usize {
+        self.position
+    }
+
     /// How many bytes have something written; the last one ends with zeros.
     pub(crate) fn bytes(&self) -> usize {
         self.position.div_ceil(8)

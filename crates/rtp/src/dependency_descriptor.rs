@@ -13,7 +13,7 @@ mod write;
 
 pub use frame::{CHAINS_MAX, FrameDependencies, Indication, REFERRED_FRAMES_MAX};
 pub use structure::{DECODE_TARGETS_MAX, DecodeTarget, DependencyStructure, TEMPLATES_MAX};
-pub use write::WriteError;
+pub use write::{ActiveField, WriteError};
 
 use crate::bits::{BitReader, OutOfBits};
 use crate::codec::PictureSize;

@@ -9,8 +9,9 @@
 use std::time::Instant;
 
 use odeum_rtp::codec::PictureNumbers;
+use odeum_rtp::dependency_descriptor::{ActiveField, DecodeTargets};
 
-use crate::layering::{Layering, Place, Shape};
+use crate::layering::{Placed, Shape};
 use crate::selection::Selection;
 
 mod route;
@@ -100,6 +101,8 @@ pub(crate) struct Numbers {
     pub(crate) picture_offset: PictureNumbers,
     /// How much of it is sent.
     pub(crate) shape: Shape,
+    /// The decode targets that are left of its dependency descriptor's, and where they are.
+    pub(crate) active: Option<(ActiveField, DecodeTargets)>,
 }
 
 /// Where a subscriber's numbers begin: random, and low enough that the first packets do not roll
@@ -140,20 +143,20 @@ impl Forwarder {
     }
 
     /// What becomes of the packet `facts` of `layer`, while `wanted` is what the subscriber is to
-    /// get; `place` is the packet's among the layers inside.
+    /// get; `placed` is the packet among the layers inside.
     pub(crate) fn decide(
         &self,
         wanted: Option<Pick>,
         layer: LayerIndex,
         facts: &PacketFacts,
-        place: Option<&Place>,
+        placed: Option<Placed<'_>>,
     ) -> Decision {
         let open = self.open.as_ref().filter(|route| route.layer == layer);
         if let Some(route) = open.filter(|route| facts.sequence >= route.source_first) {
-            return route.forward(facts, place);
+            return route.forward(facts, placed);
         }
         if let Some(late) = self.ended.iter().flatten().find(|r| r.has(layer, facts.sequence)) {
-            return late.forward(facts, place);
+            return late.forward(facts, placed);
         }
         if open.is_some() || wanted.map(|pick| pick.layer) != Some(layer) {
             return Decision::LeaveOut;
@@ -171,7 +174,7 @@ impl Forwarder {
         now: Instant,
         pick: Pick,
         facts: &PacketFacts,
-        place: Option<&Place>,
+        placed: Option<Placed<'_>>,
         clock: ClockStep,
     ) {
         let timestamp = self.first_timestamp(now, pick.layer, facts, clock);
@@ -183,11 +186,11 @@ impl Forwarder {
             }
             _ => PictureNumbers::default(),
         };
-        let left_out = place.map_or(0, |place| place.left_out(pick.selection));
+        let left_out = placed.map_or(0, |placed| placed.left_out(pick.selection));
         let target_first =
             self.newest.map_or(u64::from(self.origin.sequence), |newest| newest.target + 1);
         let mapping = Mapping {
-            number_first: place.map_or(facts.sequence, |place| place.number(pick.selection)),
+            number_first: placed.map_or(facts.sequence, |placed| placed.number(pick.selection)),
             target_first,
             timestamp_offset: timestamp.wrapping_sub(facts.timestamp),
             picture_offset: picture_offset.with_pictures_more(left_out),
@@ -195,30 +198,30 @@ impl Forwarder {
         self.open = Some(Route::new(pick, mapping, facts.sequence));
     }
 
-    /// Changes the selection of the open layer if `place`, of the packet `sequence` of `layer`,
+    /// Changes the selection of the open layer if `placed`, the packet `sequence` of `layer`,
     /// allows it. What is still missing from before keeps its numbers.
     pub(crate) fn turn(
         &mut self,
         wanted: Option<Pick>,
         layer: LayerIndex,
         sequence: u64,
-        (layering, place): (&Layering, &Place),
+        placed: Placed<'_>,
     ) {
         let Some(wanted) = wanted.filter(|pick| pick.layer == layer) else { return };
         let Some(open) = self.open.as_mut().filter(|route| route.layer == layer) else { return };
-        if open.selection == wanted.selection || sequence <= open.source_last || !place.is_turn() {
+        if open.selection == wanted.selection || sequence <= open.source_last || !placed.is_turn() {
             return;
         }
-        let (from, to) = (open.selection, layering.step(place, open.selection, wanted.selection));
+        let (from, to) = (open.selection, placed.step(open.selection, wanted.selection));
         if to == from {
             return;
         }
-        let target_first = open.mapping.sequence(place.number(from));
-        let offset = open.mapping.picture_offset.with_pictures_less(place.left_out(from));
+        let target_first = open.mapping.sequence(placed.number(from));
+        let offset = open.mapping.picture_offset.with_pictures_less(placed.left_out(from));
         let mapping = Mapping {
-            number_first: place.number(to),
+            number_first: placed.number(to),
             target_first,
-            picture_offset: offset.with_pictures_more(place.left_out(to)),
+            picture_offset: offset.with_pictures_more(placed.left_out(to)),
             ..open.mapping
         };
         (open.source_last, open.target_last) = (sequence - 1, target_first.saturating_sub(1));

@@ -66,6 +66,12 @@ impl LayerFacts {
         least.unwrap_or_default()
     }
 
+    /// All of it but the highest temporal layer, if it has several.
+    fn one_less(&self) -> u8 {
+        let reduced = self.reduced.iter().rposition(Option::is_some);
+        reduced.map_or(TEMPORAL_MAX - 1, |temporal| temporal as u8)
+    }
+
     /// Whether a pick is of this layer.
     fn has(&self, pick: Pick) -> bool {
         self.up_to(pick.selection.temporal) == pick
@@ -76,8 +82,8 @@ impl LayerFacts {
 /// limit is known). `None`: nothing fits, and nothing is sent.
 ///
 /// Fewer pictures per second are chosen of two layers only: of the one that the viewer gets, as
-/// that takes effect at once and needs no key frame, and then no less than the two lowest temporal
-/// layers; and of the smallest, before there is none at all.
+/// that takes effect at once and needs no key frame, and then all but the highest temporal layer;
+/// and of the smallest, before there is none at all.
 pub(crate) fn choose(
     layers: &[LayerFacts],
     wish: VideoWish,
@@ -106,7 +112,7 @@ pub(crate) fn choose(
         let is_current = current.is_some_and(|pick| layer.has(pick));
         let least = match (at, is_current) {
             (0, _) => 0,
-            (_, true) => 1,
+            (_, true) => layer.one_less(),
             (_, false) => TEMPORAL_MAX - 1,
         };
         if let Some(pick) = (least..TEMPORAL_MAX).rev().find_map(|t| fits(layer, t)) {

@@ -5,8 +5,10 @@
 use std::time::Instant;
 
 use odeum_rtp::codec::{FrameLayer, Vp9Structure};
+use odeum_rtp::dependency_descriptor::DecodeTargets;
 use odeum_types::Bitrate;
 
+use crate::descriptors::{Described, TargetTable};
 use crate::forwarder::{FrameStart, PacketFacts, Pick};
 use crate::frame_facts::FrameFacts;
 use crate::layer_choice::{LAYERS_MAX, LayerFacts};
@@ -16,8 +18,8 @@ use crate::track::Track;
 
 mod place;
 
-use place::Arrival;
-pub(crate) use place::{Place, Shape};
+use place::{Arrival, Place};
+pub(crate) use place::{Placed, Shape};
 
 /// What is to become of the numbers of pictures that a viewer does not get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +40,10 @@ pub(crate) struct Layering {
     next: Next,
     /// By selection: those whose frames it has all of, since the last key picture.
     nested: [Selections; SELECTIONS],
+    /// By selection: the decode targets within it, with dependency descriptors.
+    within: [DecodeTargets; SELECTIONS],
+    /// How often that has changed.
+    table_number: u8,
     /// Spatial layers, by their bits, of which a frame since the last key picture is for no higher
     /// one.
     unneeded: u8,
@@ -85,6 +91,8 @@ impl Layering {
                 rises_from: None,
             },
             nested: [Selections::NONE; SELECTIONS],
+            within: [DecodeTargets::default(); SELECTIONS],
+            table_number: 0,
             unneeded: 0,
             top: 0,
             meters: std::array::from_fn(|_| RateMeter::default()),
@@ -111,15 +119,17 @@ impl Layering {
         &mut self,
         now: Instant,
         packet: &PacketFacts,
-        frame: FrameFacts,
+        described: Described,
         size: usize,
     ) {
+        let Described { frame, active } = described;
         self.measure(now, &frame, size);
         if packet.sequence < self.next.sequence {
             let slot = self.slot_of(packet.sequence);
             let place = self.places[slot].as_mut();
             if let Some(place) = place.filter(|place| place.sequence == packet.sequence) {
-                (place.arrival, place.frame) = (Arrival::Late, frame);
+                (place.arrival, place.frame, place.active) = (Arrival::Late, frame, active);
+                place.table = self.table_number;
             }
             return;
         }
@@ -134,6 +144,8 @@ impl Layering {
             is_key,
             numbers: self.next.numbers,
             left_out: self.next.left_out,
+            active,
+            table: self.table_number,
         };
         if begins_picture {
             let rise = self.next.rises_from.map(|from| (from, TEMPORAL_MAX - 1));
@@ -153,14 +165,24 @@ impl Layering {
         }
     }
 
+    /// Takes what the structure of dependency descriptors means.
+    pub(crate) fn set_table(&mut self, table: &TargetTable) {
+        (self.heights, self.nested) = (table.heights, table.nested);
+        if self.within != table.within {
+            self.within = table.within;
+            self.table_number = self.table_number.wrapping_add(1);
+        }
+    }
+
     /// What is known of a packet, if its number is not too old.
-    pub(crate) fn place(&self, sequence: u64) -> Option<&Place> {
+    pub(crate) fn place(&self, sequence: u64) -> Option<Placed<'_>> {
         let place = self.places[self.slot_of(sequence)].as_ref();
-        place.filter(|place| place.sequence == sequence)
+        let place = place.filter(|place| place.sequence == sequence)?;
+        Some(Placed { layering: self, place })
     }
 
     /// What a viewer of `from` that is to get `wanted` can get from `place` on.
-    pub(crate) fn step(&self, place: &Place, from: Selection, wanted: Selection) -> Selection {
+    fn step(&self, place: &Place, from: Selection, wanted: Selection) -> Selection {
         let temporal_first = Selection { temporal: wanted.temporal, ..from };
         let spatial_first = Selection { spatial: wanted.spatial, ..from };
         let steps = [wanted, temporal_first, spatial_first].into_iter();
@@ -199,13 +221,14 @@ impl Layering {
         // Numbers do not fall; of packets with the same one only the last has it.
         while low < high {
             let middle = low + (high - low).div_ceil(2);
-            match self.place(middle).is_some_and(|place| place.number(selection) <= number) {
+            match self.place(middle).is_some_and(|placed| placed.number(selection) <= number) {
                 true => low = middle,
                 false => high = middle - 1,
             }
         }
-        let place = self.place(low)?;
-        let is_it = place.number(selection) == number && place.has_number(selection);
+        let placed = self.place(low)?;
+        let has_one = placed.place.has_number(selection);
+        let is_it = placed.number(selection) == number && has_one;
         is_it.then_some(low)
     }
 
@@ -265,6 +288,8 @@ impl Layering {
                 is_key: false,
                 numbers: self.next.numbers.map(|number| number + (missing - first)),
                 left_out: self.next.left_out,
+                active: None,
+                table: self.table_number,
             });
         }
         self.next.numbers = self.next.numbers.map(|number| number + (sequence - first));

@@ -6,6 +6,7 @@ use odeum_rtp::Marker;
 use odeum_rtp::codec::{FrameLayer, Vp9Descriptor, Vp9Structure};
 use odeum_types::Codec;
 
+use crate::descriptors::{Described, Descriptors};
 use crate::forwarder::{FrameStart, PacketFacts};
 use crate::frame_facts::FrameFacts;
 use crate::layering::{Layering, PictureIds};
@@ -16,13 +17,26 @@ pub(crate) struct Layers {
     codec: Codec,
     /// Slots of the track's ring.
     packets: usize,
+    /// Its dependency descriptors, once there was one: about 12 KB.
+    descriptors: Option<Box<Descriptors>>,
     /// The layers, once a packet has told of more than one: about 120 KB.
     layering: Option<Box<Layering>>,
 }
 
+/// What a packet says of its layers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PacketLayers<'a> {
+    /// Its marker bit.
+    pub(crate) marker: Marker,
+    /// The value of its dependency descriptor, if that was negotiated and is there.
+    pub(crate) descriptor: Option<&'a [u8]>,
+    /// Its payload.
+    pub(crate) payload: &'a [u8],
+}
+
 impl Layers {
     pub(crate) fn new(codec: Codec, packets: usize) -> Self {
-        Self { codec, packets, layering: None }
+        Self { codec, packets, descriptors: None, layering: None }
     }
 
     /// What a packet's frame is to the selections of layers. From the first one on that tells of
@@ -31,45 +45,75 @@ impl Layers {
         &mut self,
         sequence: u64,
         frame: FrameStart,
-        marker: Marker,
-        payload: &[u8],
-    ) -> FrameFacts {
-        let layer = FrameLayer::of(self.codec, payload, marker);
-        let structure = self.structure(payload);
+        packet: PacketLayers<'_>,
+    ) -> Described {
+        if let Some(value) = packet.descriptor {
+            return self.read_descriptor(sequence, value);
+        }
+        if let Some(descriptors) = &mut self.descriptors {
+            descriptors.forget();
+        }
+        let layer = FrameLayer::of(self.codec, packet.payload, packet.marker);
+        let structure = self.structure(packet.payload);
         let is_higher = layer.is_some_and(|layer| layer.temporal > 0 || layer.spatial > 0);
         let is_several = structure.is_some_and(|structure| structure.spatial_layers > 1);
-        if self.layering.is_none() && (is_higher || is_several) {
-            let ids = match self.codec {
-                Codec::Vp8 => PictureIds::WithoutGap,
-                Codec::Opus | Codec::Vp9 | Codec::H264 | Codec::H265 | Codec::Av1 => {
-                    PictureIds::AsTheyAre
-                }
-            };
-            self.layering = Some(Box::new(Layering::new(sequence, self.packets, ids)));
+        if is_higher || is_several {
+            self.begin(sequence);
         }
-        let Some(layering) = &mut self.layering else { return FrameFacts::UNKNOWN };
+        let Some(layering) = &mut self.layering else { return Described::UNKNOWN };
         if let Some(structure) = structure {
             layering.take_structure(&structure);
         }
-        layer.map_or(FrameFacts::UNKNOWN, |layer| layering.frame(&layer, frame))
+        let of_layer = |layer: FrameLayer| layering.frame(&layer, frame);
+        Described { frame: layer.map_or(FrameFacts::UNKNOWN, of_layer), active: None }
     }
 
-    /// Takes a packet of `size` bytes whose frame was read.
+    /// Takes a packet of `size` bytes that was read.
     pub(crate) fn take(
         &mut self,
         now: Instant,
         packet: &PacketFacts,
-        frame: FrameFacts,
+        described: Described,
         size: usize,
     ) {
         if let Some(layering) = &mut self.layering {
-            layering.take(now, packet, frame, size);
+            layering.take(now, packet, described, size);
         }
     }
 
     /// The layers, if there are several.
     pub(crate) fn layering(&self) -> Option<&Layering> {
         self.layering.as_deref()
+    }
+
+    /// The dependency descriptor of the packet that was read last, as viewers get it; empty
+    /// without layers.
+    pub(crate) fn descriptor(&self) -> &[u8] {
+        let descriptors = self.descriptors.as_ref().filter(|_| self.layering.is_some());
+        descriptors.map_or(&[], |descriptors| descriptors.value())
+    }
+
+    fn read_descriptor(&mut self, sequence: u64, value: &[u8]) -> Described {
+        let descriptors = self.descriptors.get_or_insert_with(|| Box::new(Descriptors::new()));
+        let described = descriptors.read(sequence, value);
+        let Some(table) = descriptors.table().copied() else { return described };
+        self.begin(sequence);
+        if let Some(layering) = &mut self.layering {
+            layering.set_table(&table);
+        }
+        described
+    }
+
+    fn begin(&mut self, sequence: u64) {
+        let ids = match self.codec {
+            Codec::Vp8 => PictureIds::WithoutGap,
+            Codec::Opus | Codec::Vp9 | Codec::H264 | Codec::H265 | Codec::Av1 => {
+                PictureIds::AsTheyAre
+            }
+        };
+        let packets = self.packets;
+        let begin = || Box::new(Layering::new(sequence, packets, ids));
+        self.layering.get_or_insert_with(begin);
     }
 
     /// The structure of VP9's layers, if a payload brings it.

@@ -51,6 +51,7 @@ mod answer;
 mod arena;
 mod config;
 mod cut;
+mod descriptors;
 mod dtls;
 mod entropy;
 mod event;

@@ -52,15 +52,28 @@ pub(crate) struct StoredPacket {
     pub(crate) extensions: ForwardedExtensions,
 }
 
+/// A packet in the ring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stored<'r> {
+    /// All but what follows.
+    pub(crate) packet: &'r StoredPacket,
+    /// The value of its dependency descriptor, as viewers get it; empty when they get none.
+    pub(crate) descriptor: &'r [u8],
+    /// Its payload.
+    pub(crate) payload: &'r [u8],
+}
+
 /// Where a packet lies.
 #[derive(Clone, Copy)]
 struct Slot {
     /// All but its payload.
     packet: StoredPacket,
-    /// Where the payload begins, counted since the ring's first byte.
+    /// Where it begins, counted since the ring's first byte.
     position: u64,
-    /// The payload's length.
+    /// How long it is, the descriptor in front of the payload included.
     length: u16,
+    /// The descriptor's length.
+    descriptor: u8,
 }
 
 /// Packets of one track by their extended sequence numbers.
@@ -84,33 +97,40 @@ impl Ring {
         }
     }
 
-    /// Keeps a packet, over the oldest ones. A payload larger than the ring is left out.
-    pub(crate) fn push(&mut self, packet: StoredPacket, payload: &[u8]) {
+    /// Keeps a packet, over the oldest ones. What is larger than the ring is left out.
+    pub(crate) fn push(&mut self, packet: StoredPacket, descriptor: &[u8], payload: &[u8]) {
         let capacity = self.bytes.len() as u64;
-        let Ok(length) = u16::try_from(payload.len()) else { return };
-        if payload.len() > self.bytes.len() {
+        let size = descriptor.len() + payload.len();
+        let lengths = (u16::try_from(size), u8::try_from(descriptor.len()));
+        let (Ok(length), Ok(descriptor_length)) = lengths else { return };
+        if size > self.bytes.len() {
             return;
         }
         let mut offset = (self.written % capacity) as usize;
-        if offset + payload.len() > self.bytes.len() {
+        if offset + size > self.bytes.len() {
             self.written += capacity - offset as u64;
             offset = 0;
         }
-        self.bytes[offset..offset + payload.len()].copy_from_slice(payload);
+        let (before, after) = self.bytes[offset..offset + size].split_at_mut(descriptor.len());
+        before.copy_from_slice(descriptor);
+        after.copy_from_slice(payload);
         let slot = self.slot_of(packet.facts.sequence);
-        self.slots[slot] = Some(Slot { packet, position: self.written, length });
-        self.written += payload.len() as u64;
+        let position = self.written;
+        self.slots[slot] = Some(Slot { packet, position, length, descriptor: descriptor_length });
+        self.written += size as u64;
     }
 
     /// The packet with this extended sequence number, if it is still here.
-    pub(crate) fn get(&self, sequence: u64) -> Option<(&StoredPacket, &[u8])> {
+    pub(crate) fn get(&self, sequence: u64) -> Option<Stored<'_>> {
         let slot = self.slots[self.slot_of(sequence)].as_ref()?;
         let capacity = self.bytes.len() as u64;
         if slot.packet.facts.sequence != sequence || self.written - slot.position > capacity {
             return None;
         }
         let offset = (slot.position % capacity) as usize;
-        Some((&slot.packet, &self.bytes[offset..offset + usize::from(slot.length)]))
+        let bytes = &self.bytes[offset..offset + usize::from(slot.length)];
+        let (descriptor, payload) = bytes.split_at(slot.descriptor.into());
+        Some(Stored { packet: &slot.packet, descriptor, payload })
     }
 
     /// Whether a packet with this sequence number was kept, even if its payload is overwritten by
@@ -144,12 +164,14 @@ mod tests {
         let mut ring = Ring::new(16, 1_000);
         for sequence in 0..500u64 {
             let length = 50 + (sequence as usize * 37) % 100;
-            ring.push(packet(sequence), &vec![sequence as u8; length]);
+            let descriptor = vec![!sequence as u8; sequence as usize % 3];
+            ring.push(packet(sequence), &descriptor, &vec![sequence as u8; length]);
             let mut found = 0;
             for back in 0..=sequence.min(20) {
                 let asked = sequence - back;
-                if let Some((_, payload)) = ring.get(asked) {
+                if let Some(Stored { descriptor, payload, .. }) = ring.get(asked) {
                     assert_eq!(payload, vec![asked as u8; 50 + (asked as usize * 37) % 100]);
+                    assert_eq!(descriptor, vec![!asked as u8; asked as usize % 3]);
                     found += 1;
                 }
             }
@@ -161,7 +183,7 @@ mod tests {
     fn the_limit_of_packets_holds_too() {
         let mut ring = Ring::new(4, 1_000);
         for sequence in 0..5 {
-            ring.push(packet(sequence), b"x");
+            ring.push(packet(sequence), &[], b"x");
         }
         assert!(ring.get(0).is_none());
         assert!(ring.get(1).is_some());
@@ -172,7 +194,7 @@ mod tests {
     fn a_number_stays_taken_when_its_payload_is_gone() {
         let mut ring = Ring::new(4, 100);
         for sequence in 0..3 {
-            ring.push(packet(sequence), &[0; 60]);
+            ring.push(packet(sequence), &[], &[0; 60]);
         }
         assert!(ring.get(0).is_none());
         assert!(ring.has_had(0) && !ring.has_had(3) && !ring.has_had(4));
@@ -181,7 +203,7 @@ mod tests {
     #[test]
     fn a_payload_larger_than_the_ring_is_left_out() {
         let mut ring = Ring::new(4, 100);
-        ring.push(packet(0), &[0; 101]);
+        ring.push(packet(0), &[], &[0; 101]);
         assert!(ring.get(0).is_none());
     }
 }

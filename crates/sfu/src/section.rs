@@ -12,8 +12,14 @@ use crate::layer_choice::LAYERS_MAX;
 use crate::subscriber::{CNAME, SubscriberTrack, TrackTerms};
 use crate::track::TrackKind;
 
-/// Extensions taken from a publisher.
-pub(crate) fn is_taken(kind: ExtensionKind) -> bool {
+/// Extensions taken from a publisher of `codec`. Of AV1 in one stream the dependency descriptor is
+/// among them: nothing else tells its layers. Senders of VP8 that have it leave out the numbers of
+/// pictures, and those of VP9 say all in the payload as well; between streams its frame numbers
+/// would not go on.
+pub(crate) fn is_taken(kind: ExtensionKind, codec: Codec, rids: &[String]) -> bool {
+    if kind == ExtensionKind::DependencyDescriptor {
+        return codec == Codec::Av1 && rids.is_empty();
+    }
     let names_layers =
         matches!(kind, ExtensionKind::RtpStreamId | ExtensionKind::RepairedRtpStreamId);
     kind == ExtensionKind::TransportSequenceNumber || names_layers || is_forwarded(kind)
@@ -75,8 +81,11 @@ pub(crate) fn taken_rids(media: &sdp::Media) -> Vec<String> {
 pub(crate) fn given_extensions(media: &sdp::Media, chosen: &Chosen) -> ExtensionMap {
     let is_repeated =
         chosen.retransmission.is_none() && chosen.format.feedback.contains(&Feedback::Nack);
-    media.extensions.only(|kind| {
-        is_forwarded(kind) || kind == ExtensionKind::TransportSequenceNumber && !is_repeated
+    let is_av1 = chosen.codec.codec() == Codec::Av1;
+    media.extensions.only(|kind| match kind {
+        ExtensionKind::TransportSequenceNumber => !is_repeated,
+        ExtensionKind::DependencyDescriptor => is_av1,
+        _ => is_forwarded(kind),
     })
 }
 

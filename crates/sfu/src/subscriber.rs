@@ -3,26 +3,22 @@
 
 use std::time::{Duration, Instant};
 
-use odeum_bwe::Purpose;
-use odeum_rtp::codec::PictureNumbers;
 use odeum_rtp::rtcp::SenderInfo;
-use odeum_rtp::{HeaderWriter, Marker};
 use odeum_types::{Bitrate, Codec};
 
 use crate::forwarder::{ClockStep, Decision, Forwarder, LayerIndex, Numbers, Origin, Pick, Route};
-use crate::header::{ExtensionIds, HEADER_BYTES_MAX, write_header};
-use crate::layer_choice::{VideoWish, choose, wanted};
-use crate::layering::Shape;
+use crate::header::ExtensionIds;
+use crate::layer_choice::{LAYERS_MAX, LayerFacts, VideoWish, choose, wanted};
 use crate::publisher::Publisher;
 use crate::retransmission_budget::RetransmissionBudget;
-use crate::ring::StoredPacket;
+use crate::ring::Stored;
 use crate::send_path::SendPath;
 use crate::track::{Track, TrackKind};
 
 mod probe;
+mod write;
 
-/// The original sequence number in front of a retransmitted payload (RFC 4588 §4).
-const RTX_PREFIX_BYTES: usize = 2;
+use write::Sending;
 
 /// Time between two sender reports per track (RFC 3550 §6.2 allows less often).
 const SENDER_REPORT_INTERVAL: Duration = Duration::from_secs(1);
@@ -94,20 +90,19 @@ impl SubscriberTrack {
         path: &mut SendPath<'_>,
         wanted: Option<Pick>,
         (layers, layer): (&[Track], LayerIndex),
-        (packet, payload): (&StoredPacket, &[u8]),
+        stored: Stored<'_>,
     ) -> Forwarded {
-        let facts = &packet.facts;
+        let facts = &stored.packet.facts;
         let layering = layers.get(usize::from(layer.0)).and_then(Track::layering);
-        let placed = layering.and_then(|at| at.place(facts.sequence).map(|place| (at, place)));
+        let placed = layering.and_then(|layering| layering.place(facts.sequence));
         if let Some(placed) = placed {
             self.forwarder.turn(wanted, layer, facts.sequence, placed);
         }
-        let place = placed.map(|(_, place)| place);
-        let mut decision = self.forwarder.decide(wanted, layer, facts, place);
+        let mut decision = self.forwarder.decide(wanted, layer, facts, placed);
         if let (Decision::Begin, Some(pick)) = (decision, wanted) {
             let clock = self.clock_step(layers, layer);
-            self.forwarder.begin(now, pick, facts, place, clock);
-            decision = self.forwarder.decide(wanted, layer, facts, place);
+            self.forwarder.begin(now, pick, facts, placed, clock);
+            decision = self.forwarder.decide(wanted, layer, facts, placed);
         }
         let Decision::Forward(numbers) = decision else {
             return match decision {
@@ -116,12 +111,12 @@ impl SubscriberTrack {
             };
         };
         // The number is this packet's even if there is no room for it now: it may be asked for.
-        self.forwarder.number(now, &packet.facts, &numbers);
-        let Some(bytes) = self.write(path, packet, payload, numbers, Sending::First) else {
+        self.forwarder.number(now, facts, &numbers);
+        let Some(bytes) = self.write(path, stored, numbers, Sending::First) else {
             return Forwarded::LeftOut;
         };
         self.packets = self.packets.wrapping_add(1);
-        self.octets = self.octets.wrapping_add(payload.len() as u32);
+        self.octets = self.octets.wrapping_add(stored.payload.len() as u32);
         path.statistics.rtp_forwarded += 1;
         path.statistics.rtp_forwarded_bytes += bytes as u64;
         Forwarded::Sent
@@ -130,15 +125,15 @@ impl SubscriberTrack {
     /// Sends again what the subscriber misses under its number `target`: as RTX (RFC 4588) when
     /// negotiated, else byte for byte as before.
     pub(crate) fn retransmit(&mut self, path: &mut SendPath<'_>, layers: &[Track], target: u16) {
-        let Some((numbers, (packet, payload))) = self.stored(layers, target) else {
+        let Some((numbers, stored)) = self.stored(layers, target) else {
             path.statistics.retransmission_missed += 1;
             return;
         };
         let sent = if self.terms.rtx.is_some() {
             let numbers = self.rtx_numbers(numbers);
-            self.write(path, packet, payload, numbers, Sending::Rtx { original: target })
+            self.write(path, stored, numbers, Sending::Rtx { original: target })
         } else if self.terms.extensions.transport_sequence.is_none() {
-            self.write(path, packet, payload, numbers, Sending::Again)
+            self.write(path, stored, numbers, Sending::Again)
         } else {
             // It would have another transport-wide number: another text under the same nonce.
             None
@@ -149,17 +144,13 @@ impl SubscriberTrack {
     }
 
     /// What the subscriber knows as `target`, if a ring still has it, with its numbers.
-    fn stored<'l>(
-        &self,
-        layers: &'l [Track],
-        target: u16,
-    ) -> Option<(Numbers, (&'l StoredPacket, &'l [u8]))> {
+    fn stored<'l>(&self, layers: &'l [Track], target: u16) -> Option<(Numbers, Stored<'l>)> {
         let (route, number): (&Route, _) = self.forwarder.route_of(target)?;
         let layer = layers.get(usize::from(route.layer.0))?;
         let source = route.source(number, layer.layering())?;
-        let place = layer.layering().and_then(|layering| layering.place(source));
-        let (packet, payload) = layer.ring().get(source)?;
-        Some((route.again(target, &packet.facts, place), (packet, payload)))
+        let placed = layer.layering().and_then(|layering| layering.place(source));
+        let stored = layer.ring().get(source)?;
+        Some((route.again(target, &stored.packet.facts, placed)?, stored))
     }
 
     /// The next numbers of the retransmission stream, for what has `numbers` in its own.
@@ -191,74 +182,6 @@ impl SubscriberTrack {
         let before = self.layer().and_then(clock);
         let offset = before.zip(clock(next)).map(|(old, new)| old.ticks_ahead_of(new, clock_rate));
         ClockStep { offset, clock_rate }
-    }
-
-    /// Writes and protects one packet; gives its size, or `None` when it could not be sent.
-    fn write(
-        &self,
-        path: &mut SendPath<'_>,
-        packet: &StoredPacket,
-        payload: &[u8],
-        numbers: Numbers,
-        sending: Sending,
-    ) -> Option<usize> {
-        let (payload, marker) = match numbers.shape {
-            Shape::Whole => (payload, packet.marker),
-            Shape::EndsPicture => (payload, Marker::Set),
-            Shape::Empty => (&[][..], Marker::Clear),
-        };
-        let overhead = path.outbound.profile().rtp_overhead_bytes();
-        let room = HEADER_BYTES_MAX + RTX_PREFIX_BYTES + payload.len() + overhead;
-        let Ok(bytes) = path.arena.room(room) else {
-            path.statistics.dropped_queue_full += 1;
-            return None;
-        };
-        let (ssrc, payload_type) = match (sending, self.terms.rtx) {
-            (Sending::Rtx { .. } | Sending::Probe { .. }, Some(rtx)) => rtx,
-            _ => (self.terms.ssrc, self.terms.payload_type),
-        };
-        let header = HeaderWriter {
-            marker,
-            payload_type,
-            sequence_number: numbers.sequence as u16,
-            timestamp: numbers.timestamp,
-            ssrc,
-            csrcs: &[],
-        };
-        let transport_number = self.terms.extensions.transport_sequence.and_then(|_| {
-            let purpose = match sending {
-                Sending::Probe { .. } => Purpose::Probe,
-                Sending::First | Sending::Rtx { .. } | Sending::Again => Purpose::Media,
-            };
-            Some(path.estimator.as_mut()?.sent(path.now, room, purpose))
-        });
-        let ids = &self.terms.extensions;
-        let mut end = write_header(&header, bytes, &packet.extensions, ids, transport_number)?;
-        if let Sending::Rtx { original } | Sending::Probe { original } = sending {
-            bytes[end..end + RTX_PREFIX_BYTES].copy_from_slice(&original.to_be_bytes());
-            end += RTX_PREFIX_BYTES;
-        }
-        bytes[end..end + payload.len()].copy_from_slice(payload);
-        if numbers.picture_offset != PictureNumbers::default() {
-            let payload = &mut bytes[end..end + payload.len()];
-            PictureNumbers::shift(self.terms.codec, payload, numbers.picture_offset);
-        }
-        let total = end + payload.len() + overhead;
-        let protected = match sending {
-            Sending::First | Sending::Rtx { .. } | Sending::Probe { .. } => {
-                path.outbound.protect_rtp(&mut bytes[..total])
-            }
-            // The header is made from the ring and the mapping, which do not change: these are the
-            // bytes of the first time. If there was none, because a queue was full, this is it.
-            Sending::Again => {
-                let first = path.outbound.protect_rtp(&mut bytes[..total]);
-                first.or_else(|_| path.outbound.protect_rtp_again(&mut bytes[..total]))
-            }
-        };
-        // Refused when it is a duplicate or has fallen out of the window: it is of no use then.
-        protected.ok()?;
-        path.arena.commit(path.destination, total);
-        Some(total)
     }
 
     /// Sends a sender report if one is due and the publisher has told its clock.
@@ -297,25 +220,6 @@ impl SubscriberTrack {
     pub(crate) fn is_numbered(&self) -> bool {
         self.terms.extensions.transport_sequence.is_some()
     }
-}
-
-/// How a packet is sent.
-#[derive(Clone, Copy)]
-enum Sending {
-    /// For the first time.
-    First,
-    /// Once more, unchanged.
-    Again,
-    /// Once more, on the retransmission stream.
-    Rtx {
-        /// Its sequence number of the first time.
-        original: u16,
-    },
-    /// The same, though nobody misses it.
-    Probe {
-        /// Its sequence number of the first time.
-        original: u16,
-    },
 }
 
 /// What a choice of layers has come to.
@@ -358,7 +262,7 @@ impl Subscriber {
 
     /// Chooses the layer of video anew; whether another one is to come, if only none.
     pub(crate) fn choose_layer(&mut self, now: Instant, source: &Publisher) -> LayerChange {
-        let (facts, count) = source.video_facts(now);
+        let (facts, count) = self.video_facts(now, source);
         let chosen = choose(&facts[..count], self.wish, self.available, self.video_pick);
         if chosen == self.video_pick {
             return LayerChange::None;
@@ -380,8 +284,18 @@ impl Subscriber {
     /// What more has to reach it before it gets a better layer; none when it has the best one.
     pub(crate) fn wanted_rate(&self, now: Instant, source: &Publisher) -> Option<Bitrate> {
         self.track(TrackKind::Video)?;
-        let (facts, count) = source.video_facts(now);
+        let (facts, count) = self.video_facts(now, source);
         wanted(&facts[..count], self.wish, self.video_pick)
+    }
+
+    /// The layers that it can have. To decode AV1 in spatial layers browsers need dependency
+    /// descriptors (they refuse pictures of several frames without); without it has the lowest.
+    fn video_facts(&self, now: Instant, source: &Publisher) -> ([LayerFacts; LAYERS_MAX], usize) {
+        let (facts, count) = source.video_facts(now);
+        let terms = self.track(TrackKind::Video).map(|track| &track.terms);
+        let lacks = terms.is_some_and(|t| t.codec == Codec::Av1 && !t.extensions.describes());
+        let is_one_stream = source.layers(TrackKind::Video).len() == 1;
+        (facts, if lacks && is_one_stream { count.min(1) } else { count })
     }
 
     pub(crate) fn track(&self, kind: TrackKind) -> Option<&SubscriberTrack> {

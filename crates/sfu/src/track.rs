@@ -17,7 +17,7 @@ use crate::gate::Gate;
 use crate::key_frames::KeyFrameRequests;
 use crate::layer_choice::LayerFacts;
 use crate::layering::Layering;
-use crate::layers::Layers;
+use crate::layers::{Layers, PacketLayers};
 use crate::rate::RateMeter;
 use crate::ring::{ForwardedExtensions, Ring, StoredPacket};
 use crate::selection::Selection;
@@ -220,7 +220,10 @@ impl Track {
             let size = picture_size(codec, payload);
             self.height = size.map(|size| size.height).or(self.height);
         }
-        let layered = self.layers.read(sequence, frame, packet.header().marker, payload);
+        let id = self.terms.extensions.id(ExtensionKind::DependencyDescriptor);
+        let descriptor = id.and_then(|id| packet.extension(id));
+        let said = PacketLayers { marker: packet.header().marker, descriptor, payload };
+        let described = self.layers.read(sequence, frame, said);
         let is_renumbered = self.terms.rid.is_some() || self.layering().is_some();
         let picture = is_renumbered.then(|| PictureNumbers::of(codec, payload)).flatten();
         let stored = StoredPacket {
@@ -228,8 +231,8 @@ impl Track {
             marker: packet.header().marker,
             extensions: ForwardedExtensions::of(packet, &self.terms.extensions),
         };
-        self.layers.take(now, &stored.facts, layered, payload.len());
-        self.ring.push(stored, payload);
+        self.layers.take(now, &stored.facts, described, payload.len());
+        self.ring.push(stored, self.layers.descriptor(), payload);
         if self.pending.len() >= PENDING_PACKETS_MAX {
             return Received::Full;
         }

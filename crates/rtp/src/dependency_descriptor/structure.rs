@@ -116,6 +116,21 @@ impl DependencyStructure {
         within
     }
 
+    /// The decode target of the highest layers among these; None of none.
+    pub fn highest_of(&self, targets: DecodeTargets) -> Option<usize> {
+        let all = self.decode_targets().iter().enumerate();
+        let candidates = all.filter(|(index, _)| targets.contains(*index));
+        let highest = candidates.max_by_key(|(_, t)| (t.spatial_layer, t.temporal_layer))?;
+        Some(highest.0)
+    }
+
+    /// Whether all templates that are a decode target's are another one's as well, so that who gets
+    /// that one gets all of this.
+    pub fn is_part_of(&self, target: usize, other: usize) -> bool {
+        let templates = &self.templates[..self.template_count];
+        templates.iter().all(|template| !template.is_present(target) || template.is_present(other))
+    }
+
     /// How many chains there are.
     pub fn chain_count(&self) -> usize {
         self.chain_count

@@ -179,6 +179,20 @@ fn a_viewer_of_fewer_layers_has_fewer_active_targets() {
 }
 
 #[test]
+fn the_target_of_a_choice_of_layers_is_the_highest_in_it_and_may_be_part_of_another() {
+    let first = brings(l3t3()).bits(&l3t3()).bytes();
+    let structure = DependencyStructure::parse(&first).unwrap().unwrap();
+    for (spatial, temporal, expected) in [(2, 2, 0), (2, 1, 1), (1, 2, 3), (0, 0, 8), (7, 7, 0)] {
+        let within = structure.decode_targets_within(spatial, temporal);
+        assert_eq!(structure.highest_of(within), Some(expected));
+    }
+    // All of L3T3 is nested.
+    assert!(structure.is_part_of(8, 0) && structure.is_part_of(3, 0) && structure.is_part_of(4, 1));
+    assert!(!structure.is_part_of(0, 8) && !structure.is_part_of(3, 1));
+    assert_eq!(structure.highest_of(DecodeTargets(0)), None);
+}
+
+#[test]
 fn active_targets_are_written_in_their_place() {
     let structure = brings(l1t3()).bits(&l1t3()).bytes();
     let structure = DependencyStructure::parse(&structure).unwrap().unwrap();
@@ -186,7 +200,7 @@ fn active_targets_are_written_in_their_place() {
     let mut write = |value: &[u8], length: usize| {
         let buffer = &mut buffer[..length];
         DependencyDescriptor::write_with_active(value, &structure, DecodeTargets(0b110), buffer)
-            .map(|length| buffer[..length].to_vec())
+            .map(|(length, _)| buffer[..length].to_vec())
     };
     // Template 60, number 7; then the flags, 01000, and 110.
     assert_eq!(write(&[0xFC, 0, 7], 4), Ok(vec![0xFC, 0, 7, 0b0100_0110]));
@@ -311,14 +325,14 @@ proptest! {
     #[test]
     fn other_active_targets_change_nothing_else(
         (structure, descriptor) in any_descriptor(),
-        active in any::<u32>(),
+        (active, others) in any::<(u32, u32)>(),
     ) {
         let first = brings(structure.clone()).bits(&structure).bytes();
         let known = DependencyStructure::parse(&first).unwrap().unwrap();
         let value = descriptor.bits(&structure).bytes();
         let mut buffer = vec![0xFF; value.len() + 5];
         let active = DecodeTargets(active);
-        let length =
+        let (length, field) =
             DependencyDescriptor::write_with_active(&value, &known, active, &mut buffer).unwrap();
         let written = &buffer[..length];
         let all = DecodeTargets::first(structure.protected_by.len());
@@ -329,6 +343,14 @@ proptest! {
         prop_assert_eq!(DependencyDescriptor::parse(written, &known), Ok(expected));
         let brought = DependencyStructure::parse(written).unwrap();
         prop_assert_eq!(brought, DependencyStructure::parse(&value).unwrap());
+
+        let mut fewer = written.to_vec();
+        field.keep_only(&mut fewer, DecodeTargets(others));
+        let expected = DependencyDescriptor {
+            active: Some(DecodeTargets(active.0 & all.0 & others)),
+            ..DependencyDescriptor::parse(&value, &known).unwrap()
+        };
+        prop_assert_eq!(DependencyDescriptor::parse(&fewer, &known), Ok(expected));
 
         let mut small = vec![0; length - 1];
         let refused = DependencyDescriptor::write_with_active(&value, &known, active, &mut small);

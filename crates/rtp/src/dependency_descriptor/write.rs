@@ -25,10 +25,34 @@ pub enum WriteError {
     BufferTooSmall(#[from] BufferTooSmall),
 }
 
+/// Where a written value says its active decode targets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ActiveField {
+    /// The field's first bit, counted from the value's begin.
+    at: u16,
+    /// How many decode targets it has.
+    targets: u8,
+}
+
+impl ActiveField {
+    /// Takes from the active decode targets of `value`, which has the field, those that are not
+    /// among `others`.
+    pub fn keep_only(self, value: &mut [u8], others: DecodeTargets) {
+        let (at, targets) = (usize::from(self.at), usize::from(self.targets));
+        for target in (0..targets).filter(|target| !others.contains(*target)) {
+            // The first target's bit is the last.
+            let bit = at + targets - 1 - target;
+            if let Some(byte) = value.get_mut(bit / 8) {
+                *byte &= !(0x80 >> (bit % 8));
+            }
+        }
+    }
+}
+
 impl DependencyDescriptor {
     /// Writes the extension's value into `buffer` as it is, but for the active decode targets, and
-    /// returns its length in bytes. `in_force` is as for [`Self::parse`]; of `active` what the
-    /// structure does not have is left out.
+    /// returns its length in bytes and where these are. `in_force` is as for [`Self::parse`]; of
+    /// `active` what the structure does not have is left out.
     ///
     /// # Errors
     /// Both of [`WriteError`]; what `buffer` then holds is of no use.
@@ -37,7 +61,7 @@ impl DependencyDescriptor {
         in_force: &DependencyStructure,
         active: DecodeTargets,
         buffer: &mut [u8],
-    ) -> Result<usize, WriteError> {
+    ) -> Result<(usize, ActiveField), WriteError> {
         let (_, parts) = Self::read(value, in_force)?;
         let mut to = BitWriter::new(buffer);
         let mut from = BitReader::new(value);
@@ -46,10 +70,12 @@ impl DependencyDescriptor {
         let flags = if has_flags { from.number(5).map_err(DependencyError::from)? } else { 0 };
         to.put(5, flags | ACTIVE_ONLY)?;
         copy(&mut from, &mut to, parts.structure_end)?;
+        // A value has 255 bytes and a structure 32 targets at most.
+        let field = ActiveField { at: to.position() as u16, targets: parts.targets as u8 };
         to.put(parts.targets as u32, active.0)?;
         from.skip_to(parts.active_end);
         copy(&mut from, &mut to, parts.end)?;
-        Ok(to.bytes())
+        Ok((to.bytes(), field))
     }
 }
 

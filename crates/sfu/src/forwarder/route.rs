@@ -3,7 +3,7 @@
 use odeum_rtp::codec::PictureNumbers;
 
 use super::{Decision, LayerIndex, Numbers, PacketFacts, Pick};
-use crate::layering::{Layering, Place, Shape};
+use crate::layering::{Layering, Placed, Shape};
 use crate::selection::Selection;
 
 /// How the publisher's numbers become the subscriber's.
@@ -66,34 +66,45 @@ impl Route {
     }
 
     /// A packet of the stretch, where it has its place among the layers inside.
-    pub(super) fn forward(&self, facts: &PacketFacts, place: Option<&Place>) -> Decision {
-        let placed = match place {
-            Some(place) => place.in_selection(self.selection),
+    pub(super) fn forward(&self, facts: &PacketFacts, placed: Option<Placed<'_>>) -> Decision {
+        let number = match placed {
+            Some(placed) => placed.in_selection(self.selection),
             None => Some((facts.sequence, Shape::Whole)),
         };
-        let Some((number, shape)) = placed else { return Decision::LeaveOut };
-        Decision::Forward(Numbers {
-            sequence: self.mapping.sequence(number),
-            timestamp: self.mapping.timestamp(facts.timestamp),
-            picture_offset: self.picture_offset(place),
-            shape,
-        })
+        let Some((number, shape)) = number else { return Decision::LeaveOut };
+        let sequence = self.mapping.sequence(number);
+        Decision::Forward(self.numbers(sequence, shape, facts, placed))
     }
 
-    /// What to add to VP8's and VP9's numbers of a packet.
-    fn picture_offset(&self, place: Option<&Place>) -> PictureNumbers {
-        let left_out = place.map_or(0, |place| place.left_out(self.selection));
-        self.mapping.picture_offset.with_pictures_less(left_out)
+    /// The numbers of a packet of the stretch that has been sent as `target`; none when its bytes
+    /// would be others now.
+    pub(crate) fn again(
+        &self,
+        target: u16,
+        facts: &PacketFacts,
+        placed: Option<Placed<'_>>,
+    ) -> Option<Numbers> {
+        let shape = match placed {
+            Some(placed) => placed.in_selection(self.selection).filter(|_| placed.is_of_table())?.1,
+            None => Shape::Whole,
+        };
+        Some(self.numbers(target.into(), shape, facts, placed))
     }
 
-    /// The numbers of a packet of the stretch that has been sent as `target`.
-    pub(crate) fn again(&self, target: u16, facts: &PacketFacts, place: Option<&Place>) -> Numbers {
-        let placed = place.and_then(|place| place.in_selection(self.selection));
+    fn numbers(
+        &self,
+        sequence: u64,
+        shape: Shape,
+        facts: &PacketFacts,
+        placed: Option<Placed<'_>>,
+    ) -> Numbers {
+        let left_out = placed.map_or(0, |placed| placed.left_out(self.selection));
         Numbers {
-            sequence: target.into(),
+            sequence,
             timestamp: self.mapping.timestamp(facts.timestamp),
-            picture_offset: self.picture_offset(place),
-            shape: placed.map_or(Shape::Whole, |(_, shape)| shape),
+            picture_offset: self.mapping.picture_offset.with_pictures_less(left_out),
+            shape,
+            active: placed.and_then(|placed| placed.active(self.selection)),
         }
     }
 

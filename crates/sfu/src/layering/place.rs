@@ -1,5 +1,8 @@
 //! A packet's place among those of the selections.
 
+use odeum_rtp::dependency_descriptor::{ActiveField, DecodeTargets};
+
+use super::Layering;
 use crate::frame_facts::FrameFacts;
 use crate::selection::{SELECTIONS, Selection, TEMPORAL_MAX};
 
@@ -16,7 +19,7 @@ pub(super) enum Arrival {
 
 /// What is known of a packet and its numbers.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Place {
+pub(super) struct Place {
     /// The packet's number in the track.
     pub(super) sequence: u64,
     /// How it came.
@@ -31,6 +34,19 @@ pub(crate) struct Place {
     pub(super) numbers: [u64; SELECTIONS],
     /// By temporal layer: VP8's pictures that a selection up to it has left out before this one's.
     pub(super) left_out: [u16; TEMPORAL_MAX as usize],
+    /// Where its dependency descriptor has the active decode targets, if it does.
+    pub(super) active: Option<ActiveField>,
+    /// Which table of decode targets it came under.
+    pub(super) table: u8,
+}
+
+/// A packet among the layers of its track.
+#[derive(Clone, Copy)]
+pub(crate) struct Placed<'a> {
+    /// The layers.
+    pub(super) layering: &'a Layering,
+    /// What is known of the packet.
+    pub(super) place: &'a Place,
 }
 
 /// How a packet appears in a selection.
@@ -44,13 +60,14 @@ pub(crate) enum Shape {
     Empty,
 }
 
-impl Place {
+impl Placed<'_> {
     /// The packet's number in a selection and how it appears there; none in one that leaves it out.
-    pub(crate) fn in_selection(&self, selection: Selection) -> Option<(u64, Shape)> {
-        let shape = match (self.frame.members.contains(selection), self.arrival) {
+    pub(crate) fn in_selection(self, selection: Selection) -> Option<(u64, Shape)> {
+        let Place { frame, arrival, .. } = self.place;
+        let shape = match (frame.members.contains(selection), arrival) {
             (_, Arrival::Missing) | (false, Arrival::InTurn) => return None,
             (false, Arrival::Late) => Shape::Empty,
-            (true, _) if self.frame.ends_frame && self.frame.spatial == selection.spatial => {
+            (true, _) if frame.ends_frame && frame.spatial == selection.spatial => {
                 Shape::EndsPicture
             }
             (true, _) => Shape::Whole,
@@ -59,20 +76,38 @@ impl Place {
     }
 
     /// The number in a selection of this packet or, if it has none, of the next one.
-    pub(crate) fn number(&self, selection: Selection) -> u64 {
-        self.numbers[selection.index()]
+    pub(crate) fn number(self, selection: Selection) -> u64 {
+        self.place.numbers[selection.index()]
     }
 
     /// How many of VP8's pictures a selection has left out before this one's.
-    pub(crate) fn left_out(&self, selection: Selection) -> u16 {
-        self.left_out[usize::from(selection.temporal)]
+    pub(crate) fn left_out(self, selection: Selection) -> u16 {
+        self.place.left_out[usize::from(selection.temporal)]
     }
 
     /// Whether selections may change with it: it came in its turn and begins a frame.
-    pub(crate) fn is_turn(&self) -> bool {
-        self.arrival == Arrival::InTurn && self.frame.begins_frame
+    pub(crate) fn is_turn(self) -> bool {
+        self.place.arrival == Arrival::InTurn && self.place.frame.begins_frame
     }
 
+    /// What a viewer of `from` that is to get `wanted` can get from this packet on.
+    pub(crate) fn step(self, from: Selection, wanted: Selection) -> Selection {
+        self.layering.step(self.place, from, wanted)
+    }
+
+    /// The decode targets that are left in a selection, and where to say it.
+    pub(crate) fn active(self, selection: Selection) -> Option<(ActiveField, DecodeTargets)> {
+        let field = self.place.active.filter(|_| self.is_of_table())?;
+        Some((field, self.layering.within[selection.index()]))
+    }
+
+    /// Whether the decode targets are those that it came under: what is sent again would differ.
+    pub(crate) fn is_of_table(self) -> bool {
+        self.place.table == self.layering.table_number
+    }
+}
+
+impl Place {
     pub(super) fn has_number(&self, selection: Selection) -> bool {
         self.arrival != Arrival::InTurn || self.frame.members.contains(selection)
     }

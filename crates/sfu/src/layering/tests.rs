@@ -147,16 +147,16 @@ impl Viewer {
         }
         self.now += Duration::from_millis(1);
         let frame = self.layering.frame(&packet.layer, facts.frame);
-        self.layering.take(self.now, facts, frame, 1_000);
+        self.layering.take(self.now, facts, Described { frame, active: None }, 1_000);
         let pick = Pick { layer: LAYER, selection: wanted };
         let wanted = Some(pick);
-        let place = self.layering.place(facts.sequence).unwrap();
-        self.forwarder.turn(wanted, LAYER, facts.sequence, (&self.layering, place));
-        let mut decision = self.forwarder.decide(wanted, LAYER, facts, Some(place));
+        let placed = self.layering.place(facts.sequence).unwrap();
+        self.forwarder.turn(wanted, LAYER, facts.sequence, placed);
+        let mut decision = self.forwarder.decide(wanted, LAYER, facts, Some(placed));
         if decision == Decision::Begin {
             let clock = ClockStep { offset: None, clock_rate: 90_000 };
-            self.forwarder.begin(self.now, pick, facts, Some(place), clock);
-            decision = self.forwarder.decide(wanted, LAYER, facts, Some(place));
+            self.forwarder.begin(self.now, pick, facts, Some(placed), clock);
+            decision = self.forwarder.decide(wanted, LAYER, facts, Some(placed));
         }
         if let Decision::Forward(numbers) = decision {
             self.forwarder.number(self.now, facts, &numbers);
@@ -172,8 +172,8 @@ impl Viewer {
             let Some((route, number)) = self.forwarder.route_of(*target as u16) else { continue };
             let source = route.source(number, Some(&self.layering));
             assert_eq!(source, Some(packet.facts.sequence));
-            let place = self.layering.place(packet.facts.sequence);
-            let again = route.again(*target as u16, &packet.facts, place);
+            let placed = self.layering.place(packet.facts.sequence);
+            let again = route.again(*target as u16, &packet.facts, placed).unwrap();
             assert_eq!(Numbers { sequence: *target, ..again }, *numbers);
             found += 1;
         }

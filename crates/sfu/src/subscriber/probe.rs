@@ -33,9 +33,9 @@ impl SubscriberTrack {
         for back in (0..PROBE_DEPTH).cycle().take(PROBE_PACKETS_MAX) {
             let original = newest.wrapping_sub(back);
             let sent = match self.stored(layers, original) {
-                Some((numbers, (packet, payload))) => {
+                Some((numbers, stored)) => {
                     let numbers = self.rtx_numbers(numbers);
-                    self.write(path, packet, payload, numbers, Sending::Probe { original })
+                    self.write(path, stored, numbers, Sending::Probe { original })
                 }
                 None => self.write_padding(path),
             };
@@ -64,7 +64,8 @@ impl SubscriberTrack {
         self.rtx_sequence = self.rtx_sequence.wrapping_add(1);
         let number = path.estimator.as_mut()?.sent(path.now, room, Purpose::Probe);
         let ids = &self.terms.extensions;
-        let end = write_header(&header, bytes, &ForwardedExtensions::default(), ids, Some(number))?;
+        let values = (&ForwardedExtensions::default(), &[][..]);
+        let end = write_header(&header, bytes, values, ids, Some(number))?;
         bytes[0] |= PADDING_BIT;
         bytes[end..end + PADDING_BYTES].fill(0);
         bytes[end + PADDING_BYTES - 1] = PADDING_BYTES as u8;

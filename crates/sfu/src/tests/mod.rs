@@ -5,6 +5,7 @@ mod attacks;
 mod bandwidth;
 mod client;
 mod cut;
+mod described;
 mod forwarding;
 mod ice_restart;
 mod key_frames;

@@ -29,6 +29,8 @@ pub(super) struct Net {
     pub(super) held: Vec<Vec<u8>>,
     /// The codec of all video that is offered, by its name in SDP.
     pub(super) codec: &'static str,
+    /// More lines of the video that is offered.
+    pub(super) lines: &'static str,
     /// The id of the first client; the next ones have the next.
     pub(super) first_id: u64,
 }
@@ -58,6 +60,7 @@ impl Net {
             holds: None,
             held: Vec::new(),
             codec: "VP8",
+            lines: "",
             first_id: 0,
         }
     }
@@ -113,7 +116,8 @@ impl Net {
     }
 
     fn with_codec(&self, offer: String) -> String {
-        offer.replace("VP8/90000", &format!("{}/90000", self.codec))
+        // Video is the last of the offer.
+        offer.replace("VP8/90000", &format!("{}/90000", self.codec)) + self.lines
     }
 
     pub(super) fn connect(&mut self, at: usize) {
