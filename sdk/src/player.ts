@@ -3,6 +3,7 @@
 
 import { ErrorCode, ZegoError } from "./errors.ts";
 import type { ZegoPlayerState } from "./events.ts";
+import { offerDependencyDescriptor } from "./header_extensions.ts";
 import { requestRestart } from "./ice_restart.ts";
 import { videoWish, type StreamType } from "./layers.ts";
 import type { Signalling } from "./signalling.ts";
@@ -180,7 +181,9 @@ export class Player {
     }
     const kinds = (["audio", "video"] as const).filter((kind) => option[kind] !== false);
     for (const kind of kinds) {
-      const { receiver } = peer.addTransceiver(kind, { direction: "recvonly" });
+      const transceiver = peer.addTransceiver(kind, { direction: "recvonly" });
+      const { receiver } = transceiver;
+      if (kind === "video") offerDependencyDescriptor(transceiver);
       if (option.jitterBufferTarget !== undefined && "jitterBufferTarget" in receiver) {
         receiver.jitterBufferTarget = option.jitterBufferTarget;
       }
