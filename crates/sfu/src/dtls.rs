@@ -14,6 +14,7 @@ use openssl::ssl::SslContext;
 mod certificate;
 mod handshake;
 mod records;
+mod sieve;
 #[cfg(test)]
 mod tests;
 

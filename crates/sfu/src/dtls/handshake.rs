@@ -17,6 +17,7 @@ use openssl::ssl::{
 };
 
 use super::records::Records;
+use super::sieve::sieve;
 use super::{DtlsCertificate, SrtpKeys, fingerprint_of};
 
 /// Time after which an unanswered flight goes out again: most round trips are shorter, and a join
@@ -110,7 +111,11 @@ impl Handshake {
         datagram: &[u8],
         mut send: impl FnMut(&[u8]),
     ) -> Step {
-        self.stream.get_mut().take(datagram);
+        let records = sieve(datagram);
+        if records.is_empty() {
+            return Step::Waiting;
+        }
+        self.stream.get_mut().incoming = Some(records);
         let accepted = self.stream.accept();
         let flight = std::mem::take(&mut self.stream.get_mut().outgoing);
         match accepted {
@@ -185,12 +190,6 @@ struct Wire {
     incoming: Option<Vec<u8>>,
     /// What is to be sent; a flight at most, which OpenSSL's sizes bound.
     outgoing: Vec<Vec<u8>>,
-}
-
-impl Wire {
-    fn take(&mut self, datagram: &[u8]) {
-        self.incoming = Some(datagram.to_vec());
-    }
 }
 
 impl Read for Wire {

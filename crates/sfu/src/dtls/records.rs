@@ -7,12 +7,13 @@
 use aws_lc_rs::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::tls_prf::{P_SHA256, Secret};
 
-/// Content type of ChangeCipherSpec, alerts and handshake messages (RFC 5246 §6.2.1).
-const ALERT: u8 = 21;
-const HANDSHAKE: u8 = 22;
+/// Content types (RFC 5246 §6.2.1).
+pub(super) const CHANGE_CIPHER_SPEC: u8 = 20;
+pub(super) const ALERT: u8 = 21;
+pub(super) const HANDSHAKE: u8 = 22;
 
 /// Content type, version, epoch, sequence number and length.
-const HEADER_BYTES: usize = 13;
+pub(super) const HEADER_BYTES: usize = 13;
 const EXPLICIT_NONCE_BYTES: usize = 8;
 const TAG_BYTES: usize = 16;
 
@@ -171,26 +172,31 @@ fn additional_data(sequence: u64, content: u8, length: usize) -> Aad<[u8; 13]> {
 }
 
 /// A record as it arrived (RFC 6347 §4.1).
-struct Record<'a> {
+pub(super) struct Record<'a> {
     /// What it carries.
-    content: u8,
+    pub(super) content: u8,
     /// Which keys.
-    epoch: u16,
+    pub(super) epoch: u16,
     /// Its number within the epoch.
     sequence: u64,
+    /// Where its header begins in the datagram.
+    pub(super) start: usize,
     /// What follows the header.
-    fragment: &'a [u8],
+    pub(super) fragment: &'a [u8],
 }
 
-/// The records of a datagram, up to the first that is malformed or of another version.
-fn records(mut datagram: &[u8]) -> impl Iterator<Item = Record<'_>> {
+/// The records of a datagram, up to the first that is malformed or no DTLS. A first hello may say
+/// version 1.0 (RFC 5246 appendix E.1).
+pub(super) fn records(datagram: &[u8]) -> impl Iterator<Item = Record<'_>> {
+    let mut start = 0;
     std::iter::from_fn(move || {
-        let (header, rest) = datagram.split_first_chunk::<HEADER_BYTES>()?;
-        let [content, 0xfe, 0xfd, numbers @ .., high, low] = *header else { return None };
-        let (fragment, next) = rest.split_at_checked(u16::from_be_bytes([high, low]).into())?;
-        datagram = next;
+        let (header, rest) = datagram.get(start..)?.split_first_chunk::<HEADER_BYTES>()?;
+        let [content, 0xfe, 0xfd | 0xff, numbers @ .., high, low] = *header else { return None };
+        let fragment = rest.get(..u16::from_be_bytes([high, low]).into())?;
         let numbers = u64::from_be_bytes(numbers);
         let (epoch, sequence) = ((numbers >> 48) as u16, numbers & ((1 << 48) - 1));
-        Some(Record { content, epoch, sequence, fragment })
+        let record = Record { content, epoch, sequence, start, fragment };
+        start += HEADER_BYTES + fragment.len();
+        Some(record)
     })
 }

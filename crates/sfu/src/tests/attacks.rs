@@ -100,6 +100,29 @@ fn forged_dtls_before_a_handshake_does_not_keep_it_from_happening() {
 }
 
 #[test]
+fn forged_dtls_in_the_middle_of_a_handshake_does_not_keep_it_from_being_done() {
+    let fatal = record(21, 14, &[2, 40]);
+    for bytes in forged_records().into_iter().filter(|bytes| *bytes != fatal) {
+        let mut net = Net::new();
+        let publisher = net.offered_publisher();
+        let check = net.clients[publisher].check();
+        net.send(publisher, check);
+        net.settle();
+        let now = net.now;
+        net.clients[publisher].start_dtls(now);
+        for hello in std::mem::take(&mut net.clients[publisher].outbox) {
+            net.send(publisher, hello);
+        }
+        // The server has answered and waits for the client's certificate.
+        net.send(publisher, bytes.clone());
+        assert_eq!(net.close_reason(publisher), None, "{bytes:02x?}");
+        net.settle();
+        let is_connected = net.events.iter().any(|e| matches!(e, SfuEvent::Connected { .. }));
+        assert!(is_connected, "{bytes:02x?}");
+    }
+}
+
+#[test]
 fn checks_for_names_that_nobody_has_leave_nothing_behind_and_have_no_answer() {
     let mut net = Net::new();
     let publisher = net.offered_publisher();
