@@ -233,6 +233,8 @@ pub(crate) enum LayerChange {
     Turns,
     /// This one is to come, and needs a key frame.
     Awaits(LayerIndex),
+    /// The same as at the last choice.
+    StillAwaits(LayerIndex),
 }
 
 /// A viewer of one publisher.
@@ -265,7 +267,7 @@ impl Subscriber {
         let (facts, count) = self.video_facts(now, source);
         let chosen = choose(&facts[..count], self.wish, self.available, self.video_pick);
         if chosen == self.video_pick {
-            return LayerChange::None;
+            return self.still_awaited(source);
         }
         self.video_pick = chosen;
         let Some(track) = self.track_mut(TrackKind::Video) else { return LayerChange::None };
@@ -278,6 +280,21 @@ impl Subscriber {
             Some(current) if current == pick => LayerChange::None,
             Some(current) if source.can_turn(current, pick) => LayerChange::Turns,
             _ => LayerChange::Awaits(pick.layer),
+        }
+    }
+
+    /// Whether it still waits for a key picture of the stream that it gets other layers of: the one
+    /// that was asked for may have been lost, and what comes meanwhile does not say so.
+    fn still_awaited(&self, source: &Publisher) -> LayerChange {
+        let current = self.track(TrackKind::Video).and_then(SubscriberTrack::pick);
+        match (current, self.video_pick) {
+            (Some(current), Some(pick)) if current.layer == pick.layer => {
+                match source.can_turn(current, pick) {
+                    true => LayerChange::None,
+                    false => LayerChange::StillAwaits(pick.layer),
+                }
+            }
+            _ => LayerChange::None,
         }
     }
 

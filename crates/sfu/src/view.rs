@@ -141,6 +141,9 @@ impl Sfu {
                 self.statistics.layer_changes += 1;
                 self.ask_for_key_frame(now, publisher_key, Some(layer), Asked::ByJoining);
             }
+            LayerChange::StillAwaits(layer) => {
+                self.ask_for_key_frame(now, publisher_key, Some(layer), Asked::ByLoss);
+            }
         }
     }
 }

@@ -35,6 +35,8 @@ struct Stage {
     pictures: u16,
     /// The next picture is a key picture.
     is_key: bool,
+    /// The first packet of the next picture comes last.
+    delays: bool,
     /// Spatial layers that are sent.
     spatial: u8,
     asked: usize,
@@ -49,7 +51,8 @@ impl Stage {
         net.codec = "VP9";
         let publisher = net.publisher();
         let (sequence, pictures, asked) = (65_500, 0, 0);
-        Self { net, publisher, mode, sequence, pictures, is_key: true, spatial: 3, asked }
+        let (is_key, delays, spatial) = (true, false, 3);
+        Self { net, publisher, mode, sequence, pictures, is_key, delays, spatial, asked }
     }
 
     fn payload(&self, spatial: u8, is_key: bool, packet: usize) -> Vec<u8> {
@@ -86,6 +89,7 @@ impl Stage {
         if is_key {
             self.pictures = self.pictures.next_multiple_of(4);
         }
+        let mut delayed = None;
         for spatial in 0..self.spatial {
             for packet in 0..PACKETS[usize::from(spatial)] {
                 let is_last = packet + 1 == PACKETS[usize::from(spatial)];
@@ -101,8 +105,14 @@ impl Stage {
                 self.sequence = self.sequence.wrapping_add(1);
                 let payload = self.payload(spatial, is_key, packet);
                 let packet = self.net.clients[self.publisher].protect(&header, &[], &payload);
-                self.net.send(self.publisher, packet);
+                match std::mem::take(&mut self.delays) {
+                    true => delayed = Some(packet),
+                    false => self.net.send(self.publisher, packet),
+                }
             }
+        }
+        if let Some(packet) = delayed {
+            self.net.send(self.publisher, packet);
         }
         self.pictures += 1;
         self.net.settle();
@@ -229,6 +239,29 @@ fn it_goes_down_at_a_key_picture_where_it_has_not_got_the_lower_layer() {
     stage.pictures(5);
     assert_eq!(stage.layers(viewer), [0]);
     assert_eq!(stage.got(viewer).len(), 30);
+}
+
+#[test]
+fn a_key_picture_whose_begin_comes_late_is_asked_for_again() {
+    let mut stage = Stage::new(Mode::Key);
+    let viewer = stage.net.viewer(stage.publisher, Rtx::Offered);
+    let highest = |stage: &Stage| {
+        let packets = stage.net.clients[viewer].received(VIDEO_PT);
+        let (.., payload) = packets.last().unwrap();
+        FrameLayer::of(Codec::Vp9, payload, Marker::Clear).unwrap().spatial
+    };
+    stage.pictures(20);
+    stage.wish(viewer, VideoWish::Smallest);
+    stage.is_asked();
+    (stage.is_key, stage.delays) = (true, true);
+    stage.pictures(1);
+    stage.pictures(5);
+    assert_eq!(highest(&stage), 2, "it was no place to turn");
+    stage.pictures(15);
+    assert!(stage.is_asked());
+    stage.is_key = true;
+    stage.pictures(5);
+    assert_eq!(highest(&stage), 0);
 }
 
 #[test]
