@@ -22,13 +22,14 @@ use rand::{Rng, SeedableRng};
 use crate::source::MediaPacket;
 use answer::{Answer, AnswerError};
 use dtls::{DtlsClient, DtlsFailed, SrtpContexts};
-use ice::{Heard, IceAgent};
+use ice::{Credentials, Heard, IceAgent};
 use offer::{Offer, OfferedMedia};
 use receive::Receiver;
 use send::Sender;
 
 pub use config::{Direction, Kind, NackMode, PeerConfig};
 pub use dtls::{Certificate, CertificateError, DtlsVersion};
+pub use media::Received;
 pub use receive::ReceiveStatistics;
 pub use send::SendStatistics;
 
@@ -67,25 +68,6 @@ pub struct Transmit {
     pub destination: SocketAddr,
     /// Its bytes.
     pub bytes: Vec<u8>,
-}
-
-/// A media packet that arrived, for the first time.
-#[derive(Debug)]
-pub struct Received<'a> {
-    /// Audio or video.
-    pub kind: Kind,
-    /// Its source.
-    pub ssrc: u32,
-    /// Its number in its source, also when it came by retransmission.
-    pub sequence: u16,
-    /// Its timestamp.
-    pub timestamp: u32,
-    /// Whether it ends a frame.
-    pub marker: bool,
-    /// Whether it came by retransmission.
-    pub is_retransmission: bool,
-    /// Its payload.
-    pub payload: &'a [u8],
 }
 
 /// One transport.
@@ -186,8 +168,9 @@ impl WebRtcPeer {
                 })
                 .collect();
         }
-        let credentials = (self.ufrag.as_str(), answer.ufrag.as_str(), answer.password.as_str());
-        self.ice = Some(IceAgent::new(now, credentials, answer.candidates, &mut self.random));
+        let own = Credentials { ufrag: &self.ufrag, password: &self.password };
+        let server = Credentials { ufrag: &answer.ufrag, password: &answer.password };
+        self.ice = Some(IceAgent::new(now, own, server, answer.candidates, &mut self.random));
         self.handle_timeout(now);
         Ok(())
     }
@@ -349,7 +332,11 @@ impl WebRtcPeer {
 
     fn on_stun(&mut self, now: Instant, source: SocketAddr, bytes: &[u8]) {
         let Some(ice) = &mut self.ice else { return };
-        match ice.handle_message(now, source, bytes) {
+        let transmits = &mut self.transmits;
+        let heard = ice.handle_message(now, source, bytes, |bytes| {
+            transmits.push_back(Transmit { destination: source, bytes: bytes.to_vec() });
+        });
+        match heard {
             Heard::Selected(_) => {
                 let config = &self.config;
                 self.dtls =

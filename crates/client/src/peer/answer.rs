@@ -122,7 +122,8 @@ impl AnsweredMedia {
     }
 }
 
-/// The address of a UDP candidate; none for another transport.
+/// The address of a UDP candidate; none for another transport, and for a name of a local network
+/// (mDNS), which nobody here could look up.
 fn parse_candidate(text: &str) -> Option<Option<SocketAddr>> {
     let mut words = text.split(' ').skip(1);
     let (component, transport) = (words.next()?, words.next()?);
@@ -130,7 +131,11 @@ fn parse_candidate(text: &str) -> Option<Option<SocketAddr>> {
     if component != "1" || !transport.eq_ignore_ascii_case("udp") {
         return Some(None);
     }
-    Some(Some(SocketAddr::new(ip.parse::<IpAddr>().ok()?, port.parse().ok()?)))
+    let port = port.parse().ok()?;
+    if ip.ends_with(".local") {
+        return Some(None);
+    }
+    Some(Some(SocketAddr::new(ip.parse::<IpAddr>().ok()?, port)))
 }
 
 fn parse_extension(text: &str) -> Option<(u8, &str)> {
@@ -155,7 +160,8 @@ mod tests {
             "v=0\na=ice-lite\nm=audio 7881 UDP/TLS/RTP/SAVPF 111\na=ice-ufrag:u\na=ice-pwd:p\n\
              a=fingerprint:sha-256 {fingerprint}\na=setup:passive\na=extmap:4 urn:mid\n\
              a=candidate:1 1 udp 2130706431 127.0.0.1 7881 typ host\n\
-             a=candidate:2 1 tcp 1 127.0.0.1 7881 typ host\nm=video 0 UDP/TLS/RTP/SAVPF 96\n"
+             a=candidate:2 1 tcp 1 127.0.0.1 7881 typ host\n\
+             a=candidate:3 1 udp 1 5e1f.local 7881 typ host\nm=video 0 UDP/TLS/RTP/SAVPF 96\n"
         );
         text.lines().filter_map(change).collect::<Vec<_>>().join("\r\n")
     }

@@ -1,12 +1,13 @@
-//! The controlling ICE agent against an ICE-lite server: a few checks until one is answered, then
-//! one every five seconds to keep the server's consent (RFC 7675).
+//! The controlling ICE agent: a few checks until one is answered, then one every five seconds to
+//! keep the server's consent (RFC 7675). Odeum is ICE-lite and asks nothing; other servers check
+//! the path too, and are answered.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use odeum_rtp::stun::{
     BindingRequest, Class, IceRole, IntegrityKey, MESSAGE_SIZE_MAX, Message, Nomination,
-    TransactionId,
+    TransactionId, write_success,
 };
 use rand::Rng;
 use rand::rngs::SmallRng;
@@ -29,6 +30,8 @@ pub(super) struct IceAgent {
     username: String,
     /// Of the server's password.
     key: IntegrityKey,
+    /// Of the own password, which the server's checks are sealed with.
+    own_key: IntegrityKey,
     /// Decides roles in a conflict, which an ICE-lite server has not.
     tie_breaker: u64,
     /// Where the server may be.
@@ -43,6 +46,15 @@ pub(super) struct IceAgent {
     retry: Duration,
     /// When the server last answered, or when the agent began.
     heard_at: Instant,
+}
+
+/// One end's ICE credentials.
+#[derive(Clone, Copy)]
+pub(super) struct Credentials<'a> {
+    /// User fragment.
+    pub(super) ufrag: &'a str,
+    /// Password.
+    pub(super) password: &'a str,
 }
 
 /// What an answer meant.
@@ -60,13 +72,15 @@ impl IceAgent {
     /// Begins to check all of `candidates` at `now`.
     pub(super) fn new(
         now: Instant,
-        (own_ufrag, ufrag, password): (&str, &str, &str),
+        own: Credentials<'_>,
+        server: Credentials<'_>,
         candidates: Vec<SocketAddr>,
         random: &mut SmallRng,
     ) -> Self {
         Self {
-            username: format!("{ufrag}:{own_ufrag}"),
-            key: IntegrityKey::new(password.as_bytes()),
+            username: format!("{}:{}", server.ufrag, own.ufrag),
+            key: IntegrityKey::new(server.password.as_bytes()),
+            own_key: IntegrityKey::new(own.password.as_bytes()),
             tie_breaker: random.random(),
             candidates,
             selected: None,
@@ -119,14 +133,22 @@ impl IceAgent {
         true
     }
 
-    /// Takes a STUN message from `source`.
+    /// Takes a STUN message from `source`; a check of the server's is answered through `send`.
     pub(super) fn handle_message(
         &mut self,
         now: Instant,
         source: SocketAddr,
         bytes: &[u8],
+        mut send: impl FnMut(&[u8]),
     ) -> Heard {
         let Ok(message) = Message::parse(bytes) else { return Heard::Nothing };
+        if message.class == Class::Request && message.verify(&self.own_key).is_ok() {
+            let mut buffer = [0; MESSAGE_SIZE_MAX];
+            let length = write_success(&mut buffer, message.transaction, source, &self.own_key)
+                .expect("an answer fits the largest message");
+            send(&buffer[..length]);
+            return Heard::Nothing;
+        }
         let answers = message.class == Class::Success
             && message.transaction == self.transaction
             && message.verify(&self.key).is_ok();
@@ -157,7 +179,6 @@ impl IceAgent {
 
 #[cfg(test)]
 mod tests {
-    use odeum_rtp::stun::write_success;
     use rand::SeedableRng;
 
     use super::*;
@@ -167,7 +188,9 @@ mod tests {
     }
 
     fn agent(now: Instant, random: &mut SmallRng) -> IceAgent {
-        IceAgent::new(now, ("own", "server", "password"), vec![server()], random)
+        let own = Credentials { ufrag: "own", password: "own password" };
+        let credentials = Credentials { ufrag: "server", password: "password" };
+        IceAgent::new(now, own, credentials, vec![server()], random)
     }
 
     fn answer(request: &[u8], password: &str) -> Vec<u8> {
@@ -192,11 +215,42 @@ mod tests {
             let request = Message::parse(&sent).expect("the agent writes STUN");
             assert_eq!(request.username, Some("server:own"));
             assert_eq!(request.nomination, Nomination::UseCandidate);
-            assert_eq!(
-                agent.handle_message(now, server(), &answer(&sent, "other")),
-                Heard::Nothing
-            );
-            assert_eq!(agent.handle_message(now, server(), &answer(&sent, "password")), expected);
+            let mut hear = |password| {
+                let answer = answer(&sent, password);
+                agent.handle_message(now, server(), &answer, |_| panic!("answered an answer"))
+            };
+            assert_eq!(hear("other"), Heard::Nothing);
+            assert_eq!(hear("password"), expected);
+        }
+    }
+
+    #[test]
+    fn a_servers_check_is_answered_if_it_knows_the_password() {
+        let now = Instant::now();
+        let mut random = SmallRng::seed_from_u64(3);
+        let mut agent = agent(now, &mut random);
+        for (password, answers) in [("password", 0), ("own password", 1)] {
+            let request = BindingRequest {
+                transaction: TransactionId(random.random()),
+                username: "own:server",
+                priority: PRIORITY,
+                role: IceRole::Controlled(1),
+                nomination: Nomination::None,
+            };
+            let mut check = [0; MESSAGE_SIZE_MAX];
+            let key = IntegrityKey::new(password.as_bytes());
+            let length = request.write(&mut check, &key).expect("it fits");
+            let mut sent = Vec::new();
+            let heard = agent.handle_message(now, server(), &check[..length], |bytes| {
+                sent.push(bytes.to_vec());
+            });
+            assert_eq!((heard, sent.len()), (Heard::Nothing, answers));
+            for answer in &sent {
+                let message = Message::parse(answer).expect("it is STUN");
+                assert_eq!(message.class, Class::Success);
+                assert_eq!(message.transaction, request.transaction);
+                message.verify(&key).expect("it is sealed");
+            }
         }
     }
 

@@ -7,22 +7,65 @@ use odeum_rtp::{Marker, RtpHeader, RtpPacket, TransportRecorder, TransportRecord
 
 use super::offer::{EXTENSION_TRANSPORT_CC, OPUS, VP8, VP8_RTX};
 use super::receive::{Novelty, Receiver};
-use super::{Kind, NackMode, PeerEvent, Received, Transmit, WebRtcPeer};
+use super::{Kind, NackMode, PeerEvent, Transmit, WebRtcPeer};
 
 /// Largest compound of RTCP that is written.
 const RTCP_BYTES_MAX: usize = 1_200;
 
+/// A media packet that arrived, for the first time.
+#[derive(Debug)]
+pub struct Received<'a> {
+    /// Audio or video.
+    pub kind: Kind,
+    /// Its source.
+    pub ssrc: u32,
+    /// Its number in its source, also when it came by retransmission.
+    pub sequence: u16,
+    /// Its timestamp.
+    pub timestamp: u32,
+    /// Whether it ends a frame.
+    pub marker: bool,
+    /// Whether it came by retransmission.
+    pub is_retransmission: bool,
+    /// Its payload.
+    pub payload: &'a [u8],
+}
+
 impl WebRtcPeer {
-    pub(super) fn on_rtp<'a>(&mut self, now: Instant, bytes: &'a mut [u8]) -> Option<Received<'a>> {
-        let srtp = self.srtp.as_mut()?;
-        let length = srtp.inbound.unprotect_rtp(bytes).ok()?;
-        let packet = RtpPacket::parse(&bytes[..length]).ok()?;
+    /// Notes the arrival of an encrypted RTP packet that nobody is going to open, so that the
+    /// server hears of it in transport-wide feedback: for load generators, which have more viewers
+    /// than time to decrypt. Gives its kind if it came for the first time, and none of what came
+    /// by retransmission, whose number is encrypted.
+    pub fn note_unopened(&mut self, now: Instant, bytes: &[u8]) -> Option<Kind> {
+        let packet = RtpPacket::parse(bytes).ok()?;
+        self.note_transport_number(now, &packet);
+        let RtpHeader { payload_type, ssrc, sequence_number, .. } = *packet.header();
+        let kind = match payload_type {
+            OPUS => Kind::Audio,
+            VP8 => Kind::Video,
+            _ => return None,
+        };
+        let payload_bytes = packet.payload().len();
+        let receiver = self.receiver(kind, ssrc, sequence_number, false)?;
+        let novelty = receiver.register(now, sequence_number, payload_bytes, false);
+        (novelty == Novelty::New).then_some(kind)
+    }
+
+    /// Header extensions are in the clear.
+    fn note_transport_number(&mut self, now: Instant, packet: &RtpPacket<'_>) {
         if let Some(number) = packet.extension(EXTENSION_TRANSPORT_CC)
             && let Ok(number) = number.try_into().map(u16::from_be_bytes)
         {
             let recorder = || TransportRecorder::new(now, TransportRecorderConfig::default());
             self.recorder.get_or_insert_with(recorder).record(now, number);
         }
+    }
+
+    pub(super) fn on_rtp<'a>(&mut self, now: Instant, bytes: &'a mut [u8]) -> Option<Received<'a>> {
+        let srtp = self.srtp.as_mut()?;
+        let length = srtp.inbound.unprotect_rtp(bytes).ok()?;
+        let packet = RtpPacket::parse(&bytes[..length]).ok()?;
+        self.note_transport_number(now, &packet);
         let RtpHeader { payload_type, ssrc, sequence_number, timestamp, marker, .. } =
             *packet.header();
         let payload = packet.payload();
