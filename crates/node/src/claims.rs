@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
 
 use odeum_room::{App, DeleteStreamMode, RoomConfig, RuleChange};
 use odeum_types::{AppId, UnixMillis};
@@ -16,6 +17,9 @@ pub struct AppSettings {
     pub delete_stream: DeleteStreamMode,
     /// Whether an expired token removes its user (ruling 25).
     pub kick_on_token_expiry: bool,
+    /// How long the packets of a video frame may wait for the rest of it, so that each viewer gets
+    /// them in one send; at most [`crate::LINGER_MAX`]. Zero: not at all.
+    pub linger: Duration,
 }
 
 /// The claims of one app.
@@ -43,15 +47,24 @@ pub(crate) struct AppState {
     pub(crate) claims: AppClaims,
     /// Its rooms at once, on all workers.
     rooms: AtomicUsize,
-    /// How its next rooms are configured; set as a whole by a reload.
-    room_config: Mutex<RoomConfig>,
+    /// What its next rooms and streams are to be; set as a whole by a reload.
+    chosen: Mutex<Chosen>,
     /// Held while a rule is checked, stored and put in force, so that rules come into force in the
     /// order in which they were stored; a message to an owner would queue in the same way.
     pub(crate) rule_turn: tokio::sync::Mutex<()>,
 }
 
+/// What an operator has chosen for an app.
+#[derive(Debug)]
+struct Chosen {
+    /// How its rooms are configured.
+    room: RoomConfig,
+    /// How long its video packets may wait.
+    linger: Duration,
+}
+
 impl AppState {
-    fn new(room_config: RoomConfig, now: UnixMillis, rules: Vec<RuleChange>) -> Self {
+    fn new(chosen: Chosen, now: UnixMillis, rules: Vec<RuleChange>) -> Self {
         let claims = AppClaims::default();
         for change in rules {
             claims.lock().rules_mut().apply(now, change);
@@ -60,13 +73,22 @@ impl AppState {
             claims,
             rule_turn: tokio::sync::Mutex::new(()),
             rooms: AtomicUsize::new(0),
-            room_config: Mutex::new(room_config),
+            chosen: Mutex::new(chosen),
         }
     }
 
     /// How a room that begins now is configured.
     pub(crate) fn room_config(&self) -> RoomConfig {
-        self.room_config.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.chosen().room.clone()
+    }
+
+    /// How long the video packets of a stream that begins now may wait.
+    pub(crate) fn linger(&self) -> Duration {
+        self.chosen().linger
+    }
+
+    fn chosen(&self) -> MutexGuard<'_, Chosen> {
+        self.chosen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts a room in; false when the app has `rooms_max` already.
@@ -129,18 +151,17 @@ impl AppRegistry {
         });
         let mut stored = self.stored_rules.lock().unwrap_or_else(PoisonError::into_inner);
         for app in apps {
-            let config = RoomConfig {
+            let room = RoomConfig {
                 delete_stream: app.delete_stream,
                 kick_on_token_expiry: app.kick_on_token_expiry,
                 ..self.room_config.clone()
             };
+            let chosen = Chosen { room, linger: app.linger };
             match known.get(&app.app) {
-                Some(state) => {
-                    *state.room_config.lock().unwrap_or_else(PoisonError::into_inner) = config;
-                }
+                Some(state) => *state.chosen() = chosen,
                 None => {
                     let rules = stored.remove(&app.app).unwrap_or_default();
-                    known.insert(app.app, Arc::new(AppState::new(config, now, rules)));
+                    known.insert(app.app, Arc::new(AppState::new(chosen, now, rules)));
                 }
             }
         }
@@ -164,7 +185,8 @@ mod tests {
     const NOW: UnixMillis = UnixMillis(1_795_400_000_000);
 
     fn settings(app: u32, delete_stream: DeleteStreamMode) -> AppSettings {
-        AppSettings { app: AppId(app), delete_stream, kick_on_token_expiry: false }
+        let (app, linger) = (AppId(app), Duration::ZERO);
+        AppSettings { app, delete_stream, kick_on_token_expiry: false, linger }
     }
 
     #[test]
@@ -185,7 +207,8 @@ mod tests {
 
     #[test]
     fn rooms_are_counted_up_to_the_limit() {
-        let app = AppState::new(RoomConfig::default(), NOW, Vec::new());
+        let chosen = Chosen { room: RoomConfig::default(), linger: Duration::ZERO };
+        let app = AppState::new(chosen, NOW, Vec::new());
         assert!(app.room_begins(2) && app.room_begins(2));
         assert!(!app.room_begins(2));
         app.room_ends();

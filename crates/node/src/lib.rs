@@ -29,6 +29,7 @@
 //!     app: AppId(1),
 //!     delete_stream: DeleteStreamMode::Stop,
 //!     kick_on_token_expiry: false,
+//!     linger: std::time::Duration::ZERO,
 //! }];
 //! let (node, _journal) = NodeHandle::start(config).unwrap();
 //!
@@ -83,7 +84,7 @@ pub use journal::{Entry, JournalReceiver, NotRecorded, Record};
 pub use limits::Limits;
 pub use login::{LoggedIn, LoginRequest, ResumeRequest, ResumedSession};
 pub use odeum_room::ConnectionId;
-pub use odeum_sfu::{IceCredentials, IceUfrag, OfferError, VideoWish};
+pub use odeum_sfu::{IceCredentials, IceUfrag, LINGER_MAX, OfferError, VideoWish};
 pub use rules::RuleFailed;
 pub use statistics::{
     ControlStatistics, MediaStatistics, NodeStatistics, RelayStatistics, SocketStatistics,

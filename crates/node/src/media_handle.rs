@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
 
 use odeum_room::CutMedia;
 use odeum_sfu::{Answer, CutTracks, OfferError, VideoWish};
@@ -87,8 +88,13 @@ impl Drop for OfferSlot {
 
 /// What a new transport is for.
 pub(crate) enum CreateRole {
-    /// It publishes, and this of it is cut from the beginning.
-    Publisher(Option<CutMedia>),
+    /// It publishes.
+    Publisher {
+        /// What of it is cut from the beginning.
+        cut: Option<CutMedia>,
+        /// How long the packets of a video frame may wait for the rest of it.
+        linger: Duration,
+    },
     /// It plays what a transport publishes.
     Subscriber {
         /// Which.
@@ -233,7 +239,7 @@ pub(crate) mod tests {
             role: PeerRole::Publisher,
             notices: mpsc::unbounded_channel().0,
         };
-        let role = CreateRole::Publisher(None);
+        let role = CreateRole::Publisher { cut: None, linger: Duration::ZERO };
         let peer = PeerId(peer);
         let create = CreatePeer { peer, role, owner, offer: "nonsense".into(), reply };
         (QueuedOffer { create, slot: OfferSlot::take(&Arc::default()) }, answer)

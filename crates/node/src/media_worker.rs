@@ -220,7 +220,7 @@ impl MediaWorker {
         // Known before the sfu runs, so that a panic in it still reaches the room.
         self.plane.owners.insert(create.peer, create.owner.clone());
         let admitted = match create.role {
-            CreateRole::Publisher(_) => Some(offer),
+            CreateRole::Publisher { .. } => Some(offer),
             CreateRole::Subscriber { publisher, home, .. } => {
                 self.plane.mirrors.admit(publisher, home, offer)
             }
@@ -234,10 +234,11 @@ impl MediaWorker {
         let create = &offer.create;
         let now = Instant::now();
         let result = match create.role {
-            CreateRole::Publisher(cut) => {
+            CreateRole::Publisher { cut, linger } => {
                 let created = self.plane.sfu.create_publisher(now, create.peer, &create.offer);
                 // Before its first packet.
                 self.plane.sfu.cut(now, create.peer, cut_tracks(cut));
+                self.plane.sfu.set_linger(create.peer, linger);
                 created
             }
             CreateRole::Subscriber { publisher, wish, .. } => {

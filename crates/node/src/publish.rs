@@ -49,7 +49,7 @@ impl NodeHandle {
             });
             let (result, events) = match started {
                 Ok((Ok(cut), events)) => {
-                    let role = CreateRole::Publisher(cut);
+                    let role = CreateRole::Publisher { cut, linger: worker.linger(&key) };
                     let create = CreatePeer { peer, role, owner, offer, reply: reply_offer };
                     (worker.create_peer(&key, create).map_err(PublishFailed::Command), events)
                 }

@@ -1,6 +1,8 @@
 //! The transports of rooms: asked for when a publication or play begins, and what the media plane
 //! reports of them.
 
+use std::time::Duration;
+
 use odeum_room::{MediaCloseReason, MediaFacts};
 use odeum_sfu::CloseReason as PeerCloseReason;
 use odeum_types::{PeerId, SessionId};
@@ -36,6 +38,11 @@ impl RoomWorker {
             return Err(CommandError::Overloaded);
         }
         Ok(())
+    }
+
+    /// How long the video packets of a stream that begins in the room now may wait for more.
+    pub(crate) fn linger(&self, key: &RoomKey) -> Duration {
+        self.rooms.get(key).map_or(Duration::ZERO, |entry| entry.app.linger())
     }
 
     /// The worker that a transport of the room is on; its own one for a transport that is gone.

@@ -106,6 +106,7 @@ pub(crate) fn app_settings(config: &Config) -> Vec<AppSettings> {
             DeleteStream::Notify => DeleteStreamMode::Notify,
         },
         kick_on_token_expiry: app.kick_on_token_expiry,
+        linger: Duration::from_millis(app.linger_ms.into()),
     };
     config.apps.iter().map(settings).collect()
 }

@@ -6,8 +6,8 @@ use odeum_types::PeerId;
 
 use crate::Sfu;
 use crate::forwarder::LayerIndex;
+use crate::key_frames::Asked;
 use crate::peer::Role;
-use crate::publisher::Asked;
 use crate::track::TrackKind;
 
 /// Which tracks of a publisher do not go on.

@@ -9,12 +9,24 @@ use odeum_types::Bitrate;
 
 use crate::event::CloseReason;
 use crate::forwarder::LayerIndex;
+use crate::key_frames::Asked;
 use crate::peer::Role;
-use crate::publisher::{Asked, Publisher};
+use crate::publisher::Publisher;
 use crate::send_path::SendPath;
 use crate::subscriber::{Forwarded, Subscriber, SubscriberTrack};
 use crate::track::TrackKind;
 use crate::{PeerKey, Sfu};
+
+/// Whether a packet has to be handed to subscribers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    /// It waits in its track.
+    ToForward,
+    /// As before, and it may wait for the rest of its frame.
+    MayLinger,
+    /// It was a duplicate, padding or nothing of ours.
+    Ignored,
+}
 
 /// Publishers whose packets wait for their subscribers.
 #[derive(Default)]
@@ -23,6 +35,8 @@ pub(crate) struct FanOut {
     publishers: VecDeque<PeerKey>,
     /// How many subscribers of the first one have its packets already.
     served: usize,
+    /// Publishers whose packets may wait for more, and until when; the earliest first, each once.
+    held: VecDeque<(Instant, PeerKey)>,
 }
 
 impl FanOut {
@@ -31,6 +45,17 @@ impl FanOut {
         if self.publishers.back() != Some(&publisher) && !self.publishers.contains(&publisher) {
             self.publishers.push_back(publisher);
         }
+    }
+
+    /// Looks after a publisher's packets at `until`; before that more may join them.
+    fn hold(&mut self, until: Instant, publisher: PeerKey) {
+        let at = self.held.iter().rposition(|(other, _)| *other <= until).map_or(0, |at| at + 1);
+        self.held.insert(at, (until, publisher));
+    }
+
+    /// When packets have waited long enough.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.held.front().map(|(until, _)| *until)
     }
 
     /// A viewer has gone from its place; those behind it have moved up by one.
@@ -45,10 +70,43 @@ impl FanOut {
             self.served = 0;
         }
         self.publishers.retain(|other| *other != publisher);
+        self.held.retain(|(_, other)| *other != publisher);
     }
 }
 
 impl Sfu {
+    /// A publisher's packet has arrived.
+    pub(crate) fn arrived(&mut self, key: PeerKey, arrival: Arrival) {
+        match arrival {
+            Arrival::ToForward => self.fan_out.add(key),
+            Arrival::MayLinger => {
+                let Role::Publisher(publisher) = &mut self.peers[key].role else { return };
+                // One that is held already is looked after earlier than this packet asks for.
+                if !std::mem::replace(&mut publisher.is_held, true) {
+                    self.fan_out.hold(self.now + publisher.linger, key);
+                }
+            }
+            Arrival::Ignored => {}
+        }
+    }
+
+    /// Lets packets go that have waited for the rest of their frame long enough.
+    pub(crate) fn release_held(&mut self, now: Instant) {
+        while let Some((until, key)) = self.fan_out.held.front().copied()
+            && until <= now
+        {
+            self.fan_out.held.pop_front();
+            let Some(Role::Publisher(publisher)) = self.peers.get_mut(key).map(|p| &mut p.role)
+            else {
+                continue;
+            };
+            publisher.is_held = false;
+            if publisher.has_pending() {
+                self.fan_out.add(key);
+            }
+        }
+    }
+
     /// Writes waiting packets into the arena until that is full or nothing waits.
     pub(crate) fn fan_out(&mut self) {
         while let Some(&key) = self.fan_out.publishers.front() {

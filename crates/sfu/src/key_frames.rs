@@ -5,6 +5,15 @@ use std::time::{Duration, Instant};
 
 use crate::config::KEY_FRAME_ATTEMPTS_MAX;
 
+/// Who wants a key frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// A viewer that has just joined; it sees nothing until then, so the interval is a fifth.
+    ByJoining,
+    /// A viewer that lost something.
+    ByLoss,
+}
+
 /// When key frames were asked for, and when the next may be.
 #[derive(Debug, Default)]
 pub(crate) struct KeyFrameRequests {

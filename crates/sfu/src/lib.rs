@@ -66,6 +66,7 @@ mod layer_choice;
 mod layer_watch;
 mod layering;
 mod layers;
+mod linger;
 mod peer;
 mod publisher;
 mod rate;
@@ -94,6 +95,7 @@ pub use dtls::{DtlsCertificate, DtlsCertificateError};
 pub use event::{CloseReason, MediaFacts, SfuEvent, Statistics};
 pub use forwarder::LayerIndex;
 pub use layer_choice::VideoWish;
+pub use linger::LINGER_MAX;
 pub use odeum_rtp::sdp::{IceCredentials, IceUfrag};
 pub use relay::{MirrorError, MirrorTerms, Relayed, RelayedKind};
 pub use transport::NoTransport;
@@ -104,7 +106,6 @@ use dtls::DtlsSettings;
 use entropy::Entropy;
 use fan_out::FanOut;
 use peer::{Peer, Role};
-use publisher::Arrival;
 use relay::RelayQueue;
 
 /// Where a peer lies in the worker's slab.
@@ -264,13 +265,12 @@ impl Sfu {
         let peer = &mut self.peers[key];
         let Some(plain) = peer.open_rtp(now, bytes, &mut self.statistics) else { return Ok(()) };
         let Role::Publisher(publisher) = &mut peer.role else { return Ok(()) };
-        if publisher.handle_rtp(now, plain, &mut self.statistics) == Arrival::ToForward {
-            self.fan_out.add(key);
-        }
+        let arrival = publisher.handle_rtp(now, plain, &mut self.statistics);
         if publisher.is_relayed {
             let id = peer.id;
             self.relay(id, RelayedKind::Rtp, plain);
         }
+        self.arrived(key, arrival);
         Ok(())
     }
 

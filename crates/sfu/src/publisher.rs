@@ -12,7 +12,9 @@ use crate::PeerKey;
 use crate::config::{PACKET_BYTES_MAX, RECEIVER_REPORT_INTERVAL};
 use crate::cut::CutTracks;
 use crate::event::Statistics;
+use crate::fan_out::Arrival;
 use crate::forwarder::{LayerIndex, Pick};
+use crate::key_frames::Asked;
 use crate::layer_choice::{LAYERS_MAX, LayerFacts};
 use crate::layer_watch::LayerWatch;
 use crate::selection::Selection;
@@ -43,24 +45,6 @@ const NO_LAYER: LayerFacts = LayerFacts {
     height: None,
 };
 
-/// Who wants a key frame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Asked {
-    /// A viewer that has just joined; it sees nothing until then, so the interval is a fifth.
-    ByJoining,
-    /// A viewer that lost something.
-    ByLoss,
-}
-
-/// Whether a packet has to be handed to subscribers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Arrival {
-    /// It waits in its track.
-    ToForward,
-    /// It was a duplicate, padding or nothing of ours.
-    Ignored,
-}
-
 /// A peer that publishes.
 pub(crate) struct Publisher {
     /// The layers of its tracks, by [`TrackKind`]: one, or several of video; none without the
@@ -78,6 +62,10 @@ pub(crate) struct Publisher {
     pub(crate) layer_watch: Option<LayerWatch>,
     /// Whether its packets go to mirrors on other workers as well.
     pub(crate) is_relayed: bool,
+    /// How long the packets of a video frame may wait for the rest of it.
+    pub(crate) linger: Duration,
+    /// Whether the fan-out looks after its packets when that time is over.
+    pub(crate) is_held: bool,
 }
 
 impl Publisher {
@@ -90,6 +78,8 @@ impl Publisher {
             reported: None,
             layer_watch: None,
             is_relayed: false,
+            linger: Duration::ZERO,
+            is_held: false,
         }
     }
 
@@ -146,6 +136,7 @@ impl Publisher {
         };
         statistics.rtp_received += 1;
         match layer.handle_rtp(now, &packet) {
+            Received::New if !self.linger.is_zero() && layer.lingers(&packet) => Arrival::MayLinger,
             Received::New => Arrival::ToForward,
             Received::Full => {
                 statistics.dropped_queue_full += 1;
@@ -315,10 +306,15 @@ impl Publisher {
         self.layers_mut().for_each(Track::begin_round);
     }
 
+    /// Whether packets wait for a round.
+    pub(crate) fn has_pending(&self) -> bool {
+        !self.tracks.iter().flatten().all(Track::is_handed_out)
+    }
+
     /// Forgets the packets of this round; true when none wait for another.
     pub(crate) fn end_fan_out(&mut self) -> bool {
         self.layers_mut().for_each(Track::end_round);
-        self.tracks.iter().flatten().all(Track::is_handed_out)
+        !self.has_pending()
     }
 
     /// What was negotiated for its tracks.

@@ -9,7 +9,7 @@
 //! [`SfuEvent::KeyFrameWanted`]. It ends with [`Sfu::close_peer`], or by itself once nobody
 //! watches.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use odeum_types::PeerId;
 
@@ -17,8 +17,9 @@ use crate::config::RELAY_BYTES_MAX;
 use crate::cut::CutTracks;
 use crate::event::{CloseReason, MediaFacts, SfuEvent};
 use crate::forwarder::LayerIndex;
+use crate::key_frames::Asked;
 use crate::peer::{Peer, Role};
-use crate::publisher::{Arrival, Asked, Publisher};
+use crate::publisher::Publisher;
 use crate::source_terms::SourceTerms;
 use crate::track::{Track, TrackKind};
 use crate::{PeerKey, Sfu};
@@ -32,6 +33,8 @@ pub struct MirrorTerms {
     tracks: Vec<(TrackKind, SourceTerms)>,
     /// What does not go on.
     cut: CutTracks,
+    /// How long the packets of a video frame may wait for the rest of it.
+    linger: Duration,
 }
 
 /// What a relayed packet is.
@@ -120,7 +123,8 @@ impl Sfu {
             return None;
         }
         source.is_relayed = true;
-        Some(MirrorTerms { facts: peer.facts, tracks: source.terms(), cut: source.cut() })
+        let (tracks, cut, linger) = (source.terms(), source.cut(), source.linger);
+        Some(MirrorTerms { facts: peer.facts, tracks, cut, linger })
     }
 
     /// Ends what [`Self::begin_relay`] began. Of a peer that is gone: nothing happens.
@@ -159,6 +163,7 @@ impl Sfu {
             mirror.add_layer(*kind, Track::new(source.mirrored(), self.ring_size(*kind)));
         }
         mirror.set_cut(terms.cut);
+        mirror.linger = terms.linger;
         let key = self.peers.insert(Box::new(Peer {
             id: publisher,
             facts: terms.facts,
@@ -193,9 +198,7 @@ impl Sfu {
                 RelayedKind::Rtp => {
                     sfu.statistics.rtp_mirrored += 1;
                     let arrival = mirror.handle_rtp(now, relayed.bytes, &mut sfu.statistics);
-                    if arrival == Arrival::ToForward {
-                        sfu.fan_out.add(key);
-                    }
+                    sfu.arrived(key, arrival);
                 }
                 RelayedKind::Rtcp => mirror.handle_rtcp(now, relayed.bytes),
             }

@@ -13,6 +13,7 @@ impl Sfu {
     /// Does what is due at `now`.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.now = now;
+        self.release_held(now);
         if now < self.next_sweep {
             return;
         }
@@ -42,7 +43,8 @@ impl Sfu {
 
     /// When [`Self::handle_timeout`] is wanted; never without peers.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        (!self.peers.is_empty()).then_some(self.next_sweep)
+        let sweep = (!self.peers.is_empty()).then_some(self.next_sweep);
+        self.fan_out.poll_timeout().into_iter().chain(sweep).min()
     }
 
     fn sweep_connecting(&mut self, now: Instant, key: PeerKey) -> Result<(), CloseReason> {

@@ -6,7 +6,7 @@ use odeum_rtp::codec::{PictureNumbers, begins_key_frame, picture_size};
 use odeum_rtp::negotiate::CodecFormat;
 use odeum_rtp::rtcp::{ReportBlock, SenderInfo};
 use odeum_rtp::{
-    ExtensionKind, NackConfig, NackGenerator, NackOutcome, ReceiverStatistics, RtpPacket,
+    ExtensionKind, Marker, NackConfig, NackGenerator, NackOutcome, ReceiverStatistics, RtpPacket,
     SequenceUnwrapper,
 };
 use odeum_types::Codec;
@@ -301,6 +301,14 @@ impl Track {
     pub(crate) fn report(&mut self, now: Instant) -> Option<ReportBlock> {
         let ssrc = self.ssrc?;
         self.statistics.report(now, ssrc)
+    }
+
+    /// Whether more of the frame that the packet is of may be about to come, and there is a send's
+    /// room left for it.
+    pub(crate) fn lingers(&self, packet: &RtpPacket<'_>) -> bool {
+        self.terms.format != CodecFormat::Opus
+            && packet.header().marker == Marker::Clear
+            && self.pending.len() < FAN_OUT_PACKETS_MAX
     }
 
     pub(crate) fn begin_round(&mut self) {

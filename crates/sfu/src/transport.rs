@@ -13,8 +13,8 @@ use crate::config::ADDRESS_SILENCE;
 use crate::dtls::{DtlsProgress, DtlsServer, SrtpKeys};
 use crate::event::{CloseReason, SfuEvent};
 use crate::ice::{CheckRefused, Ice};
+use crate::key_frames::Asked;
 use crate::peer::{Peer, Role};
-use crate::publisher::Asked;
 use crate::transport_address::TransportAddress;
 use crate::{PeerKey, Sfu, sender};
 

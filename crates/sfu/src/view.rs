@@ -6,9 +6,9 @@ use std::time::Instant;
 use odeum_types::{Bitrate, LayerSet, PeerId};
 
 use crate::event::SfuEvent;
+use crate::key_frames::Asked;
 use crate::layer_choice::{VideoWish, choose};
 use crate::peer::Role;
-use crate::publisher::Asked;
 use crate::subscriber::{LayerChange, SubscriberTrack};
 use crate::track::TrackKind;
 use crate::{PeerKey, Sfu};

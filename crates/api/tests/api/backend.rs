@@ -59,6 +59,7 @@ impl Backend {
             app: APP,
             delete_stream: DeleteStreamMode::Stop,
             kick_on_token_expiry: false,
+            linger: std::time::Duration::ZERO,
         }];
         set(&mut config);
         let (node, receiver) = NodeHandle::start(config).unwrap();

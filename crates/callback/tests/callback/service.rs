@@ -38,6 +38,7 @@ async fn start_with(url: &str, folder: TempDir, limits: Limits) -> Server {
         app: APP,
         delete_stream: DeleteStreamMode::Stop,
         kick_on_token_expiry: false,
+        linger: std::time::Duration::ZERO,
     }];
     let (node, mut journal) = NodeHandle::start(config).unwrap();
     let recording = callbacks.clone();

@@ -36,6 +36,7 @@ pub(crate) fn config() -> NodeConfig {
         app: APP,
         delete_stream: DeleteStreamMode::Stop,
         kick_on_token_expiry: false,
+        linger: std::time::Duration::ZERO,
     }];
     config
 }

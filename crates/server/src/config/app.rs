@@ -1,11 +1,13 @@
 //! One `[[apps]]` table: who may call and log in, and how the app behaves.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use odeum_auth::{
     AppCredentials, Environment, SECRETS_MAX, ServerSecret, Service, Services, TokenForm,
     TokenForms,
 };
+use odeum_node::LINGER_MAX;
 use odeum_types::{AppId, Redacted};
 use serde::Deserialize;
 
@@ -50,6 +52,10 @@ pub(crate) struct AppConfig {
     /// Whether an expired token removes its user. Default false.
     #[serde(default)]
     pub(crate) kick_on_token_expiry: bool,
+    /// Milliseconds, 0 to 4, that the packets of a video frame may wait for the rest of it.
+    /// Default 0.
+    #[serde(default)]
+    pub(crate) linger_ms: u8,
     /// Server API calls per second by Action, in place of the contract's figures. Default: none.
     #[serde(default)]
     pub(crate) calls_per_second: BTreeMap<String, u32>,
@@ -98,6 +104,7 @@ impl std::fmt::Debug for AppConfig {
             .field("services", &self.services)
             .field("token_forms", &self.token_forms)
             .field("kick_on_token_expiry", &self.kick_on_token_expiry)
+            .field("linger_ms", &self.linger_ms)
             .field("calls_per_second", &self.calls_per_second)
             .finish_non_exhaustive()
     }
@@ -118,6 +125,7 @@ impl AppConfig {
             services: all_services(),
             token_forms: all_token_forms(),
             kick_on_token_expiry: false,
+            linger_ms: 0,
             calls_per_second: BTreeMap::new(),
         }
     }
@@ -162,6 +170,9 @@ impl AppConfig {
         self.credentials()?;
         if self.app_id == 0 {
             return Err(ConfigError::OutOfRange { key: "apps.app_id", allowed: "1 to 4294967295" });
+        }
+        if Duration::from_millis(self.linger_ms.into()) > LINGER_MAX {
+            return Err(ConfigError::OutOfRange { key: "apps.linger_ms", allowed: "0 to 4" });
         }
         if self.token_forms.is_empty() {
             return Err(ConfigError::OutOfRange { key: "apps.token_forms", allowed: "1 or more" });

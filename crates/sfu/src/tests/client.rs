@@ -270,6 +270,12 @@ impl Client {
         self.video_numbered(sequence, timestamp, payload)
     }
 
+    /// The same that ends a frame.
+    pub(super) fn video_end(&mut self, timestamp: u32, payload: &[u8]) -> Vec<u8> {
+        let sequence = self.skip_video();
+        self.marked_video(Marker::Set, sequence, timestamp, payload)
+    }
+
     pub(super) fn skip_video(&mut self) -> u16 {
         self.next_sequence = self.next_sequence.wrapping_add(1);
         self.next_sequence.wrapping_sub(1)
@@ -281,8 +287,18 @@ impl Client {
         timestamp: u32,
         payload: &[u8],
     ) -> Vec<u8> {
+        self.marked_video(Marker::Clear, sequence, timestamp, payload)
+    }
+
+    fn marked_video(
+        &mut self,
+        marker: Marker,
+        sequence: u16,
+        timestamp: u32,
+        payload: &[u8],
+    ) -> Vec<u8> {
         let header = HeaderWriter {
-            marker: Marker::Clear,
+            marker,
             payload_type: VIDEO_PT,
             sequence_number: sequence,
             timestamp,

@@ -10,6 +10,7 @@ mod forwarding;
 mod ice_restart;
 mod key_frames;
 mod life;
+mod linger;
 mod net;
 mod nonces;
 mod relay;

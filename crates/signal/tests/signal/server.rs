@@ -47,6 +47,7 @@ impl Server {
             app: APP,
             delete_stream: DeleteStreamMode::Stop,
             kick_on_token_expiry: false,
+            linger: std::time::Duration::ZERO,
         }];
         let mut limits = Limits::default();
         change(&mut config, &mut limits);
