@@ -1,5 +1,5 @@
 #!/bin/bash
-# Runs one measurement, bench/NAME.sh, on release builds: fanout, api, users, churn or join.
+# Runs one measurement, bench/NAME.sh, on release builds: fanout, media, api, users, churn or join.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/needs.sh

@@ -8,9 +8,7 @@ use odeum_client::{ConnectOptions, LoginOptions, Signalling};
 use serde_json::{Value, json};
 
 use crate::http_load::{HttpLoad, Signer};
-use crate::machine::Machine;
-use crate::percentiles::Percentiles;
-use crate::server::{APP, Server, token};
+use odeum_load::{APP, Machine, Percentiles, Server, ServerOptions, token};
 
 /// Rooms that calls are spread over: one may hold 1,000 added streams.
 const ROOMS: u64 = 16;
@@ -56,7 +54,10 @@ struct Row {
 pub(crate) fn run(args: &ApiArgs) -> anyhow::Result<()> {
     let machine = Machine::read()?;
     let actions = ["DescribeUserNum", "AddStream", "DeleteStream"];
-    let server = Server::start(&actions.map(|action| (action, CALLS_PER_SECOND)))?;
+    let server = Server::start(&ServerOptions {
+        calls_per_second: &actions.map(|action| (action, CALLS_PER_SECOND)),
+        ..Default::default()
+    })?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     // A room is there while somebody is in it.
@@ -101,7 +102,7 @@ fn describe(
         })
     };
     run(&mut load, Duration::from_secs(1))?;
-    (load.replies, load.delays) = (0, Percentiles::new());
+    (load.replies, load.delays) = (0, Percentiles::default());
     let (cpu, begin) = (server.measured.cpu_time()?, Instant::now());
     run(&mut load, time)?;
     Ok(Row {
@@ -137,7 +138,7 @@ fn delete(
             cpu += server.measured.cpu_time()?.saturating_sub(cpu_before);
         } else {
             is_warm = true;
-            (load.replies, load.delays) = (0, Percentiles::new());
+            (load.replies, load.delays) = (0, Percentiles::default());
         }
     }
     let (calls, delays) = (load.replies, load.delays);

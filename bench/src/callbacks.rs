@@ -11,10 +11,8 @@ use serde_json::{Value, json};
 
 use crate::crowd::{Client, Person, log_in};
 use crate::http_load::{HttpLoad, Signer};
-use crate::machine::Machine;
-use crate::percentiles::median;
 use crate::receiver::Receiver;
-use crate::server::Server;
+use odeum_load::{Machine, Server, ServerOptions, median};
 
 /// Users of each room.
 const ROOM: usize = 10;
@@ -152,10 +150,11 @@ impl Side {
     fn start(receiver: Option<Receiver>) -> anyhow::Result<Self> {
         let actions = ["AddStream", "DescribeUserNum", "DeleteStream", "KickoutUser", "CloseRoom"];
         let calls = actions.map(|action| (action, CALLS_PER_SECOND));
-        let server = match &receiver {
-            Some(receiver) => Server::start_with_callbacks(&calls, receiver.address)?,
-            None => Server::start(&calls)?,
-        };
+        let server = Server::start(&ServerOptions {
+            calls_per_second: &calls,
+            receiver: receiver.as_ref().map(|receiver| receiver.address),
+            ..Default::default()
+        })?;
         Ok(Self { server, receiver, signer: Signer::new(), rounds: 0 })
     }
 

@@ -10,10 +10,9 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::crowd::{Person, log_in, log_out};
-use crate::machine::Machine;
 use crate::receiver::Receiver;
-use crate::server::Server;
 use crate::slope::slope;
+use odeum_load::{Machine, Server, ServerOptions};
 
 /// Users of each room.
 const ROOM: u64 = 10;
@@ -77,7 +76,8 @@ struct Verdict {
 pub(crate) fn run(args: &ChurnArgs) -> anyhow::Result<()> {
     let machine = Machine::read()?;
     let receiver = Receiver::start()?;
-    let server = Server::start_with_callbacks(&[], receiver.address)?;
+    let server =
+        Server::start(&ServerOptions { receiver: Some(receiver.address), ..Default::default() })?;
     let rooms = args.logins / ROOM;
     ensure!(rooms >= args.samples && args.samples > 3, "too few logins or samples");
     let (cpu, begin) = (server.measured.cpu_time()?, Instant::now());

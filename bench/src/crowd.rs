@@ -12,8 +12,7 @@ use socket2::{Domain, Socket, Type};
 
 use crate::http_load::{Connection, Signer, find};
 use crate::light_socket::LightSocket;
-use crate::server::{APP, token};
-use crate::sys::Epoll;
+use odeum_load::{APP, Epoll, token};
 
 /// Users that log in, log out or send a heartbeat at once.
 pub(crate) const AT_ONCE: usize = 64;

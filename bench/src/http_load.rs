@@ -9,9 +9,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, bail, ensure};
 use odeum_auth::server_api;
 
-use crate::percentiles::Percentiles;
-use crate::server::{APP, SECRET};
-use crate::sys::Epoll;
+use odeum_load::{APP, Epoll, Percentiles, SECRET};
 
 /// A reply is good when it holds this (contract: 0 is success).
 const SUCCESS: &[u8] = b"\"Code\":0,";
@@ -88,7 +86,7 @@ impl HttpLoad {
                 Ok(connection)
             })
             .collect::<anyhow::Result<_>>()?;
-        Ok(Self { epoll, connections, delays: Percentiles::new(), replies: 0 })
+        Ok(Self { epoll, connections, delays: Percentiles::default(), replies: 0 })
     }
 
     /// Sends what `next` makes until it makes nothing more, and waits for every reply.

@@ -1,5 +1,5 @@
-//! Measures Odeum: the load generators behind `make bench-fanout`, `bench-api`, `bench-users`,
-//! `bench-churn` and `soak`.
+//! Measures what of Odeum is not media alone: the load generators behind `make bench-api`,
+//! `bench-users`, `bench-churn` and `soak`. Media is measured by `odeum bench` (`crates/load`).
 //!
 //! Each subcommand starts the release server itself, pinned to one core, loads it from another, and
 //! prints a table; `--json FILE` keeps the same as data, with machine and commit.
@@ -8,20 +8,12 @@ mod api;
 mod callbacks;
 mod churn;
 mod crowd;
-mod fanout;
-mod floor;
 mod http_load;
 mod light_socket;
-mod load;
-mod machine;
 mod notice;
-mod percentiles;
-mod process;
 mod receiver;
-mod server;
 mod slope;
 mod soak;
-mod sys;
 mod users;
 
 use clap::{Parser, Subcommand};
@@ -35,8 +27,6 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// One publisher, many viewers: CPU time per packet beside its floor, loss, delay, memory.
-    Fanout(fanout::FanoutArgs),
     /// Signed Server API calls per second of one core.
     Api(api::ApiArgs),
     /// One DeleteStream told to many WebSocket clients.
@@ -49,19 +39,15 @@ enum Command {
     Soak(soak::SoakArgs),
     /// Calls with callbacks beside calls without.
     Callbacks(callbacks::CallbacksArgs),
-    /// What fanout compares with: sends bursts without encryption. Reads commands from stdin.
-    Floor(floor::FloorArgs),
 }
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
-        Command::Fanout(args) => fanout::run(&args),
         Command::Api(args) => api::run(&args),
         Command::Notice(args) => notice::run(&args),
         Command::Users(args) => users::run(&args),
         Command::Churn(args) => churn::run(&args),
         Command::Soak(args) => soak::run(&args),
         Command::Callbacks(args) => callbacks::run(&args),
-        Command::Floor(args) => floor::run(&args),
     }
 }

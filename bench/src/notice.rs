@@ -7,9 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::crowd::{Crowd, Person, log_in};
-use crate::machine::Machine;
-use crate::percentiles::Percentiles;
-use crate::server::Server;
+use odeum_load::{Machine, Percentiles, Server, ServerOptions};
 
 /// The room.
 const ROOM: &str = "hall";
@@ -40,7 +38,7 @@ pub(crate) struct NoticeArgs {
 pub(crate) fn run(args: &NoticeArgs) -> anyhow::Result<()> {
     let machine = Machine::read()?;
     let calls = ["AddStream", "DeleteStream"].map(|action| (action, 1_000));
-    let server = Server::start(&calls)?;
+    let server = Server::start(&ServerOptions { calls_per_second: &calls, ..Default::default() })?;
     let before = server.measured.resident_bytes()?;
     let person = |number| Person {
         room: ROOM.to_owned(),
@@ -54,7 +52,7 @@ pub(crate) fn run(args: &NoticeArgs) -> anyhow::Result<()> {
     let client_bytes = (server.measured.resident_bytes()? - before) as f64 / args.clients as f64;
 
     let (mut each, mut last, mut reply) =
-        (Percentiles::new(), Percentiles::new(), Percentiles::new());
+        (Percentiles::default(), Percentiles::default(), Percentiles::default());
     let mut cpu = Vec::new();
     for number in 0..args.deletions {
         let stream = format!("&RoomId={ROOM}&UserId=backend&StreamId=stream-{number}");
@@ -74,7 +72,7 @@ pub(crate) fn run(args: &NoticeArgs) -> anyhow::Result<()> {
             crowd.heartbeat()?;
         }
     }
-    let cpu_ms = crate::percentiles::median(cpu);
+    let cpu_ms = odeum_load::median(cpu);
     println!("| what | p50 ms | p99 ms | max ms |\n|---|---|---|---|");
     let rows = [
         ("each client has the notice", &each),

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 
 use crate::http_load::{content_length, find};
-use crate::sys::Epoll;
+use odeum_load::Epoll;
 
 /// The listener's place in epoll.
 const LISTENER: usize = usize::MAX;

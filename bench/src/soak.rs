@@ -14,10 +14,9 @@ use anyhow::ensure;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::machine::Machine;
-use crate::server::Server;
 use crate::slope::slope;
 use life::{Counts, Stage};
+use odeum_load::{Machine, Server, ServerOptions};
 
 /// Share of the time after which slopes are taken: until then buffers, pools and those who died
 /// without a word grow to what the churn keeps busy.
@@ -92,7 +91,11 @@ pub(crate) fn run(args: &SoakArgs) -> anyhow::Result<()> {
     ensure!(args.samples >= 10 && args.rooms > 0, "too few samples or rooms");
     ensure!(args.seconds >= SECONDS_MIN, "less than {SECONDS_MIN} s say nothing");
     let machine = Machine::read()?;
-    let server = Server::start_impatient(&[("DeleteStream", CALLS_PER_SECOND)], HEARTBEAT_SECONDS)?;
+    let server = Server::start(&ServerOptions {
+        calls_per_second: &[("DeleteStream", CALLS_PER_SECOND)],
+        heartbeat_timeout_s: HEARTBEAT_SECONDS,
+        ..Default::default()
+    })?;
     let idle = server.measured.descriptors()?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;

@@ -9,10 +9,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::crowd::{Crowd, Person, log_in};
-use crate::machine::Machine;
-use crate::percentiles::{Percentiles, median};
-use crate::process::descriptors_max;
-use crate::server::Server;
+use odeum_load::{Machine, Percentiles, Server, ServerOptions, descriptors_max, median};
 
 /// The large room.
 const HALL: &str = "hall";
@@ -91,7 +88,10 @@ pub(crate) fn run(args: &UsersArgs) -> anyhow::Result<()> {
     let machine = Machine::read()?;
     let users = args.users.min(descriptors_max()?.saturating_sub(OTHER_DESCRIPTORS));
     ensure!(users > args.audience, "only {users} descriptors for users: raise `ulimit -n`");
-    let server = Server::start(&[("SendBroadcastMessage", 1_000)])?;
+    let server = Server::start(&ServerOptions {
+        calls_per_second: &[("SendBroadcastMessage", 1_000)],
+        ..Default::default()
+    })?;
     let (bytes, crowd) = (server.measured.resident_bytes()?, Crowd::new()?);
     let mut stage = Stage { server, crowd, bytes };
     let person = |room, user| Person { room, user, user_update: false };
@@ -176,9 +176,9 @@ impl Stage {
 
     fn broadcast(&mut self, args: &UsersArgs) -> anyhow::Result<Broadcasts> {
         let mut all = Broadcasts {
-            each: Percentiles::new(),
-            last: Percentiles::new(),
-            reply: Percentiles::new(),
+            each: Percentiles::default(),
+            last: Percentiles::default(),
+            reply: Percentiles::default(),
             cpu_us: Vec::new(),
         };
         self.crowd.connect_backend(self.server.http)?;

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 
 use super::person::{Person, Role};
 use crate::http_load::{Signer, find};
-use crate::server::Server;
+use odeum_load::Server;
 
 /// How long the media of a room flows, at most; at least a quarter of it.
 const FLOWS_MS: u64 = 4_000;

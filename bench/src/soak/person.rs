@@ -10,7 +10,7 @@ use odeum_client::{
 };
 
 use super::life::Stage;
-use crate::server::{APP, token};
+use odeum_load::{APP, token};
 
 /// Bits of video in a second: enough that rings and arenas are at work.
 const BITS_PER_SECOND: u32 = 400_000;

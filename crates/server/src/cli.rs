@@ -45,6 +45,8 @@ pub(crate) enum Command {
     VerifyCallback(VerifyCallbackArgs),
     /// See, repeat or give up callbacks of a running server.
     Callbacks(CallbacksArgs),
+    /// Measure a server: what media costs it, and what arrives.
+    Bench(odeum_load::BenchArgs),
     /// Check a configuration file without starting anything.
     CheckConfig(CheckConfigArgs),
     /// Print a shell's completion script.

@@ -35,6 +35,7 @@ fn main() -> ExitCode {
         Command::CheckUrl(args) => commands::check_url::run(&args),
         Command::VerifyCallback(args) => commands::verify_callback::run(&args),
         Command::Callbacks(args) => commands::callbacks::run(&args),
+        Command::Bench(args) => odeum_load::run(&args).map(|()| Ending::Good),
         Command::CheckConfig(args) => commands::check_config::run(&args),
         Command::Completion(args) => Ok(commands::completion::run(&args)),
     };

@@ -103,10 +103,16 @@ pub(crate) const ARROWS: &[Arrows] = &[
         job: "client of the public protocols, for tests and load",
     },
     Arrows {
+        name: "load",
+        imports: &["types", "auth", "rtp", "client"],
+        tests_import: &[],
+        job: "load generator: what media costs a server, and what arrives",
+    },
+    Arrows {
         name: "server",
         imports: &[
             "types", "auth", "proto", "room", "sfu", "node", "api", "signal", "whip", "store",
-            "callback",
+            "callback", "load",
         ],
         tests_import: &["client", "rtp"],
         job: "the binary: configuration, wiring, pages",

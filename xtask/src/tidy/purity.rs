@@ -52,10 +52,13 @@ const SANS_IO_WORDS: &[&str] = &["async", "await", "thread_local", "println", "e
 
 /// Banned in every crate but the ones named.
 const SHELL_BANS: &[(Ban, &[&str])] = &[
-    (ban("std::net::UdpSocket", "only node opens UDP sockets"), &["node", "client"]),
+    (
+        ban("std::net::UdpSocket", "only node and clients open UDP sockets"),
+        &["node", "client", "load"],
+    ),
     (ban("tokio::net::UdpSocket", "only node opens UDP sockets"), &["node", "client"]),
-    (ban("std::env", "only server reads arguments and environment"), &["server"]),
-    (ban("std::fs", "only server and store have files"), &["server", "store"]),
+    (ban("std::env", "only server reads arguments and environment"), &["server", "load"]),
+    (ban("std::fs", "only server and store have files"), &["server", "store", "load"]),
     (ban("tokio::fs", "only server and store have files"), &["server"]),
 ];
 

@@ -169,6 +169,7 @@ fn help_shows_what_there_is() {
           check-url        Say what is wrong with a signed URL
           verify-callback  Check the signatures of a callback that arrived
           callbacks        See, repeat or give up callbacks of a running server
+          bench            Measure a server: what media costs it, and what arrives
           check-config     Check a configuration file without starting anything
           completion       Print a shell's completion script
           help             Print this message or the help of the given subcommand(s)

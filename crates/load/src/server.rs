@@ -15,75 +15,66 @@ use odeum_types::{AppId, UnixMillis};
 use crate::process::Measured;
 
 /// The app of every benchmark.
-pub(crate) const APP: AppId = AppId(1_234_567_890);
+pub const APP: AppId = AppId(1_234_567_890);
 /// Its secret.
-pub(crate) const SECRET: &str = "0123456789abcdef0123456789abcdef";
+pub const SECRET: &str = "0123456789abcdef0123456789abcdef";
 /// Signs callbacks.
 const CALLBACK_SECRET: &str = "fedcba9876543210fedcba9876543210";
+/// Transports that it takes on one worker.
+const PEERS_MAX: usize = 20_000;
 /// The core that what is measured runs on; the load runs on the others.
-pub(crate) const CORE: usize = 0;
+pub const CORE: usize = 0;
 
 /// A running server; ends when dropped.
-pub(crate) struct Server {
+pub struct Server {
     /// The process.
     child: Child,
     /// Its folder, removed in the end.
     folder: PathBuf,
     /// Where HTTP and signalling are.
-    pub(crate) http: SocketAddr,
+    pub http: SocketAddr,
     /// Where the metrics are.
     admin: SocketAddr,
     /// How its cost is read.
-    pub(crate) measured: Measured,
+    pub measured: Measured,
+}
+
+/// How a server is started.
+#[derive(Debug, Clone, Copy)]
+pub struct ServerOptions<'a> {
+    /// How often a second its app may call some actions; the contract's figures for the others.
+    pub calls_per_second: &'a [(&'a str, u32)],
+    /// Who is told of everything in callbacks.
+    pub receiver: Option<SocketAddr>,
+    /// How long a session may be silent.
+    pub heartbeat_timeout_s: u64,
+    /// Media workers, which share the one core.
+    pub workers: u16,
+    /// Transports of a room on its first worker, before others are used.
+    pub room_peers_per_worker: usize,
+    /// How long packets of a video frame may wait for the rest of it.
+    pub linger_ms: u8,
+}
+
+impl Default for ServerOptions<'_> {
+    fn default() -> Self {
+        Self {
+            calls_per_second: &[],
+            receiver: None,
+            heartbeat_timeout_s: 100,
+            workers: 1,
+            room_peers_per_worker: 500,
+            linger_ms: 0,
+        }
+    }
 }
 
 impl Server {
-    /// Starts one whose app may make `calls_per_second` of each of some actions.
+    /// Starts one.
     ///
     /// # Errors
     /// It is not built, or it does not start.
-    pub(crate) fn start(calls_per_second: &[(&str, u32)]) -> anyhow::Result<Self> {
-        Self::launch(calls_per_second, None, "")
-    }
-
-    /// As [`Server::start`], and forgets a session that has been silent for `heartbeat_seconds`.
-    ///
-    /// # Errors
-    /// As [`Server::start`].
-    pub(crate) fn start_impatient(
-        calls_per_second: &[(&str, u32)],
-        heartbeat_seconds: u64,
-    ) -> anyhow::Result<Self> {
-        let rooms = format!("[rooms]\nheartbeat_timeout_s = {heartbeat_seconds}\n");
-        Self::launch(calls_per_second, None, &rooms)
-    }
-
-    /// Starts one whose media is spread over `workers`, which share the one core: what the crossing
-    /// costs. A room's first `room_peers` transports are on its own worker.
-    ///
-    /// # Errors
-    /// As [`Server::start`].
-    pub(crate) fn start_spread(workers: u16, room_peers: usize) -> anyhow::Result<Self> {
-        let media = format!("workers = {workers}\nroom_peers_per_worker = {room_peers}\n");
-        Self::launch(&[], None, &media)
-    }
-
-    /// As [`Server::start`], and tells `receiver` of everything in callbacks.
-    ///
-    /// # Errors
-    /// As [`Server::start`].
-    pub(crate) fn start_with_callbacks(
-        calls_per_second: &[(&str, u32)],
-        receiver: SocketAddr,
-    ) -> anyhow::Result<Self> {
-        Self::launch(calls_per_second, Some(receiver), "")
-    }
-
-    fn launch(
-        calls: &[(&str, u32)],
-        receiver: Option<SocketAddr>,
-        more: &str,
-    ) -> anyhow::Result<Self> {
+    pub fn start(options: &ServerOptions<'_>) -> anyhow::Result<Self> {
         static STARTED: AtomicU32 = AtomicU32::new(0);
         let binary = env::current_exe()?.with_file_name("odeum");
         if !binary.exists() {
@@ -93,7 +84,7 @@ impl Server {
         let folder = env::temp_dir().join(format!("odeum-bench-{}-{number}", std::process::id()));
         fs::create_dir_all(&folder)?;
         let config = folder.join("odeum.toml");
-        fs::write(&config, configuration(&folder, calls, receiver, more))?;
+        fs::write(&config, configuration(&folder, options))?;
         let mut child = Command::new("taskset")
             .args(["-c", &CORE.to_string()])
             .arg(binary)
@@ -112,7 +103,7 @@ impl Server {
             Ok(found.with_context(|| format!("the server did not start: {line}"))?.parse()?)
         };
         let (http, admin) = (address("http=")?, address("admin=")?);
-        let measured = Measured::new(child.id(), CORE);
+        let measured = Measured::new(child.id(), Some(CORE));
         Ok(Self { child, folder, http, admin, measured })
     }
 
@@ -120,7 +111,7 @@ impl Server {
     ///
     /// # Errors
     /// There is no such figure.
-    pub(crate) fn metric(&self, name: &str) -> anyhow::Result<u64> {
+    pub fn metric(&self, name: &str) -> anyhow::Result<u64> {
         let page = self.metrics()?;
         let figure = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         Ok(figure.with_context(|| format!("no {name} on the metrics page"))?.parse()?)
@@ -130,7 +121,7 @@ impl Server {
     ///
     /// # Errors
     /// There is no such figure.
-    pub(crate) fn metric_sum(&self, name: &str) -> anyhow::Result<u64> {
+    pub fn metric_sum(&self, name: &str) -> anyhow::Result<u64> {
         let page = self.metrics()?;
         let of_it =
             |line: &&str| line.strip_prefix(name).is_some_and(|r| r.starts_with([' ', '{']));
@@ -154,7 +145,7 @@ impl Server {
     ///
     /// # Errors
     /// What the file system says.
-    pub(crate) fn stored_bytes(&self) -> anyhow::Result<u64> {
+    pub fn stored_bytes(&self) -> anyhow::Result<u64> {
         let mut sum = 0;
         for file in fs::read_dir(self.folder.join("data"))? {
             sum += file?.metadata()?.len();
@@ -163,7 +154,7 @@ impl Server {
     }
 
     /// The address for signalling.
-    pub(crate) fn signal_url(&self) -> String {
+    pub fn signal_url(&self) -> String {
         format!("ws://{}/signal", self.http)
     }
 }
@@ -177,16 +168,12 @@ impl Drop for Server {
     }
 }
 
-/// The configuration; `more` is what it says of the media beyond that, and further tables.
-fn configuration(
-    folder: &Path,
-    calls: &[(&str, u32)],
-    receiver: Option<SocketAddr>,
-    more: &str,
-) -> String {
-    let calls: Vec<String> =
-        calls.iter().map(|(action, calls)| format!("{action} = {calls}")).collect();
-    let callbacks = receiver.map_or(String::new(), |receiver| {
+fn configuration(folder: &Path, options: &ServerOptions<'_>) -> String {
+    let ServerOptions { workers, room_peers_per_worker, linger_ms, .. } = options;
+    let calls: Vec<String> = (options.calls_per_second.iter())
+        .map(|(action, calls)| format!("{action} = {calls}"))
+        .collect();
+    let callbacks = options.receiver.map_or(String::new(), |receiver| {
         format!(
             "callback_secret = \"{CALLBACK_SECRET}\"\n\
              callback_url = \"http://{receiver}/callbacks\"\n"
@@ -194,19 +181,32 @@ fn configuration(
     });
     format!(
         "listen = \"127.0.0.1:0\"\ndata_dir = {:?}\n\
-         [admin]\nlisten = \"127.0.0.1:0\"\n[media]\nlisten = \"127.0.0.1:0\"\n\
-         {more}[[apps]]\napp_id = {}\nserver_secret = \"{SECRET}\"\n{callbacks}\
-         calls_per_second = {{ {} }}\n",
+         [admin]\nlisten = \"127.0.0.1:0\"\n\
+         [media]\nlisten = \"127.0.0.1:0\"\nworkers = {workers}\n\
+         room_peers_per_worker = {room_peers_per_worker}\n\
+         [limits]\npeers_per_worker_max = {PEERS_MAX}\n\
+         [rooms]\nheartbeat_timeout_s = {}\n\
+         [[apps]]\napp_id = {}\nserver_secret = \"{SECRET}\"\nlinger_ms = {linger_ms}\n\
+         {callbacks}calls_per_second = {{ {} }}\n",
         folder.join("data"),
+        options.heartbeat_timeout_s,
         APP.0,
         calls.join(", "),
     )
 }
 
-/// A client token for `user`, good for an hour.
-pub(crate) fn token(user: &str) -> anyhow::Result<String> {
+/// A client token for `user` of the benchmarks' app, good for a day.
+///
+/// # Errors
+/// A user id that the contract does not allow.
+pub fn token(user: &str) -> anyhow::Result<String> {
+    token_of(APP, SECRET, user)
+}
+
+/// A client token for `user`, good for a day.
+pub(crate) fn token_of(app: AppId, secret: &str, user: &str) -> anyhow::Result<String> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH)?;
     let now = UnixMillis(u64::try_from(since.as_millis())?);
-    let token = NewToken { app: APP, user, lifetime_seconds: 3_600, payload: "" };
-    Ok(token.seal(SECRET, now, rand::random(), Seal::Gcm { nonce: rand::random() })?)
+    let token = NewToken { app, user, lifetime_seconds: 86_400, payload: "" };
+    Ok(token.seal(secret, now, rand::random(), Seal::Gcm { nonce: rand::random() })?)
 }

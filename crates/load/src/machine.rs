@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 /// The machine and the source.
 #[derive(Debug)]
-pub(crate) struct Machine {
+pub struct Machine {
     /// The processor's name.
     cpu: String,
     /// Cores that the system has.
@@ -27,7 +27,7 @@ impl Machine {
     ///
     /// # Errors
     /// A `/proc` that is not there. Without git the commit is `unknown`.
-    pub(crate) fn read() -> anyhow::Result<Self> {
+    pub fn read() -> anyhow::Result<Self> {
         let cpuinfo = fs::read_to_string("/proc/cpuinfo").context("/proc/cpuinfo")?;
         let name =
             cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
@@ -50,7 +50,7 @@ impl Machine {
     }
 
     /// One line for people.
-    pub(crate) fn line(&self) -> String {
+    pub fn line(&self) -> String {
         let Self { cpu, cores, kernel, commit, date } = self;
         format!("{cpu}, {cores} cores, Linux {kernel}, commit {commit}, {date}")
     }
@@ -59,7 +59,7 @@ impl Machine {
     ///
     /// # Errors
     /// What the file system says.
-    pub(crate) fn save(&self, file: &Path, name: &str, results: Value) -> anyhow::Result<()> {
+    pub fn save(&self, file: &Path, name: &str, results: Value) -> anyhow::Result<()> {
         let Self { cpu, cores, kernel, commit, date } = self;
         let all = json!({
             "benchmark": name,

@@ -14,7 +14,7 @@ const BATCH_MAX: usize = 32;
 const DATAGRAM_BYTES: usize = 2_048;
 
 /// Waits for many descriptors.
-pub(crate) struct Epoll {
+pub struct Epoll {
     /// The kernel's object.
     fd: OwnedFd,
     /// What the last wait found.
@@ -26,7 +26,7 @@ impl Epoll {
     ///
     /// # Errors
     /// Out of descriptors.
-    pub(crate) fn new() -> io::Result<Self> {
+    pub fn new() -> io::Result<Self> {
         // SAFETY: epoll_create1 takes no pointers.
         let fd = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
         if fd < 0 {
@@ -41,7 +41,7 @@ impl Epoll {
     ///
     /// # Errors
     /// What the kernel says.
-    pub(crate) fn add(&self, socket: &impl AsRawFd, token: usize) -> io::Result<()> {
+    pub fn add(&self, socket: &impl AsRawFd, token: usize) -> io::Result<()> {
         let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: token as u64 };
         let (own, fd) = (self.fd.as_raw_fd(), socket.as_raw_fd());
         // SAFETY: both descriptors are open, and `event` lives through the call.
@@ -55,7 +55,7 @@ impl Epoll {
     ///
     /// # Errors
     /// What the kernel says; EINTR is no error.
-    pub(crate) fn wait(&mut self, timeout_ms: i32) -> io::Result<impl Iterator<Item = usize>> {
+    pub fn wait(&mut self, timeout_ms: i32) -> io::Result<impl Iterator<Item = usize>> {
         let (own, events) = (self.fd.as_raw_fd(), self.events.as_mut_ptr());
         // SAFETY: `events` points at EVENTS_MAX live events.
         let count = unsafe { libc::epoll_wait(own, events, EVENTS_MAX as i32, timeout_ms) };

@@ -7,18 +7,18 @@ use anyhow::Context;
 
 /// A process whose CPU time is measured, and the kernel thread that may work for it.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Measured {
+pub struct Measured {
     /// The process.
-    pub(crate) pid: u32,
+    pub pid: u32,
     /// `ksoftirqd` of its core: takes over the network's part of a send when there is much of it.
     /// None where containers hide kernel threads.
     softirq_pid: Option<u32>,
 }
 
 impl Measured {
-    /// The process `pid`, which is pinned to `core`.
-    pub(crate) fn new(pid: u32, core: usize) -> Self {
-        Self { pid, softirq_pid: softirq_thread(core) }
+    /// The process `pid`; with the `core` that it is pinned to, if it is.
+    pub fn new(pid: u32, core: Option<usize>) -> Self {
+        Self { pid, softirq_pid: core.and_then(softirq_thread) }
     }
 
     /// CPU time so far: all its threads, and its core's softirq thread.
@@ -27,7 +27,7 @@ impl Measured {
     ///
     /// # Errors
     /// The process has ended.
-    pub(crate) fn cpu_time(&self) -> anyhow::Result<Duration> {
+    pub fn cpu_time(&self) -> anyhow::Result<Duration> {
         let folder = format!("/proc/{}/task", self.pid);
         let mut sum = Duration::ZERO;
         for thread in fs::read_dir(&folder).context(folder)? {
@@ -42,7 +42,7 @@ impl Measured {
     ///
     /// # Errors
     /// The process has ended.
-    pub(crate) fn resident_bytes(&self) -> anyhow::Result<u64> {
+    pub fn resident_bytes(&self) -> anyhow::Result<u64> {
         let path = format!("/proc/{}/smaps_rollup", self.pid);
         let text = fs::read_to_string(&path).context(path)?;
         let line = text.lines().find_map(|line| line.strip_prefix("Rss:"));
@@ -54,7 +54,7 @@ impl Measured {
     ///
     /// # Errors
     /// The process has ended.
-    pub(crate) fn descriptors(&self) -> anyhow::Result<usize> {
+    pub fn descriptors(&self) -> anyhow::Result<usize> {
         let path = format!("/proc/{}/fd", self.pid);
         Ok(fs::read_dir(&path).context(path)?.count())
     }
@@ -64,7 +64,7 @@ impl Measured {
 ///
 /// # Errors
 /// A `/proc` that is not there.
-pub(crate) fn descriptors_max() -> anyhow::Result<usize> {
+pub fn descriptors_max() -> anyhow::Result<usize> {
     let limits = fs::read_to_string("/proc/self/limits").context("/proc/self/limits")?;
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
     let soft = line.and_then(|line| line.split_whitespace().next());

@@ -10,36 +10,38 @@ const LARGEST_US: u64 = 60_000_000;
 
 /// Delays in microseconds, to three digits.
 #[derive(Debug)]
-pub(crate) struct Percentiles(Histogram<u64>);
+pub struct Percentiles(Histogram<u64>);
 
-impl Percentiles {
+impl Default for Percentiles {
     /// None yet.
-    pub(crate) fn new() -> Self {
+    fn default() -> Self {
         Self(Histogram::new_with_bounds(1, LARGEST_US, 3).expect("a range and three digits"))
     }
+}
 
+impl Percentiles {
     /// Notes one delay.
-    pub(crate) fn record(&mut self, delay: Duration) {
+    pub fn record(&mut self, delay: Duration) {
         self.0.saturating_record(delay.as_micros() as u64);
     }
 
     /// Forgets all.
-    pub(crate) fn clear(&mut self) {
+    pub fn clear(&mut self) {
         self.0.reset();
     }
 
     /// The delay in milliseconds that `percent` of all do not exceed.
-    pub(crate) fn milliseconds(&self, percent: f64) -> f64 {
+    pub fn milliseconds(&self, percent: f64) -> f64 {
         self.0.value_at_percentile(percent) as f64 / 1_000.0
     }
 
     /// How many there are.
-    pub(crate) fn count(&self) -> u64 {
+    pub fn count(&self) -> u64 {
         self.0.len()
     }
 
     /// p50, p99 and the largest, in milliseconds.
-    pub(crate) fn to_json(&self) -> Value {
+    pub fn to_json(&self) -> Value {
         json!({
             "count": self.count(),
             "p50_ms": self.milliseconds(50.0),
@@ -51,7 +53,7 @@ impl Percentiles {
 }
 
 /// The middle one; the mean of the two middle ones of an even number. 0 of none.
-pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
+pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.into_iter().collect();
     values.sort_by(f64::total_cmp);
     match values.len() {
