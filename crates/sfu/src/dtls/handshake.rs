@@ -17,7 +17,7 @@ use openssl::ssl::{
 };
 
 use super::records::Records;
-use super::sieve::sieve;
+use super::sieve::{Awaited, sieve};
 use super::{DtlsCertificate, SrtpKeys, fingerprint_of};
 
 /// Time after which an unanswered flight goes out again: most round trips are shorter, and a join
@@ -111,7 +111,8 @@ impl Handshake {
         datagram: &[u8],
         mut send: impl FnMut(&[u8]),
     ) -> Step {
-        let records = sieve(datagram);
+        let awaited = if self.has_answered() { Awaited::Keys } else { Awaited::Hello };
+        let records = sieve(datagram, awaited);
         if records.is_empty() {
             return Step::Waiting;
         }
