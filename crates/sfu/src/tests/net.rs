@@ -87,7 +87,7 @@ impl Net {
     pub(super) fn simulcast_publisher(&mut self) -> usize {
         let id = self.first_id + self.clients.len() as u64;
         let mut client = Client::new(self.now, id, Arc::clone(&self.client_config));
-        let offer = client.simulcast_offer();
+        let offer = self.with_codec(client.simulcast_offer());
         let answer = self.sfu.create_publisher(self.now, client.id, &offer).unwrap();
         let taken = client.take_answer(&answer.sdp);
         assert_eq!(taken.media()[1].receive_rids, RIDS);

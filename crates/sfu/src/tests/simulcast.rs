@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use odeum_rtp::codec::PictureNumbers;
+use odeum_rtp::codec::{PictureNumbers, picture_size};
 use odeum_rtp::rtcp::{self, RtcpPacket, SenderInfo};
 use odeum_srtp::Profile;
 use odeum_types::Codec;
@@ -19,6 +19,8 @@ const HEIGHTS: [u16; 3] = [180, 360, 720];
 /// two and four of the larger ones.
 struct Stage {
     net: Net,
+    /// VP8 or VP9.
+    codec: Codec,
     publisher: usize,
     /// The next sequence number of each layer.
     sequences: [u16; 3],
@@ -32,10 +34,15 @@ struct Stage {
 
 impl Stage {
     fn new() -> Self {
+        Self::of(Codec::Vp8)
+    }
+
+    fn of(codec: Codec) -> Self {
         let mut net = Net::new();
+        net.codec = if codec == Codec::Vp9 { "VP9" } else { "VP8" };
         let publisher = net.simulcast_publisher();
         let (sends, keys) = ([true; 3], [true; 3]);
-        Self { net, publisher, sequences: [65_500, 100, 30_000], frames: 0, sends, keys }
+        Self { net, codec, publisher, sequences: [65_500, 100, 30_000], frames: 0, sends, keys }
     }
 
     /// Sends a frame of each layer and lets 40 ms pass; answers requests for key frames.
@@ -45,9 +52,11 @@ impl Stage {
             let numbers = (500 * layer as u16 + self.frames, self.frames as u8);
             let is_key = std::mem::take(&mut self.keys[layer]);
             for packet in 0..1 << layer {
-                let payload = match is_key && packet == 0 {
-                    true => layer_key_frame(HEIGHTS[layer], numbers.0, numbers.1),
-                    false => layer_frame(numbers.0, numbers.1),
+                let rows = (is_key && packet == 0).then_some(HEIGHTS[layer]);
+                let payload = match (self.codec, rows) {
+                    (Codec::Vp9, _) => vp9_frame(rows, numbers),
+                    (_, Some(rows)) => layer_key_frame(rows, numbers.0, numbers.1),
+                    (_, None) => layer_frame(numbers.0, numbers.1),
                 };
                 // Only the first packets say which layer they are of.
                 let rid = (self.frames < 5).then_some(RIDS[layer]);
@@ -100,7 +109,7 @@ impl Stage {
     fn heights(&self, viewer: usize) -> Vec<u16> {
         let packets = self.net.clients[viewer].received(VIDEO_PT);
         let key_frames = packets.iter().filter(|packet| packet.2.len() > 100);
-        key_frames.map(|packet| u16::from_le_bytes([packet.2[14], packet.2[15]])).collect()
+        key_frames.map(|packet| picture_size(self.codec, &packet.2).unwrap().height).collect()
     }
 
     /// What the publisher was last told to send, if it was told anything since it was last asked.
@@ -123,7 +132,7 @@ impl Stage {
     /// What a viewer got is one stream without gaps, whose numbers only rise.
     fn check_continuity(&self, viewer: usize) {
         let packets = self.net.clients[viewer].received(VIDEO_PT);
-        let vp8 = |payload: &[u8]| PictureNumbers::of(Codec::Vp8, payload).unwrap();
+        let vp8 = |payload: &[u8]| PictureNumbers::of(self.codec, payload).unwrap();
         for pair in packets.windows(2) {
             let [(before, at, payload), (after, then, next)] = pair else { unreachable!() };
             assert_eq!(before.wrapping_add(1), *after, "no gap, nothing twice");
@@ -132,6 +141,30 @@ impl Stage {
             assert!(step.picture_id <= 1 && step.tl0_picture_index <= 1, "{step:?}");
         }
     }
+}
+
+/// A VP9 packet of a key frame, with its rows, or of another frame (RFC 9628 §4.2), not in flexible
+/// mode.
+fn vp9_frame(rows: Option<u16>, (picture_id, tl0): (u16, u8)) -> Vec<u8> {
+    let [a, b] = (picture_id | 0x8000).to_be_bytes();
+    let Some(rows) = rows else { return vec![0xEC, a, b, 0, tl0, 9, 9, 9] };
+    let mut payload = vec![0xAE, a, b, 0, tl0, 0x10, 2, 0x80];
+    payload.extend(rows.to_be_bytes());
+    payload.resize(1_000, 7);
+    payload
+}
+
+#[test]
+fn picture_ids_of_vp9_go_on_from_layer_to_layer() {
+    let mut stage = Stage::of(Codec::Vp9);
+    let viewer = stage.net.viewer(stage.publisher, Rtx::Offered);
+    stage.frames(30);
+    for rows in [180, 720, 360] {
+        stage.wish(viewer, VideoWish::Height(rows));
+        stage.frames(10);
+        assert_eq!(stage.heights(viewer).last(), Some(&rows));
+    }
+    stage.check_continuity(viewer);
 }
 
 #[test]
