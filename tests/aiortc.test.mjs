@@ -1,8 +1,9 @@
-// An independent WebRTC stack: what aiortc publishes Chromium plays, and the other way round.
+// An independent WebRTC stack: what aiortc publishes Chromium plays, and the other way round; over
+// signalling as over WHIP and WHEP.
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, test } from "node:test";
-import { AiortcPeer, findPython } from "./harness/aiortc.mjs";
+import { AiortcPeer, AiortcWhipPeer, findPython } from "./harness/aiortc.mjs";
 import { launchBrowser, User } from "./harness/browser.mjs";
 import { Server } from "./harness/server.mjs";
 
@@ -11,14 +12,19 @@ const skip = findPython() ? false : "no Python with aiortc: scripts/venv.sh aior
 /** How long aiortc plays, seconds; and what it has to have decoded by then, much less than all. */
 const played = { seconds: 4, framesMin: 20, samplesMin: 48_000, energyMin: 0.01 };
 
+/** What Chromium publishes: so small that it scales it down no further. */
+const camera = { quality: 1 };
+
 describe("aiortc and Chromium", { skip }, () => {
   let browser, server, user;
   const peers = [];
-  const start = (role, options) => {
-    const peer = new AiortcPeer(role, server, options);
+  const begin = (Peer, role, options) => {
+    const peer = new Peer(role, server, options);
     peers.push(peer);
     return peer;
   };
+  const start = (role, options) => begin(AiortcPeer, role, options);
+  const startWhip = (role, options) => begin(AiortcWhipPeer, role, options);
   const assertPlayed = (done) => {
     assert.ok(done.video_frames >= played.framesMin, JSON.stringify(done));
     assert.ok(done.audio_samples >= played.samplesMin, JSON.stringify(done));
@@ -53,10 +59,45 @@ describe("aiortc and Chromium", { skip }, () => {
 
     test(`aiortc decodes ${video} and Opus of Chromium`, async () => {
       const streamID = `chromium-${video}`;
-      await user.publish(streamID, { videoCodec: video });
+      await user.publish(streamID, { videoCodec: video, ...camera });
       const { seconds } = played;
       const peer = start("play", { streamID, userID: `viewer-${video}`, seconds });
       assertPlayed(await peer.tells("done", { within_ms: 30_000 }));
+      await user.call("stopPublishingStream", streamID);
+    });
+  }
+
+  for (const video of ["VP8", "H264"]) {
+    test(`Chromium sees and hears ${video} and Opus of aiortc by WHIP, until DELETE`, async () => {
+      const since = await user.mark();
+      const streamID = `whip-${video}`;
+      const peer = startWhip("publish", { streamID, userID: streamID, video });
+      await peer.tells("connected");
+      await user.hearsStream("ADD", streamID, { since });
+      assert.deepEqual(await user.play(streamID), {});
+      await user.seesAndHears(streamID);
+      await user.seesAndHears(streamID);
+      const { videoCodec, videoSize } = await user.received(streamID);
+      assert.equal(videoCodec, `video/${video}`);
+      assert.deepEqual(videoSize, [320, 240]);
+      peer.end();
+      assert.equal((await peer.tells("done")).deleted, 200);
+      const [reason] = await user.hearsStream("DELETE", streamID, { since });
+      assert.deepEqual(reason, { streamID, code: 1 });
+    });
+
+    test(`aiortc decodes ${video} and Opus of Chromium by WHEP, until DELETE`, async () => {
+      const since = await user.mark();
+      const [streamID, userID] = [`to-whep-${video}`, `whep-${video}`];
+      await user.publish(streamID, { videoCodec: video, ...camera });
+      const size = await user.cameraSize();
+      const peer = startWhip("play", { streamID, userID, video, seconds: played.seconds });
+      const done = await peer.tells("done", { within_ms: 30_000 });
+      assertPlayed(done);
+      assert.deepEqual(done.video_size, size);
+      assert.equal(done.deleted, 200);
+      const hasLeft = ([, type, [who]]) => type === "DELETE" && who.userID === userID;
+      await user.heard("roomUserUpdate", hasLeft, { since });
       await user.call("stopPublishingStream", streamID);
     });
   }

@@ -11,71 +11,14 @@ exit code 1.
 
 import argparse
 import asyncio
-import fractions
 import itertools
 import json
 import ssl
 import sys
-import time
 
-import av
-import numpy
 import websockets
-from aiortc import (
-    RTCConfiguration,
-    RTCPeerConnection,
-    RTCRtpSender,
-    RTCSessionDescription,
-    VideoStreamTrack,
-)
-from aiortc.contrib.media import MediaStreamError
-from aiortc.mediastreams import AudioStreamTrack
-
-FRAME_WIDTH, FRAME_HEIGHT = 320, 240
-SAMPLE_RATE = 48_000
-SAMPLES_PER_FRAME = 960
-
-
-class MovingBars(VideoStreamTrack):
-    """Bars that move one pixel a frame, so that frames differ and compress well."""
-
-    def __init__(self):
-        super().__init__()
-        self.frames = 0
-
-    async def recv(self):
-        pts, time_base = await self.next_timestamp()
-        columns = (numpy.arange(FRAME_WIDTH) + self.frames) % 64 * 4
-        row = numpy.stack([columns, 255 - columns, numpy.full(FRAME_WIDTH, 128)], axis=1)
-        picture = numpy.broadcast_to(row.astype(numpy.uint8), (FRAME_HEIGHT, FRAME_WIDTH, 3))
-        frame = av.VideoFrame.from_ndarray(numpy.ascontiguousarray(picture), format="rgb24")
-        frame.pts, frame.time_base = pts, time_base
-        self.frames += 1
-        return frame
-
-
-class Tone(AudioStreamTrack):
-    """A 440 Hz sine in frames of 20 ms."""
-
-    def __init__(self):
-        super().__init__()
-        self.frames = 0
-        self.started = None
-
-    async def recv(self):
-        if self.started is None:
-            self.started = time.monotonic()
-        at = self.started + self.frames * SAMPLES_PER_FRAME / SAMPLE_RATE
-        await asyncio.sleep(max(0.0, at - time.monotonic()))
-        first = self.frames * SAMPLES_PER_FRAME
-        at = (first + numpy.arange(SAMPLES_PER_FRAME)) / SAMPLE_RATE
-        samples = numpy.sin(2 * numpy.pi * 440 * at)
-        data = (samples * 8_000).astype(numpy.int16).reshape(1, -1)
-        frame = av.AudioFrame.from_ndarray(data, format="s16", layout="mono")
-        frame.sample_rate, frame.pts = SAMPLE_RATE, first
-        frame.time_base = fractions.Fraction(1, SAMPLE_RATE)
-        self.frames += 1
-        return frame
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from media import MovingBars, Played, Tone, prefer
 
 
 class Signalling:
@@ -116,15 +59,6 @@ async def negotiate(signalling, connection, kind, stream):
     await connection.setRemoteDescription(RTCSessionDescription(reply["sdp"], "answer"))
 
 
-def prefer(transceiver, name):
-    """Leaves one video codec and retransmission in the offer."""
-    if name is not None:
-        wanted = {f"video/{name.lower()}", "video/rtx"}
-        codecs = RTCRtpSender.getCapabilities("video").codecs
-        preferred = [each for each in codecs if each.mimeType.lower() in wanted]
-        transceiver.setCodecPreferences(preferred)
-
-
 async def publish(signalling, args):
     connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     video, audio = MovingBars(), Tone()
@@ -144,26 +78,7 @@ async def publish(signalling, args):
 
 async def play(signalling, args):
     connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-    counts = {"video_frames": 0, "audio_samples": 0, "audio_energy": 0.0}
-    readers = []
-
-    async def read(track):
-        try:
-            while True:
-                frame = await track.recv()
-                if track.kind == "video":
-                    counts["video_frames"] += 1
-                else:
-                    samples = frame.to_ndarray().astype(numpy.float64)
-                    counts["audio_samples"] += samples.size
-                    counts["audio_energy"] += float(numpy.square(samples / 32768).sum())
-        except MediaStreamError:
-            return
-
-    @connection.on("track")
-    def on_track(track):
-        readers.append(asyncio.ensure_future(read(track)))
-
+    played = Played(connection)
     if args.audio:
         connection.addTransceiver("audio", direction="recvonly")
     prefer(connection.addTransceiver("video", direction="recvonly"), args.video)
@@ -175,8 +90,7 @@ async def play(signalling, args):
     await asyncio.sleep(args.seconds)
     await signalling.request("unplay", stream_id=args.stream)
     await connection.close()
-    await asyncio.gather(*readers, return_exceptions=True)
-    return {"event": "done", **counts}
+    return {"event": "done", **await played.counts()}
 
 
 async def main(args):

@@ -1,4 +1,5 @@
-// A peer of another WebRTC stack: aiortc/peer.py, over public signalling like everybody.
+// A peer of another WebRTC stack: aiortc/peer.py, over public signalling like everybody, or
+// aiortc/whip.py, over WHIP and WHEP.
 
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -6,7 +7,9 @@ import { fileURLToPath } from "node:url";
 import { PeerProcess } from "./peer_process.mjs";
 import { appID } from "./server.mjs";
 
-const script = fileURLToPath(new URL("../aiortc/peer.py", import.meta.url));
+const [script, whipScript] = ["peer.py", "whip.py"].map((name) =>
+  fileURLToPath(new URL(`../aiortc/${name}`, import.meta.url)),
+);
 const installed = fileURLToPath(new URL("../../target/aiortc/bin/python", import.meta.url));
 
 /** A Python with aiortc: ODEUM_PYTHON, else that of `scripts/venv.sh aiortc`; undefined without. */
@@ -16,7 +19,7 @@ export function findPython() {
   return has ? found : undefined;
 }
 
-/** A peer under way. */
+/** A peer under way, over signalling. */
 export class AiortcPeer extends PeerProcess {
   /**
    * Begins to `publish` or to `play`, for `seconds`. `video` is the only video codec that it
@@ -34,7 +37,24 @@ export class AiortcPeer extends PeerProcess {
       seconds,
       ...(video ? { video } : {}),
     };
-    const list = Object.entries(args).flatMap(([key, value]) => [`--${key}`, String(value)]);
-    super("aiortc", findPython(), [script, role, ...list, ...more]);
+    super("aiortc", findPython(), [script, role, ...list(args), ...more]);
   }
+}
+
+/** A peer under way, over WHIP or WHEP. */
+export class AiortcWhipPeer extends PeerProcess {
+  /** The options are those of the other one. */
+  constructor(role, server, { streamID, userID, roomID, seconds = 60, video }) {
+    const args = {
+      url: server.whipUrl(role, { roomID, streamID }),
+      token: server.token(userID),
+      seconds,
+      ...(video ? { video } : {}),
+    };
+    super("aiortc", findPython(), [whipScript, role, ...list(args)]);
+  }
+}
+
+function list(args) {
+  return Object.entries(args).flatMap(([key, value]) => [`--${key}`, String(value)]);
 }

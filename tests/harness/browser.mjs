@@ -124,6 +124,15 @@ export class User {
     if (!isBegun) throw new Error(`${this.userID} could not begin to publish ${streamID}`);
   }
 
+  /** Width and height of the camera that it publishes, in pixels. */
+  cameraSize() {
+    return this.page.evaluate(() => {
+      const [track] = window.test.local.stream.getVideoTracks();
+      const { width, height } = track.getSettings();
+      return [width, height];
+    });
+  }
+
   /** Publishes camera and microphone and waits until they are published. */
   async publish(streamID, option = {}) {
     const since = await this.mark();
@@ -159,7 +168,10 @@ export class User {
     );
   }
 
-  /** What arrived for a played stream so far; `videoCodec` is a MIME type. */
+  /**
+   * What arrived for a played stream so far; `videoCodec` is a MIME type, `videoSize` that of the
+   * last picture in pixels.
+   */
   received(streamID) {
     return this.page.evaluate(async (streamID) => {
       const tracks = window.test.media[streamID]?.getTracks() ?? [];
@@ -172,12 +184,15 @@ export class User {
         audioPackets: 0,
         bytes: 0,
         videoCodec: undefined,
+        videoSize: undefined,
       };
       const statistics = await peer?.getStats();
       for (const entry of statistics?.values() ?? []) {
         if (entry.type !== "inbound-rtp") continue;
-        if (entry.kind === "video") found.videoCodec = statistics.get(entry.codecId)?.mimeType;
-        else found.audioPackets += entry.packetsReceived;
+        if (entry.kind === "video") {
+          found.videoCodec = statistics.get(entry.codecId)?.mimeType;
+          found.videoSize = [entry.frameWidth, entry.frameHeight];
+        } else found.audioPackets += entry.packetsReceived;
         found.bytes += entry.bytesReceived;
         found.framesDecoded += entry.framesDecoded ?? 0;
         found.audioEnergy += entry.totalAudioEnergy ?? 0;

@@ -33,10 +33,9 @@ export function missingGstreamer() {
 /** A peer under way. */
 export class GstreamerPeer extends PeerProcess {
   /** Begins to `publish` or to `play` with one `video` codec, for `seconds`. */
-  constructor(role, server, { streamID, userID, roomID = "room", seconds = 60, video }) {
-    const surface = role === "publish" ? "whip" : "whep";
+  constructor(role, server, { streamID, userID, roomID, seconds = 60, video }) {
     const args = {
-      url: `${server.origin}/${surface}/${roomID}/${streamID}`,
+      url: server.whipUrl(role, { roomID, streamID }),
       token: server.token(userID),
       address: "127.0.0.1",
       seconds,

@@ -47,6 +47,11 @@ export class PeerProcess {
     return this.errors;
   }
 
+  /** Asks it to end in an orderly way, where it can. */
+  end() {
+    this.process.kill("SIGTERM");
+  }
+
   /** Ends it without a word. */
   kill() {
     this.process.kill("SIGKILL");

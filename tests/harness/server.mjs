@@ -39,13 +39,17 @@ export function makeCertificate(folder, name = "odeum test") {
   return { cert, key };
 }
 
-/** The text of a configuration: free ports, one app. `app` and `more` are lines of TOML. */
-export function configText({ folder, tls, app = "", media = "", more = "" }) {
+/**
+ * The text of a configuration: free ports, one app. `app`, `media` and `more` are lines of TOML,
+ * `mediaIp` is where media listens.
+ */
+export function configText(options) {
+  const { folder, tls, app = "", media = "", mediaIp = "127.0.0.1", more = "" } = options;
   return [
     'listen = "127.0.0.1:0"',
     `data_dir = ${JSON.stringify(join(folder, "data"))}`,
     tls ? `[tls]\ncert = ${JSON.stringify(tls.cert)}\nkey = ${JSON.stringify(tls.key)}` : "",
-    `[media]\nlisten = "127.0.0.1:0"\n${media}`,
+    `[media]\nlisten = "${mediaIp}:0"\n${media}`,
     '[admin]\nlisten = "127.0.0.1:0"',
     more,
     `[[apps]]\napp_id = ${appID}\nserver_secret = "${secret}"\nenvironment = "any"`,
@@ -72,10 +76,10 @@ export class Server {
   }
 
   /** Starts one and waits until it listens. `secure`: https and wss. */
-  static async start({ secure: isSecure = false, app, media, more } = {}) {
+  static async start({ secure: isSecure = false, ...options } = {}) {
     const folder = mkdtempSync(join(tmpdir(), "odeum-test-"));
     const tls = isSecure ? makeCertificate(folder) : undefined;
-    writeFileSync(join(folder, "odeum.toml"), configText({ folder, tls, app, media, more }));
+    writeFileSync(join(folder, "odeum.toml"), configText({ folder, tls, ...options }));
     const server = new Server(folder, ["serve", "--config", join(folder, "odeum.toml")], {
       isSecure,
     });
@@ -131,6 +135,11 @@ export class Server {
   /** The address for the SDK; another port when a proxy stands between. */
   signalUrl(port = this.port) {
     return `${this.isSecure ? "wss" : "ws"}://127.0.0.1:${port}/signal`;
+  }
+
+  /** Where WHIP takes a stream from who publishes it, or WHEP gives it to who plays it. */
+  whipUrl(role, { roomID = "room", streamID }) {
+    return `${this.origin}/${role === "publish" ? "whip" : "whep"}/${roomID}/${streamID}`;
   }
 
   /** The backend of the tests' app. */

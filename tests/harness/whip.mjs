@@ -70,10 +70,13 @@ export class WhipClient {
     return Object.assign(new WhipClient(), { context, page, server });
   }
 
-  /** Sends its offer to `/whip` or `/whep`; resolves to `{ status, headers, text, offer }`. */
-  async begin(role, { roomID = "room", streamID, userID, token = this.server.token(userID) }) {
-    const surface = role === "publish" ? "whip" : "whep";
-    const url = `${this.server.origin}/${surface}/${roomID}/${streamID}`;
+  /**
+   * Sends its offer to `/whip` or `/whep`, with `query` (`?…`) behind; resolves to
+   * `{ status, headers, text, offer }`.
+   */
+  async begin(role, options) {
+    const { roomID, streamID, userID, token = this.server.token(userID), query = "" } = options;
+    const url = this.server.whipUrl(role, { roomID, streamID }) + query;
     this.token = token;
     const begun = await this.page.evaluate(begin, { url, token, role });
     this.location = begun.headers.location;
@@ -111,13 +114,14 @@ export class WhipClient {
     return { status: response.status, headers: response.headers, text: await response.text() };
   }
 
-  /** What arrived so far. */
+  /** What arrived so far; `frameHeight` is of the last picture, in pixels. */
   received() {
     return this.page.evaluate(async () => {
-      const found = { framesDecoded: 0, audioPackets: 0 };
+      const found = { framesDecoded: 0, frameHeight: 0, audioPackets: 0 };
       for (const entry of (await window.whip.peer.getStats()).values()) {
         if (entry.type !== "inbound-rtp") continue;
         found.framesDecoded += entry.framesDecoded ?? 0;
+        found.frameHeight = entry.frameHeight ?? found.frameHeight;
         if (entry.kind === "audio") found.audioPackets += entry.packetsReceived;
       }
       return found;
