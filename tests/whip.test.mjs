@@ -90,6 +90,31 @@ describe("WHIP and WHEP", () => {
     assert.equal(await usersIn("room"), 1);
   });
 
+  test("WHEP's video_height decides which size of a simulcast stream is played", async () => {
+    const streamID = "in-sizes";
+    await user.publish(streamID, { simulcast: true, quality: 3 });
+    for (const [userID, query, height] of [
+      ["small", "?video_height=180", 180],
+      // Between the sizes: the next larger one.
+      ["middle", "?video_height=200", 360],
+    ]) {
+      const viewer = await open();
+      const begun = await viewer.begin("play", { streamID, userID, query });
+      assert.equal(begun.status, 201, begun.text);
+      const sees = async () => (await viewer.received()).frameHeight === height;
+      const shown = () => viewer.received();
+      await until(`${userID} sees ${height} rows`, sees, { within_ms: 30_000, shown });
+      // And stays with it, though more would reach it.
+      await viewer.seesAndHears();
+      await viewer.seesAndHears();
+      assert.ok(await sees(), JSON.stringify(await shown()));
+    }
+    for (const query of ["?video_height=many", "?video_height=70000", "?video_height=-1"]) {
+      const refused = await client.begin("play", { streamID, userID: "wrong", query });
+      assert.equal(refused.status, 400, query);
+    }
+  });
+
   test("WHEP plays what WHIP publishes", async () => {
     await publish();
     const viewer = await open();
