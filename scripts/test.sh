@@ -1,14 +1,15 @@
 #!/bin/bash
 # Every test there is: lints, Rust, SDK, and real browsers against the built server. Installs what
 # is missing. The browser tests find the server in ODEUM_BINARY (a debug build: it is there
-# already), Chromium in ODEUM_CHROMIUM; what they need of Python they find in target/.
+# already), Chromium in ODEUM_CHROMIUM, Firefox in ODEUM_FIREFOX; what they need of Python they find
+# in target/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/needs.sh
 
 need_rust
 need_node
-need chromium:chromium openssl:openssl python3:python3 venv:python3-venv
+need chromium:chromium firefox-esr:firefox-esr openssl:openssl python3:python3 venv:python3-venv
 # GStreamer, a peer of the browser tests: webrtcbin and its ICE, encoders, decoders, its Python.
 need gstwebrtc.so:gstreamer1.0-plugins-bad gstnice.so:gstreamer1.0-nice \
   gstx264.so:gstreamer1.0-plugins-ugly gstrtp.so:gstreamer1.0-plugins-good \

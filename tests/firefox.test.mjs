@@ -1,0 +1,110 @@
+// Firefox: what it publishes Chromium plays, and the other way round; by the SDK, by WHIP and WHEP,
+// and in several sizes.
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { launchBrowser, User } from "./harness/browser.mjs";
+import { findAddress, findFirefox, launchFirefox } from "./harness/firefox.mjs";
+import { Server } from "./harness/server.mjs";
+import { until } from "./harness/until.mjs";
+import { WhipClient } from "./harness/whip.mjs";
+
+const mediaIp = findAddress();
+const skip = !findFirefox()
+  ? "no Firefox: scripts/test.sh installs it"
+  : !mediaIp && "no address but the loopback's";
+
+/** How many pictures a player has to decode, at about 15 a second. */
+const framesMin = 30;
+
+describe("Firefox and Chromium", { skip }, () => {
+  let browsers, server, firefox, chromium;
+
+  before(async () => {
+    browsers = [];
+    server = await Server.start({ mediaIp });
+    browsers.push(await launchFirefox());
+    browsers.push(await launchBrowser());
+    [firefox, chromium] = await Promise.all(
+      ["firefox", "chromium"].map((userID, at) => User.open(browsers[at], server, { userID })),
+    );
+    for (const user of [firefox, chromium]) assert.deepEqual(await user.login(), { ok: true });
+  });
+  after(async () => {
+    for (const browser of browsers) await browser.close();
+    await server?.stop();
+  });
+
+  const assertPlays = async (viewer, publisher, streamID, video) => {
+    await publisher.publish(streamID, { videoCodec: video });
+    await viewer.hearsStream("ADD", streamID);
+    assert.deepEqual(await viewer.play(streamID), {});
+    await viewer.seesAndHears(streamID);
+    const isEnough = async () => (await viewer.received(streamID)).framesDecoded >= framesMin;
+    await until(`${framesMin} frames`, isEnough, { shown: () => viewer.received(streamID) });
+    assert.equal((await viewer.received(streamID)).videoCodec, `video/${video}`);
+    await viewer.call("stopPlayingStream", streamID);
+    const since = await viewer.mark();
+    await publisher.call("stopPublishingStream", streamID);
+    assert.deepEqual(await viewer.hearsStream("DELETE", streamID, { since }), [
+      { streamID, code: 1 },
+    ]);
+  };
+
+  // Firefox takes H.264 from a plugin that it downloads.
+  for (const video of ["VP8", "VP9", "AV1"]) {
+    test(`Chromium sees and hears ${video} and Opus of Firefox`, () =>
+      assertPlays(chromium, firefox, `firefox-${video}`, video));
+
+    test(`Firefox sees and hears ${video} and Opus of Chromium`, () =>
+      assertPlays(firefox, chromium, `chromium-${video}`, video));
+  }
+
+  test("Chromium sees and hears what Firefox publishes by WHIP, until DELETE", async () => {
+    const client = await WhipClient.open(browsers[0], server);
+    const streamID = "firefox-whip";
+    const begun = await client.begin("publish", { streamID, userID: streamID });
+    assert.equal(begun.status, 201, begun.text);
+    await chromium.hearsStream("ADD", streamID);
+    assert.deepEqual(await chromium.play(streamID), {});
+    await chromium.seesAndHears(streamID);
+    await chromium.seesAndHears(streamID);
+    assert.equal((await client.ask("DELETE")).status, 200);
+    const [reason] = await chromium.hearsStream("DELETE", streamID);
+    assert.equal(reason.code, 1);
+    await client.context.close();
+  });
+
+  test("Firefox sees and hears by WHEP what Chromium publishes, until DELETE", async () => {
+    const client = await WhipClient.open(browsers[0], server);
+    const streamID = "chromium-whep";
+    await chromium.publish(streamID);
+    const begun = await client.begin("play", { streamID, userID: "firefox-whep" });
+    assert.equal(begun.status, 201, begun.text);
+    await client.seesAndHears();
+    await client.seesAndHears();
+    assert.equal((await client.ask("DELETE")).status, 200);
+    await chromium.call("stopPublishingStream", streamID);
+    await client.context.close();
+  });
+
+  const assertSizes = async (viewer, publisher, streamID, sizes) => {
+    await publisher.publish(streamID, { simulcast: true });
+    await viewer.hearsStream("ADD", streamID);
+    for (const height of sizes) {
+      assert.deepEqual(await viewer.play(streamID, { videoHeight: height }), {});
+      const sees = async () => (await viewer.received(streamID)).videoSize?.[1] === height;
+      const shown = () => viewer.received(streamID);
+      await until(`${height} rows`, sees, { within_ms: 20_000, shown });
+      await viewer.seesAndHears(streamID);
+      await viewer.call("stopPlayingStream", streamID);
+    }
+    await publisher.call("stopPublishingStream", streamID);
+  };
+
+  test("Chromium sees the size of Firefox's simulcast that it asks for", () =>
+    assertSizes(chromium, firefox, "firefox-sizes", [240, 480]));
+
+  test("Firefox sees the size of Chromium's simulcast that it asks for", () =>
+    assertSizes(firefox, chromium, "chromium-sizes", [240, 480]));
+});
