@@ -31,8 +31,9 @@ const DATAGRAM_BYTES_MAX: u32 = 1_200;
 /// The one cipher suite: all of WebRTC has it (RFC 8827 §6.5), and `records.rs` knows no other.
 const CIPHER_SUITE: &str = "ECDHE-ECDSA-AES128-GCM-SHA256";
 
-/// In the order in which we want them: the server picks, and AES-GCM is the cheaper one per packet.
-const SRTP_PROFILES: &str = "SRTP_AEAD_AES_256_GCM:SRTP_AEAD_AES_128_GCM:SRTP_AES128_CM_SHA1_80";
+/// In the order in which we want them: the server picks. AES-GCM is the cheaper one per packet, and
+/// a longer key than that of the handshake, which carries it, protects nothing more.
+const SRTP_PROFILES: &str = "SRTP_AEAD_AES_128_GCM:SRTP_AEAD_AES_256_GCM:SRTP_AES128_CM_SHA1_80";
 
 /// What SRTP's keys are exported under (RFC 5764 §4.2).
 const EXPORTER_LABEL: &str = "EXTRACTOR-dtls_srtp";
