@@ -69,7 +69,8 @@ impl Offer<'_> {
         line(sdp, format_args!("a=ice-options:trickle"));
         let hex: Vec<String> = self.fingerprint.iter().map(|byte| format!("{byte:02X}")).collect();
         line(sdp, format_args!("a=fingerprint:sha-256 {}", hex.join(":")));
-        line(sdp, format_args!("a=setup:actpass"));
+        // This peer is a DTLS client and nothing else (RFC 9725 §4.4.1).
+        line(sdp, format_args!("a=setup:active"));
         line(sdp, format_args!("a=mid:{mid}"));
         for (id, kind) in [
             (EXTENSION_MID, ExtensionKind::Mid),
