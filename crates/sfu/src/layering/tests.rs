@@ -116,6 +116,9 @@ impl Encoder {
     }
 }
 
+/// Packets that are remembered.
+const RING_PACKETS: u64 = 1_024;
+
 /// A track and one viewer of it.
 struct Viewer {
     layering: Layering,
@@ -132,7 +135,7 @@ impl Viewer {
         let now = Instant::now();
         let origin = Origin { sequence: 100, timestamp: 5_000 };
         Self {
-            layering: Layering::new(65_000, 1_024, PictureIds::WithoutGap),
+            layering: Layering::new(65_000, RING_PACKETS as usize, PictureIds::WithoutGap),
             forwarder: Forwarder::new(origin),
             now,
             seen: HashSet::new(),
@@ -171,6 +174,12 @@ impl Viewer {
         for (target, (packet, numbers)) in &self.sent {
             let Some((route, number)) = self.forwarder.route_of(*target as u16) else { continue };
             let source = route.source(number, Some(&self.layering));
+            // Of what is older than the ring nothing is kept.
+            if source.is_none() {
+                let newest = self.seen.iter().max().unwrap();
+                assert!(newest - packet.facts.sequence >= RING_PACKETS);
+                continue;
+            }
             assert_eq!(source, Some(packet.facts.sequence));
             let placed = self.layering.place(packet.facts.sequence);
             let again = route.again(*target as u16, &packet.facts, placed).unwrap();
