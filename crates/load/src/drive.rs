@@ -68,6 +68,8 @@ pub(crate) struct Delays {
     pub(crate) packets: Percentiles,
     /// Of the last packet of each video frame: what a picture waits for.
     pub(crate) frames: Percentiles,
+    /// Packets whose payload was not what was sent: some servers cut pictures anew.
+    pub(crate) altered: u64,
 }
 
 /// Whose socket it is, in one number.
@@ -116,6 +118,7 @@ impl Drive {
                 epoch: now,
                 packets: Percentiles::default(),
                 frames: Percentiles::default(),
+                altered: 0,
             },
         })
     }
@@ -165,7 +168,7 @@ impl Drive {
     /// Drives everything until `until`.
     ///
     /// # Errors
-    /// A peer that closed, a packet that is not what was sent, what the kernel says.
+    /// A peer that closed, what the kernel says.
     pub(crate) fn run(&mut self, until: Instant, publishing: Publishing) -> anyhow::Result<()> {
         loop {
             let now = Instant::now();

@@ -40,8 +40,8 @@ use args::Shape;
 /// Runs the command.
 ///
 /// # Errors
-/// A server that cannot be started or reached, or that refuses; a peer that closes; a payload that
-/// is not what was sent.
+/// A server that cannot be started or reached, or that refuses; a peer that closes; with Odeum, a
+/// payload that is not what was sent.
 pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
     match &args.shape {
         Shape::Fanout(args) => measure::run(args, &args.common),

@@ -16,6 +16,7 @@ use crate::report::{Progress, Row, header};
 use crate::server::CORE;
 use crate::shape::Shape;
 use crate::stage::Stage;
+use crate::target::Target;
 
 /// Published before memory is read: more than the track's ring keeps.
 const RING_FILLS_IN: Duration = Duration::from_secs(5);
@@ -78,10 +79,10 @@ fn run_on(
         println!("{}", row.line());
         rows.push(row);
     }
-    let (missing, packets) = stage.drive.sampled();
+    let ((missing, packets), altered) = (stage.drive.sampled(), stage.drive.delays.altered);
     println!(
         "\n{} of {}; frames leave {:?}; workers {}; linger {} ms; {}; one viewer in {SAMPLED_EVERY} \
-         decrypts and checks: {packets} packets, {missing} missing\n{}",
+         decrypts and checks: {packets} packets, {missing} missing, {altered} not as sent\n{}",
         shape.name(),
         stage.target.name(),
         args.sending,
@@ -90,6 +91,8 @@ fn run_on(
         stage.drive.profile(),
         machine.line()
     );
+    let is_odeum = !matches!(stage.target, Target::Http(_));
+    ensure!(!is_odeum || altered == 0, "{altered} payloads are not what was sent");
     if let Some(file) = &args.json {
         let results = serde_json::json!({
             "target": stage.target.name(),
@@ -97,6 +100,7 @@ fn run_on(
             "workers": args.own.workers,
             "linger_ms": args.own.linger_ms,
             "profile": stage.drive.profile(),
+            "packets_not_as_sent": altered,
             "rows": rows.iter().map(Row::to_json).collect::<Vec<_>>(),
         });
         machine.save(file, shape.name(), results)?;
