@@ -39,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) media: Arc<[MediaHandle]>,
     /// Where the media workers are bound.
     pub(crate) media_addresses: Vec<SocketAddr>,
+    /// Asked for the addresses beyond a NAT, `host:port`.
+    pub(crate) stun_server: Option<String>,
     /// Transports of one room on its own media worker before the next go elsewhere.
     pub(crate) room_peers_per_worker: usize,
     /// To whoever makes things durable.

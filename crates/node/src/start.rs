@@ -16,14 +16,14 @@ use crate::identity::{Identities, random_bytes};
 use crate::journal::{JournalReceiver, journal};
 use crate::limits::SOCKET_BUFFER_BYTES;
 use crate::mailbox::mailbox;
-use crate::media_address::announced;
+use crate::media_address::{announced, announced_addresses};
 use crate::media_handle::{MediaHandle, WorkerNumber};
 use crate::media_worker::{self, MediaPorts};
 use crate::room_worker;
 use crate::shared::Shared;
 use crate::statistics::ControlCounters;
 use crate::tcp::TcpPort;
-use crate::udp::{UdpSocket, interface_addresses};
+use crate::udp::UdpSocket;
 
 impl NodeHandle {
     /// Starts a node on the current tokio runtime; what must be made durable comes out of the
@@ -54,6 +54,7 @@ impl NodeHandle {
             sessions: (0..workers).map(|_| Arc::new(AtomicU64::new(0))).collect(),
             media,
             media_addresses,
+            stun_server: config.media.stun_server,
             room_peers_per_worker: config.media.room_peers_per_worker,
             journal,
             counters: ControlCounters::default(),
@@ -70,7 +71,8 @@ fn start_media(
     config: &MediaConfig,
     offers_max: usize,
 ) -> io::Result<(Arc<[MediaHandle]>, Vec<SocketAddr>)> {
-    let interfaces = interface_addresses()?;
+    // Before any socket: what is configured wrongly is said first.
+    announced_addresses(config).map_err(io::Error::other)?;
     let certificate = odeum_sfu::DtlsCertificate::generate().map_err(io::Error::other)?;
     // All sockets before the first thread, so that a taken port leaves nothing running.
     let ports = (0..config.workers.max(1))
@@ -93,7 +95,7 @@ fn start_media(
     for (number, (ports, queue)) in ports.into_iter().zip(queues).enumerate() {
         let socket = &ports.udp;
         let local = socket.local();
-        let candidates = announced(local, config.external_address, &interfaces);
+        let candidates = announced(config, local).map_err(io::Error::other)?;
         let (receive_bytes, send_bytes) = socket.buffers();
         tracing::info!(
             worker = number, %local, announced = ?candidates, gso = ?socket.segmentation(),
@@ -104,7 +106,7 @@ fn start_media(
         sfu.peers_max = config.peers_per_worker_max;
         if let Some(tcp) = &ports.tcp {
             let local = tcp.local()?;
-            sfu.tcp_candidates = announced(local, config.external_address, &interfaces);
+            sfu.tcp_candidates = announced(config, local).map_err(io::Error::other)?;
             let announced = &sfu.tcp_candidates;
             tracing::info!(worker = number, %local, ?announced, "media worker listens on TCP");
         }

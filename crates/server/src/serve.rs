@@ -111,13 +111,15 @@ pub(crate) fn app_settings(config: &Config) -> Vec<AppSettings> {
     config.apps.iter().map(settings).collect()
 }
 
-fn node_config(config: &Config) -> NodeConfig {
+pub(crate) fn node_config(config: &Config) -> NodeConfig {
     let mut node = NodeConfig { apps: app_settings(config), ..NodeConfig::default() };
     node.media.listen = config.media.listen;
     node.media.tcp_listen = config.media.tcp_listen;
     node.media.workers = usize::from(config.media.workers);
     node.media.room_peers_per_worker = config.media.room_peers_per_worker;
-    node.media.external_address = config.media.external_address;
+    node.media.external_addresses.clone_from(&config.media.external_addresses);
+    node.media.interfaces.clone_from(&config.media.interfaces);
+    node.media.stun_server.clone_from(&config.media.stun_server);
     node.media.peers_per_worker_max = config.limits.peers_per_worker_max;
     node.room.heartbeat_timeout = Duration::from_secs(config.rooms.heartbeat_timeout_s);
     node.room.media_grace = Duration::from_secs(config.rooms.media_grace_s);
@@ -186,6 +188,9 @@ impl Server {
         let admin_socket = bind("admin.listen", config.admin.listen).await?;
         let (store, throw_away) = open_store(&config, &mode)?;
         let (node, callbacks) = start_rooms(&config, store)?;
+        // Before anybody is let in: the first answers are to have these addresses as well.
+        node.find_outer_addresses().await;
+        tokio::spawn(node.clone().keep_outer_addresses());
         let credentials = config.apps.iter().map(AppConfig::credentials);
         let apps = Apps::new(credentials.collect::<Result<Vec<_>, _>>()?);
         let api = ApiState::new(
@@ -194,10 +199,7 @@ impl Server {
             Arc::new(wall_clock),
             stream_history(callbacks.clone()),
         );
-        let signal = SignalState::new(node.clone(), apps.clone(), signal_limits(&config));
-        let failed_logins = signal.failed_logins().clone();
-        let clock = Arc::new(wall_clock);
-        let whip = WhipState::new(node.clone(), apps.clone(), failed_logins, clock);
+        let (signal, whip) = client_surfaces(&config, &node, &apps)?;
         let admin = admin::router(AdminState {
             node: node.clone(),
             api: api.clone(),
@@ -299,6 +301,22 @@ impl Server {
     }
 }
 
+/// The two doors of clients, which share who failed to log in, and what they tell of STUN and TURN
+/// servers.
+fn client_surfaces(
+    config: &Config,
+    node: &NodeHandle,
+    apps: &Apps,
+) -> anyhow::Result<(SignalState, WhipState)> {
+    let (node, apps) = (node.clone(), apps.clone());
+    let ice_servers = config.media.servers_of_clients()?;
+    let limits = signal_limits(config);
+    let signal = SignalState::new(node.clone(), apps.clone(), limits, ice_servers.clone());
+    let failed_logins = signal.failed_logins().clone();
+    let whip = WhipState::new(node, apps, failed_logins, Arc::new(wall_clock), ice_servers);
+    Ok((signal, whip))
+}
+
 /// Starts the store's service, then the rooms whose journal it takes.
 fn start_rooms(config: &Config, store: Store) -> anyhow::Result<(NodeHandle, Callbacks)> {
     let rules = store.reader()?.rules().context("data_dir")?;
@@ -310,7 +328,7 @@ fn start_rooms(config: &Config, store: Store) -> anyhow::Result<(NodeHandle, Cal
         format!("{data_dir}: what the last start left open cannot be closed")
     })?;
     let node = NodeConfig { rules, ..node_config(config) };
-    let (node, journal) = NodeHandle::start(node).context("media.listen")?;
+    let (node, journal) = NodeHandle::start(node).context("media")?;
     tokio::spawn(event_log::run(journal, callbacks.clone()));
     Ok((node, callbacks))
 }
