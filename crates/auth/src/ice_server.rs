@@ -162,6 +162,11 @@ impl IceServers {
         self.0.iter().map(grant).collect()
     }
 
+    /// With one more at the end.
+    pub fn with(&self, server: IceServer) -> Self {
+        Self(self.0.iter().cloned().chain([server]).collect())
+    }
+
     /// What somebody is told who has not said who they are: servers that anybody may use.
     pub fn open(&self) -> Vec<IceServerGrant> {
         let open = self.0.iter().filter(|server| server.access == IceAccess::Open);

@@ -72,6 +72,7 @@ mod shared;
 mod start;
 mod statistics;
 mod tcp;
+mod turn;
 mod udp;
 
 pub use claims::{AppClaims, AppSettings};
@@ -91,3 +92,4 @@ pub use rules::RuleFailed;
 pub use statistics::{
     ControlStatistics, MediaStatistics, NodeStatistics, RelayStatistics, SocketStatistics,
 };
+pub use turn::{TurnConfig, TurnRelay};

@@ -103,6 +103,19 @@ pub(crate) const TCP_QUEUE_BYTES_MAX: usize = 160 * 1024;
 /// TCP connections of media that are accepted before the media worker does something else.
 pub(crate) const TCP_ACCEPTS_PER_TURN_MAX: usize = 64;
 
+/// Bytes of one datagram of a client of TURN, or of a media port to it; longer ones are cut off and
+/// lost.
+pub(crate) const TURN_DATAGRAM_BYTES_MAX: usize = 2_048;
+
+/// Packets of one client of TURN over UDP that wait for its task; what is more is lost.
+pub(crate) const TURN_QUEUE_PACKETS_MAX: usize = 256;
+
+/// How long a TURN client's connection may be without an allocation; then it is closed.
+pub(crate) const TURN_IDLE_MAX: Duration = Duration::from_secs(30);
+
+/// How long a TURN client's connection may take nothing; then it is closed.
+pub(crate) const TURN_WRITE_MAX: Duration = Duration::from_secs(5);
+
 /// Time from one question to the STUN server to the next: an address that changes is announced
 /// within it, and a NAT whose mapping ends with silence keeps it.
 pub(crate) const STUN_INTERVAL: Duration = Duration::from_secs(180);

@@ -39,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) media: Arc<[MediaHandle]>,
     /// Where the media workers are bound.
     pub(crate) media_addresses: Vec<SocketAddr>,
+    /// The UDP ports of media: as clients are told of them, and as they are bound.
+    pub(crate) media_ports: Vec<(SocketAddr, SocketAddr)>,
     /// Asked for the addresses beyond a NAT, `host:port`.
     pub(crate) stun_server: Option<String>,
     /// Transports of one room on its own media worker before the next go elsewhere.

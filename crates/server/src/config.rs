@@ -6,6 +6,7 @@ mod callbacks;
 mod error;
 mod ice_servers;
 mod nearest;
+mod turn;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ pub(crate) use callbacks::{CallbackRetry, CallbacksConfig};
 pub(crate) use error::ConfigError;
 pub(crate) use ice_servers::IceServerConfig;
 pub(crate) use nearest::nearest;
+pub(crate) use turn::TurnConfig;
 
 use ice_servers::ICE_SERVERS_MAX;
 
@@ -41,6 +43,8 @@ pub(crate) struct Config {
     /// The media plane.
     #[serde(default)]
     pub(crate) media: MediaConfig,
+    /// The relay for clients that no other way gets through. Default: none.
+    pub(crate) turn: Option<TurnConfig>,
     /// The operator's listener.
     #[serde(default)]
     pub(crate) admin: AdminConfig,
@@ -222,6 +226,7 @@ impl Config {
             behind_proxy: false,
             tls: None,
             media: MediaConfig::default(),
+            turn: None,
             admin: AdminConfig::default(),
             rooms: RoomsConfig::default(),
             callbacks: CallbacksConfig::default(),
@@ -259,6 +264,9 @@ impl Config {
             return Err(ConfigError::PortsBeyondEnd { key, first, workers });
         }
         self.media.servers_of_clients()?;
+        if let Some(turn) = &self.turn {
+            turn.check(self.tls.is_some())?;
+        }
         if let Some(server) = &self.media.stun_server
             && !is_host_and_port(server)
         {

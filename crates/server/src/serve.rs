@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use odeum_api::{ApiState, StreamHistory};
-use odeum_auth::Apps;
+use odeum_auth::{Apps, IceServers};
 use odeum_callback::Callbacks;
 use odeum_node::{AppSettings, NodeConfig, NodeHandle};
 use odeum_room::DeleteStreamMode;
@@ -30,7 +30,8 @@ use crate::listener::Listener;
 use crate::source::Source;
 use crate::tls::Certificate;
 use crate::{
-    admin, callback_settings, dev, event_log, logs, open_files, pages, reload, try_it, wall_clock,
+    admin, callback_settings, dev, event_log, logs, open_files, pages, reload, try_it, turn,
+    wall_clock,
 };
 
 /// A stop is over by then, whatever still hangs (issue: within 5 s of SIGTERM).
@@ -199,7 +200,9 @@ impl Server {
             Arc::new(wall_clock),
             stream_history(callbacks.clone()),
         );
-        let (signal, whip) = client_surfaces(&config, &node, &apps)?;
+        let tls = certificate.as_ref().map(|files| TlsAcceptor::from(files.server_config()));
+        let ice_servers = ice_servers(&config, &node, tls.clone()).await?;
+        let (signal, whip) = client_surfaces(&config, &node, &apps, ice_servers);
         let admin = admin::router(AdminState {
             node: node.clone(),
             api: api.clone(),
@@ -222,7 +225,6 @@ impl Server {
             let state = try_it::TryIt { app: dev::APP, server_secret, api, now: wall_clock };
             router = router.merge(try_it::router(state));
         }
-        let tls = certificate.as_ref().map(|files| TlsAcceptor::from(files.server_config()));
         let scheme = if tls.is_some() { "https" } else { "http" };
         let (closing, told) = watch::channel(false);
         let connections_max = config.limits.connections_max;
@@ -307,14 +309,27 @@ fn client_surfaces(
     config: &Config,
     node: &NodeHandle,
     apps: &Apps,
-) -> anyhow::Result<(SignalState, WhipState)> {
+    ice_servers: IceServers,
+) -> (SignalState, WhipState) {
     let (node, apps) = (node.clone(), apps.clone());
-    let ice_servers = config.media.servers_of_clients()?;
     let limits = signal_limits(config);
     let signal = SignalState::new(node.clone(), apps.clone(), limits, ice_servers.clone());
     let failed_logins = signal.failed_logins().clone();
     let whip = WhipState::new(node, apps, failed_logins, Arc::new(wall_clock), ice_servers);
-    Ok((signal, whip))
+    (signal, whip)
+}
+
+/// The configured STUN and TURN servers, then the own relay, which is started.
+async fn ice_servers(
+    config: &Config,
+    node: &NodeHandle,
+    tls: Option<TlsAcceptor>,
+) -> anyhow::Result<IceServers> {
+    let servers = config.media.servers_of_clients()?;
+    Ok(match &config.turn {
+        Some(turn) => servers.with(turn::start(turn, node, tls).await?),
+        None => servers,
+    })
 }
 
 /// Starts the store's service, then the rooms whose journal it takes.

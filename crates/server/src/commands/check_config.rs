@@ -65,6 +65,14 @@ fn describe(config: &Config) -> anyhow::Result<Vec<String>> {
             Some(server) => format!("           and as {server} sees this machine (STUN)"),
             None => "           no STUN server is asked".to_owned(),
         },
+        match &config.turn {
+            Some(turn) => {
+                let tls = turn.tls_listen.map(|listen| format!(", tls {listen}"));
+                let (listen, host) = (turn.listen, &turn.host);
+                format!("turn       udp and tcp {listen}{} as {host}", tls.unwrap_or_default())
+            }
+            None => "turn       no relay of this server's own".to_owned(),
+        },
         format!("admin      http://{}, {admin}", config.admin.listen),
         format!("data       {}", config.data_dir.display()),
     ];

@@ -103,6 +103,15 @@ pub(crate) enum ConfigError {
         /// What is wrong, without a secret.
         reason: String,
     },
+    /// Nothing that a URL of the relay can be made of.
+    #[error("turn.host = \"{host}\" is neither a name nor an address; IPv6 stands in brackets")]
+    TurnHost {
+        /// What stands there.
+        host: String,
+    },
+    /// TLS without a certificate.
+    #[error("turn.tls_listen needs the certificate of [tls]")]
+    TurnWithoutTls,
     /// No address of a STUN server.
     #[error("media.stun_server = \"{server}\" is not host:port, like stun.example.com:3478")]
     StunServer {
