@@ -70,7 +70,7 @@ impl NodeHandle {
 fn start_media(
     config: &MediaConfig,
     offers_max: usize,
-) -> io::Result<(Arc<[MediaHandle]>, Vec<(SocketAddr, SocketAddr)>)> {
+) -> io::Result<(Arc<[MediaHandle]>, MediaPortNames)> {
     // Before any socket: what is configured wrongly is said first.
     announced_addresses(config).map_err(io::Error::other)?;
     let certificate = odeum_sfu::DtlsCertificate::generate().map_err(io::Error::other)?;
@@ -115,6 +115,9 @@ fn start_media(
     }
     Ok((handles, media_ports))
 }
+
+/// The UDP ports of media: as clients are told of them, and as they are bound.
+pub(crate) type MediaPortNames = Vec<(SocketAddr, SocketAddr)>;
 
 /// Where the workers are bound, each once and in their order.
 fn bound(media_ports: &[(SocketAddr, SocketAddr)]) -> Vec<SocketAddr> {

@@ -124,7 +124,7 @@ impl Allocation {
         Ok(())
     }
 
-    pub(crate) fn to_peer<'a>(
+    pub(crate) fn lead<'a>(
         &mut self,
         now: Instant,
         limits: Limits,

@@ -277,7 +277,7 @@ impl Client {
         if !allocation.permits(now, peer.ip()) {
             return Action::Nothing;
         }
-        allocation.to_peer(now, self.limits, peers, peer, bytes)
+        allocation.lead(now, self.limits, peers, peer, bytes)
     }
 
     fn handle_channel_data<'a>(
@@ -294,7 +294,7 @@ impl Client {
         let channel = allocation.channels.iter().find(|(of, _, ends)| *of == number && now < *ends);
         let Some((_, peer, _)) = channel else { return Action::Nothing };
         let peer = *peer;
-        allocation.to_peer(now, self.limits, peers, peer, bytes)
+        allocation.lead(now, self.limits, peers, peer, bytes)
     }
 
     fn success(&self, allocation: &Allocation) -> Vec<u8> {
