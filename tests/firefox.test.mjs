@@ -107,4 +107,24 @@ describe("Firefox and Chromium", { skip }, () => {
 
   test("Firefox sees the size of Chromium's simulcast that it asks for", () =>
     assertSizes(firefox, chromium, "chromium-sizes", [240, 480]));
+
+  for (const [name, users] of [
+    ["Firefox publishes and Chromium plays", () => [firefox, chromium]],
+    ["Chromium publishes and Firefox plays", () => [chromium, firefox]],
+  ]) {
+    test(`both SDKs tell the quality when ${name}`, async () => {
+      const [publisher, viewer] = users();
+      const streamID = `quality-of-${publisher.userID}`;
+      await publisher.publish(streamID, { videoCodec: "VP8" });
+      await viewer.hearsStream("ADD", streamID);
+      assert.deepEqual(await viewer.play(streamID), {});
+      const isGood = ([id, { video, audio }]) =>
+        id === streamID && video.videoFPS > 5 && video.videoBitrate > 0 && audio.audioBitrate > 0;
+      await publisher.heard("publishQualityUpdate", isGood);
+      const isDecoded = (values) => isGood(values) && values[1].video.videoFramesDecoded > 0;
+      await viewer.heard("playQualityUpdate", isDecoded);
+      await viewer.call("stopPlayingStream", streamID);
+      await publisher.call("stopPublishingStream", streamID);
+    });
+  }
 });

@@ -182,6 +182,7 @@ impl World {
                     assert_eq!(worker, OTHER, "{publisher} is at home");
                     self.sfus[HOME].want_key_frame(self.now, publisher, layer);
                 }
+                SfuEvent::StunEnded { .. } => unreachable!("nobody was asked"),
                 SfuEvent::Closed { peer, .. } if worker == OTHER && self.mirrors.remove(&peer) => {}
                 SfuEvent::Closed { peer, .. } => {
                     let member = self.members.remove(&peer).expect("closed once, and was there");

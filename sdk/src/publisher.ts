@@ -75,6 +75,7 @@ export class Publisher {
     this.#signalling = signalling;
     this.#transport = new Transport({
       prepare: (peer) => this.#prepare(peer, option, bitrates),
+      iceServers: () => signalling.iceServers,
       ready: async () => {
         const mustWait = !signalling.isOpen;
         await signalling.opened();

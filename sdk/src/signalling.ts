@@ -9,6 +9,7 @@ import { decideRetry, roomRetry } from "./reconnect.ts";
 import {
   CloseCode,
   VERSION,
+  type IceServer,
   type LoggedIn,
   type Notice,
   type Numbered,
@@ -85,6 +86,8 @@ export class Signalling {
   #connection: Connection | undefined;
   /** Undefined before the first login and once the server has lost it. */
   #session: Session | undefined;
+  /** STUN and TURN servers as the server has named them last. */
+  #iceServers: IceServer[] = [];
   /** The number of the last notice seen. */
   #lastSequence = 0;
   /** Sends heartbeats. */
@@ -104,6 +107,11 @@ export class Signalling {
   /** The room. */
   get roomID(): string {
     return this.#facts.roomID;
+  }
+
+  /** STUN and TURN servers for the next connection of media. */
+  get iceServers(): IceServer[] {
+    return this.#iceServers;
   }
 
   /** Whether requests go out at once. */
@@ -230,6 +238,7 @@ export class Signalling {
       resumeSecret: reply.resume_secret,
       heartbeatInterval_ms: reply.heartbeat_interval_ms,
     };
+    this.#iceServers = reply.ice_servers ?? [];
     this.#lastSequence = reply.snapshot.sequence;
     this.#open(origin === "login" ? "LOGINED" : "RECONNECTED");
     this.#handlers.onSnapshot(reply.snapshot, origin);
@@ -255,6 +264,7 @@ export class Signalling {
       if (connection !== this.#connection)
         throw new ZegoError(ErrorCode.SOCKET_CLOSED, "the WebSocket was closed");
       session.resumeSecret = reply.resume_secret;
+      this.#iceServers = reply.ice_servers ?? [];
       this.#resumed(reply);
     } catch (error) {
       this.#drop(connection);

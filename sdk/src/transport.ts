@@ -4,6 +4,7 @@
 import { ErrorCode, isFinalMediaRefusal, toZegoError, ZegoError } from "./errors.ts";
 import { ufragOf, withCredentials, type IceCredentials } from "./ice_restart.ts";
 import { decideRetry, mediaRetry } from "./reconnect.ts";
+import type { IceServer } from "./wire.ts";
 
 /** Where a transport is: asking (again), carrying media, or over. */
 export type TransportState = "requesting" | "connected" | "over";
@@ -18,6 +19,8 @@ const disconnectedWait_ms = 1_000;
 export interface TransportPlan {
   /** Adds what is to be sent or received. */
   prepare: (peer: RTCPeerConnection) => void;
+  /** STUN and TURN servers as the server has named them last. */
+  iceServers: () => IceServer[];
   /** Waits until requests can be sent; returns whether it had to wait. */
   ready: () => Promise<boolean>;
   /** Gives the offer to the server, returns its answer. */
@@ -153,7 +156,11 @@ export class Transport {
   }
 
   #openPeer(): RTCPeerConnection {
-    const peer = new RTCPeerConnection({ bundlePolicy: "max-bundle", rtcpMuxPolicy: "require" });
+    const peer = new RTCPeerConnection({
+      bundlePolicy: "max-bundle",
+      rtcpMuxPolicy: "require",
+      iceServers: this.#plan.iceServers(),
+    });
     this.#peer = peer;
     this.#restart = "none";
     peer.onconnectionstatechange = () => this.#watch(peer);

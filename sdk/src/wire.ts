@@ -332,8 +332,23 @@ export interface LoggedIn {
   heartbeat_interval_ms: number;
   /** A session silent for longer is timed out, milliseconds. */
   heartbeat_timeout_ms: number;
+  /**
+   * STUN and TURN servers for the client's `RTCPeerConnection`s, with what opens them for a
+   * while. Left out when there are none.
+   */
+  ice_servers?: IceServer[];
   /** The room as it is. */
   snapshot: Snapshot;
+}
+
+/** A STUN or TURN server, as `RTCConfiguration.iceServers` wants it. */
+export interface IceServer {
+  /** `stun:`, `stuns:`, `turn:` and `turns:` URLs of it. */
+  urls: string[];
+  /** The user's name there; none where anybody may use it. */
+  username?: string;
+  /** The password. */
+  credential?: string;
 }
 
 /** The session goes on. */
@@ -344,6 +359,8 @@ export interface Resumed {
   room_id: string;
   /** For the next `resume`; the old one is spent. */
   resume_secret: string;
+  /** In place of the ones before, for the `RTCPeerConnection`s that are made from now on. */
+  ice_servers?: IceServer[];
   /**
    * Given when the missed notices are no longer kept: the room as it is, to be taken instead of
    * them. The next notice's `sequence` is `snapshot.sequence + 1`.

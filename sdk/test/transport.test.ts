@@ -13,7 +13,9 @@ class FakePeer {
   localDescription: { sdp: string } | null = null;
   remoteDescription: { sdp: string } | null = null;
   onconnectionstatechange: (() => void) | null = null;
-  constructor() {
+  readonly configuration: RTCConfiguration;
+  constructor(configuration: RTCConfiguration) {
+    this.configuration = configuration;
     FakePeer.made.push(this);
   }
   async createOffer(options?: { iceRestart?: boolean }): Promise<{ sdp: string }> {
@@ -46,6 +48,7 @@ function rig(changes: Partial<TransportPlan> = {}): {
   const offers: string[] = [];
   const transport = new Transport({
     prepare: () => undefined,
+    iceServers: () => [],
     ready: async () => false,
     exchange: async (offer) => {
       offers.push(offer);
@@ -70,6 +73,18 @@ test("it is connected when the server says so", async () => {
   assert.deepEqual(told, ["requesting 0"]);
   transport.connected();
   assert.deepEqual(told, ["requesting 0", "connected 0"]);
+});
+
+test("each connection has the ICE servers that the server has named last", async () => {
+  let name = "first";
+  const { transport } = rig({ iceServers: () => [{ urls: [`stun:${name}`] }] });
+  await transport.start();
+  transport.connected();
+  name = "second";
+  FakePeer.made[0]?.reach("failed");
+  await until("another connection", () => FakePeer.made.length === 2);
+  const named = FakePeer.made.map(({ configuration }) => configuration.iceServers);
+  assert.deepEqual(named, [[{ urls: ["stun:first"] }], [{ urls: ["stun:second"] }]]);
 });
 
 test("a connection that fails is set up anew, and the old one closed", async () => {

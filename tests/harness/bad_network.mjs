@@ -1,6 +1,6 @@
 // A network that is bad, from a seed: UDP between browsers and the server's media port. The server
-// listens on 127.0.0.1 and announces 127.0.0.2 (`external_address`), where this relay stands at the
-// same port; so nothing of SDK, offer or answer is touched.
+// listens on 127.0.0.1 and announces 127.0.0.2 (`external_addresses`), where this relay stands at
+// the same port; so nothing of SDK, offer or answer is touched.
 
 import { createSocket } from "node:dgram";
 
@@ -8,7 +8,7 @@ import { createSocket } from "node:dgram";
 export const relayAddress = "127.0.0.2";
 
 /** Lines for `[media]` of the server behind a relay. */
-export const relayedMedia = `external_address = "${relayAddress}"`;
+export const relayedMedia = `external_addresses = ["${relayAddress}"]`;
 
 /** How long a packet waits before the narrow part at most, milliseconds; beyond it, it is lost. */
 const queueMax_ms = 400;

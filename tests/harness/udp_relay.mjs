@@ -20,12 +20,13 @@ export class UdpRelay {
   /** Sources that are cut off. */
   #lost = new Set();
 
-  /** Listens on a free port, in front of `port`. */
-  static async before(port) {
+  /** Listens on a free port, in front of `port` of the same address. */
+  static async before(port, address = "127.0.0.1") {
     const relay = new UdpRelay();
+    relay.address = address;
     relay.socket = createSocket("udp4");
     relay.socket.on("message", (bytes, source) => relay.#carry(bytes, source, port));
-    await new Promise((resolve) => relay.socket.bind(0, "127.0.0.1", resolve));
+    await new Promise((resolve) => relay.socket.bind(0, address, resolve));
     relay.port = relay.socket.address().port;
     return relay;
   }
@@ -51,6 +52,6 @@ export class UdpRelay {
         if (!this.#lost.has(name)) this.socket.send(answer, source.port, source.address);
       });
     }
-    way.send(bytes, port, "127.0.0.1");
+    way.send(bytes, port, this.address);
   }
 }

@@ -8,6 +8,7 @@
 //! - [`Apps`], [`AppCredentials`]: the secrets and rights of every app, replaced as one on a
 //!   reload.
 //! - [`FailedLogins`]: who fails too often; [`RateBucket`]: how often one may do something.
+//! - [`IceServers`]: what a client is told of STUN and TURN servers.
 //! - [`client_code`]: the numbers a web client is refused with.
 //!
 //! Everything is pure: time and random bytes are arguments. The invariant: a wrong secret and a
@@ -37,6 +38,7 @@ pub mod callback;
 pub mod client_code;
 mod failed_logins;
 mod hex;
+mod ice_server;
 mod rate;
 mod secret;
 pub mod server_api;
@@ -45,6 +47,9 @@ pub mod webhook;
 
 pub use apps::{AppCredentials, Apps, AppsError, Environment, SECRETS_MAX, Service, Services};
 pub use failed_logins::FailedLogins;
+pub use ice_server::{
+    IceAccess, IceServer, IceServerGrant, IceServers, IceUrl, IceUrlError, turn_password,
+};
 pub use rate::RateBucket;
 pub use secret::{SECRET_BYTES, SecretError, ServerSecret};
 pub use token::{Token, TokenError, TokenForm, TokenForms, TokenUse};

@@ -40,9 +40,13 @@ pub struct MediaConfig {
     /// go earlier when that worker is busy. Default 500. Lower spreads earlier, and each
     /// publisher's packets cross to each worker that the room is on.
     pub room_peers_per_worker: usize,
-    /// Announced to clients in place of the bound address. Default none: the bound address, or
-    /// those of the interfaces when bound to all.
-    pub external_address: Option<IpAddr>,
+    /// Announced to clients in place of the bound address, the preferred one first. Default none:
+    /// the bound address, or those of the interfaces when bound to all.
+    pub external_addresses: Vec<IpAddr>,
+    /// Interfaces whose addresses are announced, before the external ones. Default none.
+    pub interfaces: Vec<String>,
+    /// Asked how it sees the media sockets, `host:port`; that is announced as well. Default none.
+    pub stun_server: Option<String>,
     /// Transports per worker; beyond it a publish or play is refused. Default 4,000, about 120 MB.
     pub peers_per_worker_max: usize,
 }
@@ -67,7 +71,9 @@ impl Default for MediaConfig {
             tcp_listen: None,
             workers: 1,
             room_peers_per_worker: 500,
-            external_address: None,
+            external_addresses: Vec::new(),
+            interfaces: Vec::new(),
+            stun_server: None,
             peers_per_worker_max: 4_000,
         }
     }

@@ -58,6 +58,7 @@ mod media_handle;
 mod media_worker;
 mod messages;
 mod mirrors;
+mod outer_address;
 mod peer_notice;
 mod placement;
 mod plane;
@@ -71,6 +72,7 @@ mod shared;
 mod start;
 mod statistics;
 mod tcp;
+mod turn;
 mod udp;
 
 pub use claims::{AppClaims, AppSettings};
@@ -83,9 +85,11 @@ pub use inbox::{CloseReason, CutSignal, Inbox, Outgoing};
 pub use journal::{Entry, JournalReceiver, NotRecorded, Record};
 pub use limits::Limits;
 pub use login::{LoggedIn, LoginRequest, ResumeRequest, ResumedSession};
+pub use media_address::{AnnounceError, announced_addresses};
 pub use odeum_room::ConnectionId;
 pub use odeum_sfu::{IceCredentials, IceUfrag, LINGER_MAX, OfferError, VideoWish};
 pub use rules::RuleFailed;
 pub use statistics::{
     ControlStatistics, MediaStatistics, NodeStatistics, RelayStatistics, SocketStatistics,
 };
+pub use turn::{TurnConfig, TurnRelay};

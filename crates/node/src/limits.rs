@@ -103,8 +103,29 @@ pub(crate) const TCP_QUEUE_BYTES_MAX: usize = 160 * 1024;
 /// TCP connections of media that are accepted before the media worker does something else.
 pub(crate) const TCP_ACCEPTS_PER_TURN_MAX: usize = 64;
 
-/// Addresses announced to clients when the media socket is bound to all of them; the rest is left
-/// out.
+/// Bytes of one datagram of a client of TURN, or of a media port to it; longer ones are cut off and
+/// lost.
+pub(crate) const TURN_DATAGRAM_BYTES_MAX: usize = 2_048;
+
+/// Packets of one client of TURN over UDP that wait for its task; what is more is lost.
+pub(crate) const TURN_QUEUE_PACKETS_MAX: usize = 256;
+
+/// How long a TURN client's connection may be without an allocation; then it is closed.
+pub(crate) const TURN_IDLE_MAX: Duration = Duration::from_secs(30);
+
+/// How long a TURN client's connection may take nothing; then it is closed.
+pub(crate) const TURN_WRITE_MAX: Duration = Duration::from_secs(5);
+
+/// Time from one question to the STUN server to the next: an address that changes is announced
+/// within it, and a NAT whose mapping ends with silence keeps it.
+pub(crate) const STUN_INTERVAL: Duration = Duration::from_secs(180);
+
+/// How long an answer of the STUN server, or of the resolver that is to find it, is waited for. The
+/// media plane gives up after 7.5 seconds.
+pub(crate) const STUN_WAIT: Duration = Duration::from_secs(8);
+
+/// Addresses announced to clients, but for what a STUN server says. When the media socket is bound
+/// to all of this machine, the rest is left out; more that are configured are refused.
 pub(crate) const ANNOUNCED_ADDRESSES_MAX: usize = 8;
 
 /// Times that a login turns out a session of the same user elsewhere before it gives up

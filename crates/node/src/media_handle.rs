@@ -1,6 +1,7 @@
 //! The queue to a media worker: what the control plane asks of it, and how it is asked.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -39,6 +40,8 @@ pub(crate) enum MediaRequest {
     RestartIce(PeerId, RestartIce, OfferSlot),
     /// Of another worker, about this publisher.
     Mirror(PeerId, MirrorRequest),
+    /// Ask this STUN server how it sees the socket.
+    AskStun(SocketAddr, oneshot::Sender<Option<SocketAddr>>),
     /// Copy the counters out.
     Statistics(oneshot::Sender<MediaStatistics>),
     /// End the thread.

@@ -27,6 +27,7 @@ use crate::media_handle::{
     CreateRole, MediaHandle, MediaRequest, OfferAnswer, QueuedOffer, WorkerNumber, cut_tracks,
 };
 use crate::mirrors::{MirrorRequest, Mirrors, receive};
+use crate::outer_address::StunAskers;
 use crate::peer_notice::PeerChange;
 use crate::plane::Plane;
 use crate::statistics::{MediaStatistics, SocketStatistics};
@@ -52,6 +53,7 @@ pub(crate) fn start(
         owners: FxHashMap::default(),
         mirrors: Mirrors::new(number, Arc::clone(workers)),
         counters: SocketStatistics::default(),
+        stun_askers: StunAskers::default(),
     };
     let batch = ReceiveBatch::new();
     let load = LoadMeter::new(Instant::now());
@@ -193,6 +195,11 @@ impl MediaWorker {
                 MediaRequest::Mirror(publisher, request) => self.mirror(publisher, request),
                 MediaRequest::Cut(peer, cut) => {
                     self.plane.sfu.cut(Instant::now(), peer, cut);
+                    self.plane.flush();
+                }
+                MediaRequest::AskStun(server, reply) => {
+                    self.plane.stun_askers.add(server, reply);
+                    self.plane.sfu.ask_stun(Instant::now(), server);
                     self.plane.flush();
                 }
                 MediaRequest::Statistics(reply) => {

@@ -6,6 +6,7 @@ use rustc_hash::FxHashMap;
 use std::time::Instant;
 
 use crate::mirrors::Mirrors;
+use crate::outer_address::StunAskers;
 use crate::peer_notice::{PeerChange, PeerOwner};
 use crate::statistics::SocketStatistics;
 use crate::tcp::TcpPort;
@@ -25,6 +26,8 @@ pub(crate) struct Plane {
     pub(crate) mirrors: Mirrors,
     /// What the socket did.
     pub(crate) counters: SocketStatistics,
+    /// Who waits for what STUN servers say.
+    pub(crate) stun_askers: StunAskers,
 }
 
 impl Plane {
@@ -76,6 +79,7 @@ impl Plane {
                 SfuEvent::KeyFrameWanted { publisher, layer } => {
                     self.mirrors.ask_for_key_frame(publisher, layer);
                 }
+                SfuEvent::StunEnded { server, found } => self.stun_askers.tell(server, found),
                 SfuEvent::Closed { peer, reason } => {
                     self.mirrors.peer_closed(peer);
                     // Without an owner it was the room that asked for the end.

@@ -17,6 +17,7 @@ use crate::journal::Journal;
 use crate::limits::Limits;
 use crate::mailbox::{Job, Mailbox, RoomKey};
 use crate::media_handle::{MediaHandle, WorkerNumber};
+use crate::start::MediaPortNames;
 use crate::statistics::{ControlCounters, count};
 
 /// The node. Everything here is fixed after the start, or a counter, or documents its own lock.
@@ -39,6 +40,10 @@ pub(crate) struct Shared {
     pub(crate) media: Arc<[MediaHandle]>,
     /// Where the media workers are bound.
     pub(crate) media_addresses: Vec<SocketAddr>,
+    /// The UDP ports of media: as clients are told of them, and as they are bound.
+    pub(crate) media_ports: MediaPortNames,
+    /// Asked for the addresses beyond a NAT, `host:port`.
+    pub(crate) stun_server: Option<String>,
     /// Transports of one room on its own media worker before the next go elsewhere.
     pub(crate) room_peers_per_worker: usize,
     /// To whoever makes things durable.

@@ -16,14 +16,14 @@ use crate::identity::{Identities, random_bytes};
 use crate::journal::{JournalReceiver, journal};
 use crate::limits::SOCKET_BUFFER_BYTES;
 use crate::mailbox::mailbox;
-use crate::media_address::announced;
+use crate::media_address::{announced, announced_addresses};
 use crate::media_handle::{MediaHandle, WorkerNumber};
 use crate::media_worker::{self, MediaPorts};
 use crate::room_worker;
 use crate::shared::Shared;
 use crate::statistics::ControlCounters;
 use crate::tcp::TcpPort;
-use crate::udp::{UdpSocket, interface_addresses};
+use crate::udp::UdpSocket;
 
 impl NodeHandle {
     /// Starts a node on the current tokio runtime; what must be made durable comes out of the
@@ -37,8 +37,7 @@ impl NodeHandle {
     /// # Panics
     /// Outside a tokio runtime.
     pub fn start(config: NodeConfig) -> io::Result<(Self, JournalReceiver)> {
-        let (media, media_addresses) =
-            start_media(&config.media, config.limits.media_commands_max)?;
+        let (media, media_ports) = start_media(&config.media, config.limits.media_commands_max)?;
         let (journal, receiver) = journal(config.limits.journal_bytes_max);
         let workers = config.room_workers.max(1);
         let (mailboxes, receivers): (Vec<_>, Vec<_>) =
@@ -53,7 +52,9 @@ impl NodeHandle {
             rooms: mailboxes,
             sessions: (0..workers).map(|_| Arc::new(AtomicU64::new(0))).collect(),
             media,
-            media_addresses,
+            media_addresses: bound(&media_ports),
+            media_ports,
+            stun_server: config.media.stun_server,
             room_peers_per_worker: config.media.room_peers_per_worker,
             journal,
             counters: ControlCounters::default(),
@@ -69,8 +70,9 @@ impl NodeHandle {
 fn start_media(
     config: &MediaConfig,
     offers_max: usize,
-) -> io::Result<(Arc<[MediaHandle]>, Vec<SocketAddr>)> {
-    let interfaces = interface_addresses()?;
+) -> io::Result<(Arc<[MediaHandle]>, MediaPortNames)> {
+    // Before any socket: what is configured wrongly is said first.
+    announced_addresses(config).map_err(io::Error::other)?;
     let certificate = odeum_sfu::DtlsCertificate::generate().map_err(io::Error::other)?;
     // All sockets before the first thread, so that a taken port leaves nothing running.
     let ports = (0..config.workers.max(1))
@@ -89,29 +91,39 @@ fn start_media(
         .into_iter()
         .unzip();
     let handles: Arc<[MediaHandle]> = handles.into();
-    let mut addresses = Vec::new();
+    let mut media_ports = Vec::new();
     for (number, (ports, queue)) in ports.into_iter().zip(queues).enumerate() {
         let socket = &ports.udp;
         let local = socket.local();
-        let candidates = announced(local, config.external_address, &interfaces);
+        let candidates = announced(config, local).map_err(io::Error::other)?;
         let (receive_bytes, send_bytes) = socket.buffers();
         tracing::info!(
             worker = number, %local, announced = ?candidates, gso = ?socket.segmentation(),
             gro = socket.gro(), receive_bytes, send_bytes,
             "media worker listens",
         );
+        media_ports.extend(candidates.iter().map(|announced| (*announced, local)));
         let mut sfu = SfuConfig::new(certificate.clone(), candidates, random_bytes());
         sfu.peers_max = config.peers_per_worker_max;
         if let Some(tcp) = &ports.tcp {
             let local = tcp.local()?;
-            sfu.tcp_candidates = announced(local, config.external_address, &interfaces);
+            sfu.tcp_candidates = announced(config, local).map_err(io::Error::other)?;
             let announced = &sfu.tcp_candidates;
             tracing::info!(worker = number, %local, ?announced, "media worker listens on TCP");
         }
         media_worker::start(WorkerNumber(number), &handles, queue, ports, sfu)?;
-        addresses.push(local);
     }
-    Ok((handles, addresses))
+    Ok((handles, media_ports))
+}
+
+/// The UDP ports of media: as clients are told of them, and as they are bound.
+pub(crate) type MediaPortNames = Vec<(SocketAddr, SocketAddr)>;
+
+/// Where the workers are bound, each once and in their order.
+fn bound(media_ports: &[(SocketAddr, SocketAddr)]) -> Vec<SocketAddr> {
+    let mut addresses: Vec<_> = media_ports.iter().map(|(_, local)| *local).collect();
+    addresses.dedup();
+    addresses
 }
 
 fn bind_tcp(address: SocketAddr) -> io::Result<TcpPort> {

@@ -430,48 +430,5 @@ pub(crate) fn wait(
     }
 }
 
-/// The addresses of this machine's interfaces that are up, loopback and link-local ones left out.
-///
-/// # Errors
-/// What the kernel says.
-pub(crate) fn interface_addresses() -> io::Result<Vec<IpAddr>> {
-    let mut list: *mut libc::ifaddrs = std::ptr::null_mut();
-    // SAFETY: getifaddrs writes the head of a list that freeifaddrs below gives back.
-    if unsafe { libc::getifaddrs(&mut list) } != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    let mut addresses = Vec::new();
-    let mut next = list;
-    // SAFETY: `next` walks the list until its null end; a non-null ifa_addr points at a sockaddr of
-    // the size that its family says.
-    unsafe {
-        while let Some(interface) = next.as_ref() {
-            next = interface.ifa_next;
-            let flags = interface.ifa_flags as libc::c_int;
-            let Some(address) = interface.ifa_addr.as_ref() else { continue };
-            if flags & libc::IFF_UP == 0 || flags & libc::IFF_LOOPBACK != 0 {
-                continue;
-            }
-            match libc::c_int::from(address.sa_family) {
-                libc::AF_INET => {
-                    let address = &*interface.ifa_addr.cast::<libc::sockaddr_in>();
-                    addresses.push(Ipv4Addr::from(u32::from_be(address.sin_addr.s_addr)).into());
-                }
-                libc::AF_INET6 => {
-                    let address = &*interface.ifa_addr.cast::<libc::sockaddr_in6>();
-                    addresses.push(Ipv6Addr::from(address.sin6_addr.s6_addr).into());
-                }
-                _ => {}
-            }
-        }
-        libc::freeifaddrs(list);
-    }
-    addresses.retain(|address| match address {
-        IpAddr::V4(v4) => !v4.is_link_local(),
-        IpAddr::V6(v6) => !v6.is_unicast_link_local(),
-    });
-    Ok(addresses)
-}
-
 #[cfg(test)]
 mod tests;

@@ -367,8 +367,25 @@ pub struct LoggedIn {
     pub heartbeat_interval_ms: u64,
     /// A session silent for longer is timed out, milliseconds.
     pub heartbeat_timeout_ms: u64,
+    /// STUN and TURN servers for the client's `RTCPeerConnection`s, with what opens them for a
+    /// while. Left out when there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ice_servers: Vec<IceServer>,
     /// The room as it is.
     pub snapshot: Snapshot,
+}
+
+/// A STUN or TURN server, as `RTCConfiguration.iceServers` wants it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IceServer {
+    /// `stun:`, `stuns:`, `turn:` and `turns:` URLs of it.
+    pub urls: Vec<String>,
+    /// The user's name there; none where anybody may use it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// The password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<String>,
 }
 
 /// The session goes on.
@@ -380,6 +397,9 @@ pub struct Resumed {
     pub room_id: String,
     /// For the next `resume`; the old one is spent.
     pub resume_secret: String,
+    /// In place of the ones before, for the `RTCPeerConnection`s that are made from now on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ice_servers: Vec<IceServer>,
     /// Given when the missed notices are no longer kept: the room as it is, to be taken instead of
     /// them. The next notice's `sequence` is `snapshot.sequence + 1`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,6 +1,6 @@
 //! STUN Binding (RFC 8489) as ICE uses it (RFC 8445): requests and responses, their integrity by
-//! short-term password, and their fingerprint. Both ends are here: the server answers, our client
-//! asks.
+//! short-term password, and their fingerprint; and the plain request for an address beyond NATs.
+//! Both ends are here: the server answers, our client asks.
 
 mod integrity;
 mod parse;
@@ -10,7 +10,9 @@ mod write;
 
 pub use integrity::IntegrityKey;
 pub use parse::{Message, StunError, UnknownAttributes};
-pub use write::{BindingRequest, MESSAGE_SIZE_MAX, write_error, write_success};
+pub use write::{
+    BindingRequest, MESSAGE_SIZE_MAX, write_address_request, write_error, write_success,
+};
 
 /// The fixed word of every message (RFC 8489 §5).
 const MAGIC_COOKIE: u32 = 0x2112_A442;

@@ -4,18 +4,25 @@
 mod app;
 mod callbacks;
 mod error;
+mod ice_servers;
 mod nearest;
+mod turn;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use odeum_auth::IceServers;
 use odeum_types::Redacted;
 use serde::Deserialize;
 
 pub(crate) use app::{AppConfig, DeleteStream, Secrets};
 pub(crate) use callbacks::{CallbackRetry, CallbacksConfig};
 pub(crate) use error::ConfigError;
+pub(crate) use ice_servers::IceServerConfig;
 pub(crate) use nearest::nearest;
+pub(crate) use turn::TurnConfig;
+
+use ice_servers::ICE_SERVERS_MAX;
 
 /// Everything that can be configured. Unknown keys are refused with the nearest key's name.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -36,6 +43,8 @@ pub(crate) struct Config {
     /// The media plane.
     #[serde(default)]
     pub(crate) media: MediaConfig,
+    /// The relay for clients that no other way gets through. Default: none.
+    pub(crate) turn: Option<TurnConfig>,
     /// The operator's listener.
     #[serde(default)]
     pub(crate) admin: AdminConfig,
@@ -79,9 +88,17 @@ pub(crate) struct MediaConfig {
     /// Default 500. Lower spreads a room earlier, and what is published crosses to each worker that
     /// the room is on.
     pub(crate) room_peers_per_worker: usize,
-    /// The IP address announced to clients in place of the bound one: set it behind NAT or in a
-    /// container. Default: the bound address, or the machine's own when bound to all.
-    pub(crate) external_address: Option<IpAddr>,
+    /// IP addresses announced to clients in place of the bound one, the preferred one first: set
+    /// them behind NAT or in a container. Default: the bound address, or the machine's own when
+    /// bound to all.
+    pub(crate) external_addresses: Vec<IpAddr>,
+    /// Interfaces whose addresses are announced, before the external ones. Default: none.
+    pub(crate) interfaces: Vec<String>,
+    /// `host:port` of a STUN server that is asked for this machine's address beyond a NAT, at start
+    /// and every three minutes; it is announced last. Default: none.
+    pub(crate) stun_server: Option<String>,
+    /// STUN and TURN servers that clients are told of. Default: none.
+    pub(crate) ice_servers: Vec<IceServerConfig>,
 }
 
 /// The operator's listener: metrics and the admin API. Never expose it.
@@ -145,7 +162,10 @@ impl Default for MediaConfig {
             tcp_listen: None,
             workers: 1,
             room_peers_per_worker: 500,
-            external_address: None,
+            external_addresses: Vec::new(),
+            interfaces: Vec::new(),
+            stun_server: None,
+            ice_servers: Vec::new(),
         }
     }
 }
@@ -206,6 +226,7 @@ impl Config {
             behind_proxy: false,
             tls: None,
             media: MediaConfig::default(),
+            turn: None,
             admin: AdminConfig::default(),
             rooms: RoomsConfig::default(),
             callbacks: CallbacksConfig::default(),
@@ -242,6 +263,15 @@ impl Config {
             }
             return Err(ConfigError::PortsBeyondEnd { key, first, workers });
         }
+        self.media.servers_of_clients()?;
+        if let Some(turn) = &self.turn {
+            turn.check(self.tls.is_some())?;
+        }
+        if let Some(server) = &self.media.stun_server
+            && !is_host_and_port(server)
+        {
+            return Err(ConfigError::StunServer { server: server.clone() });
+        }
         if !(1..=86_400).contains(&self.rooms.heartbeat_timeout_s) {
             let key = "rooms.heartbeat_timeout_s";
             return Err(ConfigError::OutOfRange { key, allowed: "1 to 86400" });
@@ -258,6 +288,30 @@ impl Config {
         self.callbacks.check()?;
         self.limits.check()
     }
+}
+
+impl MediaConfig {
+    /// What clients are told of.
+    ///
+    /// # Errors
+    /// [`ConfigError::IceServer`] and [`ConfigError::IceServersMax`].
+    pub(crate) fn servers_of_clients(&self) -> Result<IceServers, ConfigError> {
+        if self.ice_servers.len() > ICE_SERVERS_MAX {
+            return Err(ConfigError::IceServersMax { servers_max: ICE_SERVERS_MAX });
+        }
+        let servers = self.ice_servers.iter().enumerate();
+        let servers = servers.map(|(index, server)| server.server(index + 1));
+        Ok(IceServers::new(servers.collect::<Result<_, _>>()?))
+    }
+}
+
+/// Whether it is `host:port`, an IPv6 address in brackets.
+fn is_host_and_port(text: &str) -> bool {
+    let Some((host, port)) = text.rsplit_once(':') else { return false };
+    let is_address = text.parse::<SocketAddr>().is_ok();
+    let is_name = !host.is_empty()
+        && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'));
+    (is_address || is_name) && port.parse::<u16>().is_ok_and(|port| port != 0)
 }
 
 impl LimitsConfig {
@@ -368,6 +422,18 @@ mod tests {
     fn ports_and_ranges_are_checked() {
         let tcp = format!("{APP}[media]\ntcp_listen = \"127.0.0.1:65535\"\nworkers = 2\n");
         assert!(refusal(&tcp).contains("media.tcp_listen"));
+        for (server, is_good) in [
+            ("stun.example:3478", true),
+            ("[2001:db8::1]:3478", true),
+            ("stun:stun.example:3478", false),
+            ("stun.example", false),
+            ("2001:db8::1:3478", false),
+            (":3478", false),
+            ("stun.example:0", false),
+        ] {
+            let parsed = Config::parse(&format!("{APP}[media]\nstun_server = \"{server}\"\n"));
+            assert_eq!(parsed.is_ok(), is_good, "{server}");
+        }
         let ports = format!("{APP}[media]\nlisten = \"127.0.0.1:65535\"\nworkers = 2\n");
         assert!(refusal(&ports).contains("65535"));
         assert!(refusal(&format!("{APP}[media]\nworkers = 0\n")).contains("media.workers"));

@@ -17,6 +17,7 @@ mod serve;
 mod source;
 mod tls;
 mod try_it;
+mod turn;
 
 use std::process::ExitCode;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use odeum_api::{ApiState, StreamHistory};
-use odeum_auth::Apps;
+use odeum_auth::{Apps, IceServers};
 use odeum_callback::Callbacks;
 use odeum_node::{AppSettings, NodeConfig, NodeHandle};
 use odeum_room::DeleteStreamMode;
@@ -30,7 +30,8 @@ use crate::listener::Listener;
 use crate::source::Source;
 use crate::tls::Certificate;
 use crate::{
-    admin, callback_settings, dev, event_log, logs, open_files, pages, reload, try_it, wall_clock,
+    admin, callback_settings, dev, event_log, logs, open_files, pages, reload, try_it, turn,
+    wall_clock,
 };
 
 /// A stop is over by then, whatever still hangs (issue: within 5 s of SIGTERM).
@@ -111,13 +112,15 @@ pub(crate) fn app_settings(config: &Config) -> Vec<AppSettings> {
     config.apps.iter().map(settings).collect()
 }
 
-fn node_config(config: &Config) -> NodeConfig {
+pub(crate) fn node_config(config: &Config) -> NodeConfig {
     let mut node = NodeConfig { apps: app_settings(config), ..NodeConfig::default() };
     node.media.listen = config.media.listen;
     node.media.tcp_listen = config.media.tcp_listen;
     node.media.workers = usize::from(config.media.workers);
     node.media.room_peers_per_worker = config.media.room_peers_per_worker;
-    node.media.external_address = config.media.external_address;
+    node.media.external_addresses.clone_from(&config.media.external_addresses);
+    node.media.interfaces.clone_from(&config.media.interfaces);
+    node.media.stun_server.clone_from(&config.media.stun_server);
     node.media.peers_per_worker_max = config.limits.peers_per_worker_max;
     node.room.heartbeat_timeout = Duration::from_secs(config.rooms.heartbeat_timeout_s);
     node.room.media_grace = Duration::from_secs(config.rooms.media_grace_s);
@@ -186,6 +189,9 @@ impl Server {
         let admin_socket = bind("admin.listen", config.admin.listen).await?;
         let (store, throw_away) = open_store(&config, &mode)?;
         let (node, callbacks) = start_rooms(&config, store)?;
+        // Before anybody is let in: the first answers are to have these addresses as well.
+        node.find_outer_addresses().await;
+        tokio::spawn(node.clone().keep_outer_addresses());
         let credentials = config.apps.iter().map(AppConfig::credentials);
         let apps = Apps::new(credentials.collect::<Result<Vec<_>, _>>()?);
         let api = ApiState::new(
@@ -194,10 +200,9 @@ impl Server {
             Arc::new(wall_clock),
             stream_history(callbacks.clone()),
         );
-        let signal = SignalState::new(node.clone(), apps.clone(), signal_limits(&config));
-        let failed_logins = signal.failed_logins().clone();
-        let clock = Arc::new(wall_clock);
-        let whip = WhipState::new(node.clone(), apps.clone(), failed_logins, clock);
+        let tls = certificate.as_ref().map(|files| TlsAcceptor::from(files.server_config()));
+        let ice_servers = ice_servers(&config, &node, tls.clone()).await?;
+        let (signal, whip) = client_surfaces(&config, &node, &apps, ice_servers);
         let admin = admin::router(AdminState {
             node: node.clone(),
             api: api.clone(),
@@ -220,7 +225,6 @@ impl Server {
             let state = try_it::TryIt { app: dev::APP, server_secret, api, now: wall_clock };
             router = router.merge(try_it::router(state));
         }
-        let tls = certificate.as_ref().map(|files| TlsAcceptor::from(files.server_config()));
         let scheme = if tls.is_some() { "https" } else { "http" };
         let (closing, told) = watch::channel(false);
         let connections_max = config.limits.connections_max;
@@ -299,6 +303,35 @@ impl Server {
     }
 }
 
+/// The two doors of clients, which share who failed to log in, and what they tell of STUN and TURN
+/// servers.
+fn client_surfaces(
+    config: &Config,
+    node: &NodeHandle,
+    apps: &Apps,
+    ice_servers: IceServers,
+) -> (SignalState, WhipState) {
+    let (node, apps) = (node.clone(), apps.clone());
+    let limits = signal_limits(config);
+    let signal = SignalState::new(node.clone(), apps.clone(), limits, ice_servers.clone());
+    let failed_logins = signal.failed_logins().clone();
+    let whip = WhipState::new(node, apps, failed_logins, Arc::new(wall_clock), ice_servers);
+    (signal, whip)
+}
+
+/// The configured STUN and TURN servers, then the own relay, which is started.
+async fn ice_servers(
+    config: &Config,
+    node: &NodeHandle,
+    tls: Option<TlsAcceptor>,
+) -> anyhow::Result<IceServers> {
+    let servers = config.media.servers_of_clients()?;
+    Ok(match &config.turn {
+        Some(turn) => servers.with(turn::start(turn, node, tls).await?),
+        None => servers,
+    })
+}
+
 /// Starts the store's service, then the rooms whose journal it takes.
 fn start_rooms(config: &Config, store: Store) -> anyhow::Result<(NodeHandle, Callbacks)> {
     let rules = store.reader()?.rules().context("data_dir")?;
@@ -310,7 +343,7 @@ fn start_rooms(config: &Config, store: Store) -> anyhow::Result<(NodeHandle, Cal
         format!("{data_dir}: what the last start left open cannot be closed")
     })?;
     let node = NodeConfig { rules, ..node_config(config) };
-    let (node, journal) = NodeHandle::start(node).context("media.listen")?;
+    let (node, journal) = NodeHandle::start(node).context("media")?;
     tokio::spawn(event_log::run(journal, callbacks.clone()));
     Ok((node, callbacks))
 }

@@ -268,8 +268,8 @@ impl Sfu {
                 password: Redacted::new(ice.password().to_owned()),
             },
             fingerprint: Fingerprint(self.dtls.fingerprint()),
-            candidates: self.config.candidates.clone(),
-            tcp_candidates: self.config.tcp_candidates.clone(),
+            candidates: self.outer.append_to(&self.config.candidates),
+            tcp_candidates: self.outer.append_to_tcp(&self.config.tcp_candidates),
         };
         let sdp = offer.answer(&transport, sections).to_string();
         let ufrag: Box<str> = ice.ufrag().into();

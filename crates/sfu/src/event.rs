@@ -1,5 +1,7 @@
 //! What the media plane tells the node: peers that connect and close, and counters.
 
+use std::net::SocketAddr;
+
 use odeum_types::{Codec, LayerSet, PeerId};
 
 use crate::forwarder::LayerIndex;
@@ -36,6 +38,13 @@ pub enum SfuEvent {
         publisher: PeerId,
         /// Of which layer of its video.
         layer: LayerIndex,
+    },
+    /// A question to a STUN server ([`crate::Sfu::ask_stun`]) is over.
+    StunEnded {
+        /// Who was asked.
+        server: SocketAddr,
+        /// How it sees the media socket; none when no answer came, or a useless one.
+        found: Option<SocketAddr>,
     },
 }
 

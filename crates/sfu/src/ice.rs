@@ -207,7 +207,7 @@ impl Ice {
         let credentials = self.credentials_of(session).unwrap_or(&self.credentials);
         let (transaction, key) = (message.transaction, &credentials.key);
         match verdict {
-            Ok(()) => stun::write_success(buffer, transaction, source.socket, key),
+            Ok(()) => stun::write_success(buffer, transaction, source.socket, Some(key)),
             Err(code) => {
                 let unknown = message.unknown.as_slice();
                 stun::write_error(buffer, transaction, code, unknown, Some(key))

@@ -67,6 +67,7 @@ mod layer_watch;
 mod layering;
 mod layers;
 mod linger;
+mod outer_address;
 mod peer;
 mod publisher;
 mod rate;
@@ -105,6 +106,7 @@ use arena::Arena;
 use dtls::DtlsSettings;
 use entropy::Entropy;
 use fan_out::FanOut;
+use outer_address::OuterAddresses;
 use peer::{Peer, Role};
 use relay::RelayQueue;
 
@@ -137,6 +139,8 @@ pub struct Sfu {
     fan_out: FanOut,
     /// Packets for mirrors of publishers on other workers.
     relay_queue: RelayQueue,
+    /// How STUN servers see the socket.
+    outer: OuterAddresses,
     /// What the node is to be told; at most two per peer, and what mirrors ask for.
     events: VecDeque<SfuEvent>,
     /// Counters.
@@ -167,6 +171,7 @@ impl Sfu {
             arena: Arena::new(),
             fan_out: FanOut::default(),
             relay_queue: RelayQueue::default(),
+            outer: OuterAddresses::default(),
             events: VecDeque::new(),
             statistics: Statistics::default(),
             next_sweep: now,

@@ -14,7 +14,8 @@ impl Sfu {
     pub fn handle_timeout(&mut self, now: Instant) {
         self.now = now;
         self.release_held(now);
-        if now < self.next_sweep {
+        self.sweep_questions(now);
+        if self.peers.is_empty() || now < self.next_sweep {
             return;
         }
         self.next_sweep = now + SWEEP_INTERVAL;
@@ -41,10 +42,11 @@ impl Sfu {
         }
     }
 
-    /// When [`Self::handle_timeout`] is wanted; never without peers.
+    /// When [`Self::handle_timeout`] is wanted; never without peers and questions to STUN servers.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let sweep = (!self.peers.is_empty()).then_some(self.next_sweep);
-        self.fan_out.poll_timeout().into_iter().chain(sweep).min()
+        let others = self.fan_out.poll_timeout().into_iter().chain(self.outer.poll_timeout());
+        others.chain(sweep).min()
     }
 
     fn sweep_connecting(&mut self, now: Instant, key: PeerKey) -> Result<(), CloseReason> {

@@ -66,6 +66,9 @@ impl Sfu {
 
     /// ICE: the only packets that are looked at without knowing their source.
     pub(crate) fn handle_stun(&mut self, now: Instant, source: TransportAddress, bytes: &[u8]) {
+        if self.take_stun_answer(source, bytes) {
+            return;
+        }
         let found = Message::parse(bytes).ok().and_then(|message| {
             let (ufrag, _) = message.ufrags()?;
             Some((*self.by_ufrag.get(ufrag)?, message))

@@ -18,9 +18,9 @@
 //!
 //! ```no_run
 //! # fn serve(node: odeum_node::NodeHandle) -> axum::Router {
-//! use odeum_auth::Apps;
+//! use odeum_auth::{Apps, IceServers};
 //! use odeum_signal::{Limits, SignalState, router};
-//! router(SignalState::new(node, Apps::default(), Limits::default()))
+//! router(SignalState::new(node, Apps::default(), Limits::default(), IceServers::default()))
 //! # }
 //! ```
 
@@ -42,7 +42,7 @@ use axum::extract::{ConnectInfo, Extension, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use odeum_auth::{Apps, FailedLogins};
+use odeum_auth::{Apps, FailedLogins, IceServers};
 use odeum_node::NodeHandle;
 use odeum_types::UnixMillis;
 
@@ -73,6 +73,8 @@ struct Shared {
     clock: Clock,
     /// What clients may do.
     limits: Limits,
+    /// What clients are told of.
+    ice_servers: IceServers,
     /// Texts of the latest notices.
     notices: RenderedNotices,
     /// Who failed to log in.
@@ -83,12 +85,18 @@ struct Shared {
 
 impl SignalState {
     /// The surface of `node` for the clients of `apps`, by the system's clock.
-    pub fn new(node: NodeHandle, apps: Apps, limits: Limits) -> Self {
-        Self::with_clock(node, apps, limits, Arc::new(system_time))
+    pub fn new(node: NodeHandle, apps: Apps, limits: Limits, ice_servers: IceServers) -> Self {
+        Self::with_clock(node, apps, limits, ice_servers, Arc::new(system_time))
     }
 
     /// As [`SignalState::new`], by another clock.
-    pub fn with_clock(node: NodeHandle, apps: Apps, limits: Limits, clock: Clock) -> Self {
+    pub fn with_clock(
+        node: NodeHandle,
+        apps: Apps,
+        limits: Limits,
+        ice_servers: IceServers,
+        clock: Clock,
+    ) -> Self {
         let failed_logins = FailedLogins::new(limits.failed_logins_per_second);
         let notices = RenderedNotices::new();
         let connections = AtomicUsize::new(0);
@@ -98,6 +106,7 @@ impl SignalState {
                 apps,
                 clock,
                 limits,
+                ice_servers,
                 notices,
                 failed_logins,
                 connections,
@@ -130,6 +139,10 @@ impl SignalState {
 
     pub(crate) fn limits(&self) -> &Limits {
         &self.shared.limits
+    }
+
+    pub(crate) fn ice_servers(&self) -> &IceServers {
+        &self.shared.ice_servers
     }
 
     pub(crate) fn notices(&self) -> &RenderedNotices {

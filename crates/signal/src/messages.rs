@@ -4,6 +4,7 @@
 mod extra_info;
 mod heartbeat;
 mod hex;
+mod ice_servers;
 mod login;
 mod logout;
 mod notice;

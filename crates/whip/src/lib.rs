@@ -4,6 +4,7 @@
 //! - [`router`] serves `/whip/{room}/{stream}` and `/whep/{room}/{stream}`.
 //! - `offer`: the POST that begins: token, login, offer, answer.
 //! - `session`: what it began, at a URL of its own, until it is deleted, or ends by itself.
+//! - `links`: STUN and TURN servers in the answers' `Link` headers.
 //! - `refusal`: why a request is refused, as status, sentence and client code.
 //!
 //! Whoever publishes or plays so is a user of the room like any other: in lists, notices and
@@ -13,6 +14,7 @@
 //! its stream or play ends, or when the room ends it; nothing is left behind.
 
 mod headers;
+mod links;
 mod offer;
 mod refusal;
 mod session;
@@ -23,7 +25,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Extension};
 use axum::routing::post;
-use odeum_auth::{Apps, FailedLogins};
+use odeum_auth::{Apps, FailedLogins, IceServers};
 use odeum_node::NodeHandle;
 use odeum_types::UnixMillis;
 
@@ -49,6 +51,8 @@ struct Shared {
     failed_logins: FailedLogins,
     /// The system's time.
     clock: Clock,
+    /// What clients are told of.
+    ice_servers: IceServers,
     /// What is published and played.
     sessions: Sessions,
 }
@@ -64,9 +68,15 @@ enum Role {
 
 impl WhipState {
     /// The surface of `node` for the clients of `apps`.
-    pub fn new(node: NodeHandle, apps: Apps, failed_logins: FailedLogins, clock: Clock) -> Self {
+    pub fn new(
+        node: NodeHandle,
+        apps: Apps,
+        failed_logins: FailedLogins,
+        clock: Clock,
+        ice_servers: IceServers,
+    ) -> Self {
         let sessions = Sessions::default();
-        Self(Arc::new(Shared { node, apps, failed_logins, clock, sessions }))
+        Self(Arc::new(Shared { node, apps, failed_logins, clock, ice_servers, sessions }))
     }
 
     /// Sessions that are open now.
@@ -98,7 +108,7 @@ impl Role {
 pub fn router(state: WhipState) -> Router {
     let of = |role: Role| {
         Router::new()
-            .route("/{room}/{stream}", post(offer::begin).options(headers::preflight))
+            .route("/{room}/{stream}", post(offer::begin).options(links::preflight))
             .route(
                 "/{room}/{stream}/{session}",
                 axum::routing::patch(session::patch)

@@ -15,6 +15,7 @@ use odeum_types::{AppId, Redacted, RoomId, StreamId, UserId, UserName};
 use serde::Deserialize;
 
 use crate::headers::{SDP, bearer, is_type};
+use crate::links;
 use crate::refusal::{Refusal, may_not_publish};
 use crate::session::{Opened, ufrag_of};
 use crate::{Role, WhipState, source};
@@ -23,7 +24,7 @@ use crate::{Role, WhipState, source};
 #[derive(Debug, Deserialize)]
 pub(crate) struct Options {
     /// The app; may be left out where the server has one.
-    app_id: Option<u32>,
+    pub(crate) app_id: Option<u32>,
     /// What the user is called; the user id when it is left out.
     user_name: Option<String>,
     /// Of WHEP: rows of pixels that the player shows, no more than the layer that has them.
@@ -115,6 +116,7 @@ async fn try_begin(
     };
     let token = Redacted::new(bearer(headers).unwrap_or_default().to_owned());
     let Client { app, user, .. } = client;
+    let servers = state.0.ice_servers.grants(user.as_str(), state.now());
     let opened = Opened { role, app, user, room, stream, token, ufrag, ice_restarts: 0, reference };
     let (location, tag) = state.open(opened, logged_in.inbox);
     let headers = [
@@ -126,7 +128,9 @@ async fn try_begin(
             HeaderValue::from_static(crate::headers::SDP_FRAGMENT),
         ),
     ];
-    Ok((StatusCode::CREATED, headers, answer).into_response())
+    let mut response = (StatusCode::CREATED, headers, answer).into_response();
+    links::add(response.headers_mut(), &servers);
+    Ok(response)
 }
 
 /// Who asks, by token. A failure counts against the address.

@@ -61,8 +61,14 @@ pub(crate) const ARROWS: &[Arrows] = &[
         job: "sans-IO: the media plane of one worker",
     },
     Arrows {
+        name: "turn",
+        imports: &["types", "auth"],
+        tests_import: &[],
+        job: "sans-IO: TURN that leads to the media ports alone",
+    },
+    Arrows {
         name: "node",
-        imports: &["types", "room", "sfu"],
+        imports: &["types", "room", "sfu", "turn"],
         tests_import: &["client", "rtp", "srtp"],
         job: "sockets, threads, the clock; joins room and sfu",
     },

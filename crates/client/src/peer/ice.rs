@@ -144,8 +144,9 @@ impl IceAgent {
         let Ok(message) = Message::parse(bytes) else { return Heard::Nothing };
         if message.class == Class::Request && message.verify(&self.own_key).is_ok() {
             let mut buffer = [0; MESSAGE_SIZE_MAX];
-            let length = write_success(&mut buffer, message.transaction, source, &self.own_key)
-                .expect("an answer fits the largest message");
+            let length =
+                write_success(&mut buffer, message.transaction, source, Some(&self.own_key))
+                    .expect("an answer fits the largest message");
             send(&buffer[..length]);
             return Heard::Nothing;
         }
@@ -197,7 +198,7 @@ mod tests {
         let message = Message::parse(request).expect("the agent writes STUN");
         let mut buffer = vec![0; MESSAGE_SIZE_MAX];
         let key = IntegrityKey::new(password.as_bytes());
-        let length = write_success(&mut buffer, message.transaction, server(), &key)
+        let length = write_success(&mut buffer, message.transaction, server(), Some(&key))
             .expect("the buffer is large enough");
         buffer.truncate(length);
         buffer

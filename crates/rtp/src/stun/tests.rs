@@ -102,7 +102,7 @@ fn a_written_success_carries_the_source_address_of_either_family() {
     let mut buffer = [0; MESSAGE_SIZE_MAX];
     for text in ["203.0.113.9:1", "[2001:db8::1]:65535"] {
         let source: SocketAddr = text.parse().unwrap();
-        let length = write_success(&mut buffer, TRANSACTION, source, &key).unwrap();
+        let length = write_success(&mut buffer, TRANSACTION, source, Some(&key)).unwrap();
         let message = Message::parse(&buffer[..length]).unwrap();
         assert_eq!(message.class, Class::Success);
         assert_eq!(message.mapped_address, Some(source));
@@ -143,7 +143,7 @@ fn an_attribute_after_the_integrity_is_not_believed() {
     let key = IntegrityKey::new(PASSWORD);
     let mut buffer = [0; MESSAGE_SIZE_MAX];
     let length =
-        write_success(&mut buffer, TRANSACTION, SocketAddr::from(([127, 0, 0, 1], 5)), &key)
+        write_success(&mut buffer, TRANSACTION, SocketAddr::from(([127, 0, 0, 1], 5)), Some(&key))
             .unwrap();
     // Replace the fingerprint by a PRIORITY, which has the same size.
     buffer[length - 8..length].copy_from_slice(&bytes("002400046e0001ff"));
@@ -175,9 +175,9 @@ fn a_buffer_too_small_is_said_and_not_overrun() {
     let source = SocketAddr::from(([127, 0, 0, 1], 5));
     for size in 0..64 {
         let mut buffer = vec![0; size];
-        assert!(write_success(&mut buffer, TRANSACTION, source, &key).is_err());
+        assert!(write_success(&mut buffer, TRANSACTION, source, Some(&key)).is_err());
     }
-    assert_eq!(write_success(&mut [0; 64], TRANSACTION, source, &key), Ok(64));
+    assert_eq!(write_success(&mut [0; 64], TRANSACTION, source, Some(&key)), Ok(64));
 }
 
 proptest! {

@@ -50,8 +50,20 @@ impl BindingRequest<'_> {
     }
 }
 
+/// Writes a plain request, as a STUN server takes it that tells a client its address beyond NATs
+/// (RFC 8489 §2). Gives the length.
+///
+/// # Errors
+/// [`BufferTooSmall`].
+pub fn write_address_request(
+    buffer: &mut [u8],
+    transaction: TransactionId,
+) -> Result<usize, BufferTooSmall> {
+    Writer::new(buffer, Class::Request, transaction)?.finish(None)
+}
+
 /// Writes the success response to a request that came from `source`, its integrity made with the
-/// same password as the request's. Gives the length.
+/// same password as the request's; none for a plain request. Gives the length.
 ///
 /// # Errors
 /// [`BufferTooSmall`].
@@ -59,7 +71,7 @@ pub fn write_success(
     buffer: &mut [u8],
     transaction: TransactionId,
     source: SocketAddr,
-    key: &IntegrityKey,
+    key: Option<&IntegrityKey>,
 ) -> Result<usize, BufferTooSmall> {
     let mut writer = Writer::new(buffer, Class::Success, transaction)?;
     let masked = xor_address(source, &transaction);
@@ -78,7 +90,7 @@ pub fn write_success(
         }
     };
     writer.attribute(attribute::XOR_MAPPED_ADDRESS, &value[..length])?;
-    writer.finish(Some(key))
+    writer.finish(key)
 }
 
 /// Writes an error response. `unknown` lists the types that a 420 is about. A 400 or 401 has no

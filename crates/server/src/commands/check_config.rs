@@ -1,16 +1,18 @@
 //! `odeum check-config`: reads a configuration file as `odeum serve` does, and says what it would
 //! do.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use anyhow::Context;
 use clap::Args;
 use odeum_auth::Environment;
+use odeum_node::announced_addresses;
 use reqwest::Url;
 
 use crate::commands::Ending;
 use crate::config::Config;
-use crate::serve::load;
+use crate::serve::{load, node_config};
 use crate::tls::Certificate;
 
 /// Check a configuration file without starting anything.
@@ -33,35 +35,43 @@ pub(crate) fn run(args: &CheckConfigArgs) -> anyhow::Result<Ending> {
     if let Some(tls) = &config.tls {
         Certificate::load(tls)?;
     }
-    for line in describe(&config) {
+    for line in describe(&config)? {
         println!("{line}");
     }
     Ok(Ending::Good)
 }
 
-fn describe(config: &Config) -> Vec<String> {
+fn describe(config: &Config) -> anyhow::Result<Vec<String>> {
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     let last_port = config.media.listen.port() + (config.media.workers - 1);
-    let announced = match config.media.external_address {
-        Some(address) => format!("announced as {address}"),
-        None if config.media.listen.ip().is_unspecified() => {
-            "announced as the addresses of this machine's interfaces".to_owned()
-        }
-        None => "announced as it is".to_owned(),
-    };
+    let (udp, tcp) = announced_addresses(&node_config(config).media).context("media")?;
     let admin = match config.admin.token {
         Some(_) => "with the admin API",
         None => "without the admin API: no token",
     };
     let mut lines = vec![
         format!("public     {scheme}://{}", config.listen),
-        format!("media      udp {} to port {last_port}, {announced}", config.media.listen),
+        format!("media      udp {} to port {last_port}", config.media.listen),
+        format!("           announced as {}", listed(&udp)),
         match config.media.tcp_listen {
             Some(listen) => {
                 let last_port = listen.port() + (config.media.workers - 1);
-                format!("           tcp {listen} to port {last_port}, announced likewise")
+                let announced = listed(&tcp);
+                format!("           tcp {listen} to port {last_port}, announced as {announced}")
             }
             None => "           no tcp: clients that no udp gets through get no media".to_owned(),
+        },
+        match &config.media.stun_server {
+            Some(server) => format!("           and as {server} sees this machine (STUN)"),
+            None => "           no STUN server is asked".to_owned(),
+        },
+        match &config.turn {
+            Some(turn) => {
+                let tls = turn.tls_listen.map(|listen| format!(", tls {listen}"));
+                let (listen, host) = (turn.listen, &turn.host);
+                format!("turn       udp and tcp {listen}{} as {host}", tls.unwrap_or_default())
+            }
+            None => "turn       no relay of this server's own".to_owned(),
         },
         format!("admin      http://{}, {admin}", config.admin.listen),
         format!("data       {}", config.data_dir.display()),
@@ -82,7 +92,11 @@ fn describe(config: &Config) -> Vec<String> {
         }));
     }
     lines.extend(warnings(config).into_iter().map(|warning| format!("warning    {warning}")));
-    lines
+    Ok(lines)
+}
+
+fn listed(addresses: &[SocketAddr]) -> String {
+    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// As the configuration file has it.
@@ -143,7 +157,7 @@ mod tests {
             "listen = \"0.0.0.0:80\"\nbehind_proxy = true\n[admin]\nlisten = \"0.0.0.0:1\"\n";
         let app = format!("{APP}callback_secret = \"s\"\ncallback_url = \"http://backend/\"\n");
         let config = Config::parse(&format!("{head}{app}")).unwrap();
-        let text = describe(&config).join("\n");
+        let text = describe(&config).unwrap().join("\n");
         for words in ["http://0.0.0.0:80", "without the admin API", "callbacks to http://backend/"]
         {
             assert!(text.contains(words), "{text}");
@@ -156,7 +170,7 @@ mod tests {
     fn it_shows_which_events_go_elsewhere_or_are_off() {
         let described = |lines: &str| {
             let app = format!("{APP}callback_secret = \"s\"\n{lines}");
-            let lines = describe(&Config::parse(&app).unwrap()).into_iter();
+            let lines = describe(&Config::parse(&app).unwrap()).unwrap().into_iter();
             lines.skip_while(|line| !line.starts_with("app")).collect::<Vec<_>>()
         };
         let elsewhere = "stream_create = \"https://streams/\"";
@@ -179,11 +193,36 @@ mod tests {
     }
 
     #[test]
+    fn it_shows_what_clients_are_told_of_and_refuses_what_cannot_be() {
+        let described = |media: &str| {
+            let config = Config::parse(&format!("{APP}[media]\n{media}")).unwrap();
+            describe(&config).map(|lines| lines.join("\n")).map_err(|error| format!("{error:#}"))
+        };
+        let media = "listen = \"[::]:7881\"\ntcp_listen = \"[::]:443\"\n\
+                     external_addresses = [\"203.0.113.7\", \"2001:db8::7\"]\n\
+                     stun_server = \"stun.example:3478\"\n";
+        let text = described(media).unwrap();
+        for words in [
+            "announced as 203.0.113.7:7881, [2001:db8::7]:7881",
+            "announced as 203.0.113.7:443, [2001:db8::7]:443",
+            "and as stun.example:3478 sees this machine",
+        ] {
+            assert!(text.contains(words), "{text}");
+        }
+        let lo = described("listen = \"0.0.0.0:1\"\ninterfaces = [\"lo\"]\n").unwrap();
+        assert!(lo.contains("announced as 127.0.0.1:1"), "{lo}");
+        let refusal = described("interfaces = [\"no-such-0\"]\n").unwrap_err();
+        assert!(refusal.starts_with("media: interfaces: there is no interface `no-such-0`"));
+        let refusal = described("external_addresses = [\"2001:db8::7\"]\n").unwrap_err();
+        assert!(refusal.contains("2001:db8::7 is IPv6"), "{refusal}");
+    }
+
+    #[test]
     fn an_environment_is_spelled_as_in_the_file() {
         for word in ["production", "test", "any"] {
             let config = Config::parse(&format!("{APP}environment = \"{word}\"\n")).unwrap();
             assert_eq!(spelling(config.apps[0].environment), word);
-            let text = describe(&config).join("\n");
+            let text = describe(&config).unwrap().join("\n");
             assert!(text.contains(&format!("app        7, {word}, ")), "{text}");
         }
     }

@@ -89,6 +89,35 @@ pub(crate) enum ConfigError {
         /// The address.
         listen: SocketAddr,
     },
+    /// More servers than clients are told of.
+    #[error("media.ice_servers: at most {servers_max}: each costs every client time")]
+    IceServersMax {
+        /// The limit.
+        servers_max: usize,
+    },
+    /// What is said of an ICE server does not fit.
+    #[error("media.ice_servers {number}: {reason}")]
+    IceServer {
+        /// Its place in the file, from 1.
+        number: usize,
+        /// What is wrong, without a secret.
+        reason: String,
+    },
+    /// Nothing that a URL of the relay can be made of.
+    #[error("turn.host = \"{host}\" is neither a name nor an address; IPv6 stands in brackets")]
+    TurnHost {
+        /// What stands there.
+        host: String,
+    },
+    /// TLS without a certificate.
+    #[error("turn.tls_listen needs the certificate of [tls]")]
+    TurnWithoutTls,
+    /// No address of a STUN server.
+    #[error("media.stun_server = \"{server}\" is not host:port, like stun.example.com:3478")]
+    StunServer {
+        /// What stands there.
+        server: String,
+    },
     /// A number out of its range.
     #[error("{key} must be {allowed}")]
     OutOfRange {

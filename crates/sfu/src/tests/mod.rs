@@ -13,6 +13,7 @@ mod life;
 mod linger;
 mod net;
 mod nonces;
+mod outer_address;
 mod relay;
 mod retransmission;
 mod security;

@@ -9,7 +9,9 @@ use odeum_room::{AuthLevel, LoginError, Terminal, UserUpdate};
 use odeum_types::{AppId, RoomId, UserId, UserName};
 
 use super::snapshot::wire_snapshot;
-use super::{Caller, Handled, OpenSession, check_version, command_refusal, hex, token};
+use super::{
+    Caller, Handled, OpenSession, check_version, command_refusal, hex, ice_servers, token,
+};
 use crate::code;
 use crate::refusal::{ROOM_ID, Refusal, USER_ID, USER_NAME};
 
@@ -61,6 +63,7 @@ pub(crate) async fn handle(caller: Caller, message: wire::Login) -> Result<Handl
         resume_secret: hex::write(logged_in.resume_secret.expose()),
         heartbeat_interval_ms: (heartbeat_timeout / 5).as_millis() as u64,
         heartbeat_timeout_ms: heartbeat_timeout.as_millis() as u64,
+        ice_servers: ice_servers::for_user(&caller, user.as_str()),
         snapshot: wire_snapshot(&logged_in.snapshot),
     });
     Ok(Handled::Opened {

@@ -10,7 +10,9 @@ use odeum_types::{AppId, RoomId, SessionId, UserId};
 
 use super::notice::numbered;
 use super::snapshot::wire_snapshot;
-use super::{Caller, Handled, OpenSession, check_version, command_refusal, hex, token};
+use super::{
+    Caller, Handled, OpenSession, check_version, command_refusal, hex, ice_servers, token,
+};
 use crate::code;
 use crate::refusal::{ROOM_ID, Refusal, USER_ID};
 
@@ -61,6 +63,7 @@ pub(crate) async fn handle(caller: Caller, message: wire::Resume) -> Result<Hand
         request_id: message.request_id,
         room_id: message.room_id,
         resume_secret: hex::write(resumed.resume_secret.expose()),
+        ice_servers: ice_servers::for_user(&caller, user.as_str()),
         snapshot: None,
         messages: Vec::new(),
         messages_lost: 0,

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use odeum_auth::token::{NewToken, Seal};
-use odeum_auth::{AppCredentials, Apps, ServerSecret};
+use odeum_auth::{AppCredentials, Apps, IceServers, ServerSecret};
 use odeum_client::{ConnectOptions, Event, Events, LoginOptions, RequestError, Signalling};
 use odeum_node::{AppSettings, NodeConfig, NodeHandle};
 use odeum_proto::signal::{LoggedIn, Notice};
@@ -61,7 +61,13 @@ impl Server {
         let ahead = Arc::clone(&ahead_seconds);
         let clock = Arc::new(move || UnixMillis(now().0 + ahead.load(Ordering::Relaxed) * 1_000));
         let apps = Apps::new([(APP, app(&[SECRET]))]);
-        let state = SignalState::with_clock(node.clone(), apps.clone(), limits, clock);
+        let state = SignalState::with_clock(
+            node.clone(),
+            apps.clone(),
+            limits,
+            IceServers::default(),
+            clock,
+        );
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it is bound");
         let service = router(state.clone()).into_make_service_with_connect_info::<SocketAddr>();

@@ -1,0 +1,28 @@
+//! A TURN server (RFC 8656) that leads to this server's own media ports and nowhere else.
+//!
+//! - [`Gate`]: who may have an allocation: stateless nonces (RFC 8489 §9.2), names and passwords
+//!   made from a secret, which say themselves until when they are good.
+//! - [`Client`]: one client, by its transport: permissions, channels, what goes to the relay's
+//!   socket and what comes from it. A client without an allocation holds nothing, so strangers cost
+//!   nothing.
+//! - [`Peers`]: the addresses that may be relayed to, and where they really are: a media port that
+//!   is announced by an outer address is reached here, whatever the NAT in front would make of it.
+//! - [`frame_length`]: where a message ends in a stream of bytes.
+//!
+//! The invariant: nothing goes to an address that is not among the [`Peers`], whatever a client
+//! asks for; so this relay cannot be used against the operator's network, nor anybody else's.
+
+mod allocation;
+mod client;
+mod failure;
+mod gate;
+mod message;
+mod peers;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+pub use client::{Action, Client, Limits};
+pub use gate::Gate;
+pub use peers::Peers;
+pub use stream::{FrameError, frame_length};
