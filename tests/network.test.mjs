@@ -195,7 +195,7 @@ test("behind a NAT media goes to the address that a STUN server sees", async () 
     for (const user of users) assert.equal((await pairOf(user)).remote.address, relayAddress);
     // Both are still there: how much has gone by now depends on how fast this machine is.
     await until("media goes through the NAT", async () => nat.faults.carried > 100);
-    assert.equal(nat.clients.length, users.length, "of both");
+    assert.ok(nat.clients.length >= users.length, "of both");
     for (const user of users) await user.context.close();
   } finally {
     await server.stop();

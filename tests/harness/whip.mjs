@@ -3,7 +3,7 @@
 import { until } from "./until.mjs";
 
 /** Publishes fake media or plays, and keeps connection and answer in the page. */
-async function begin({ url, token, role }) {
+async function begin({ url, token, role, audioCodecs }) {
   const peer = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
   const media = new MediaStream();
   if (role === "publish") {
@@ -16,6 +16,12 @@ async function begin({ url, token, role }) {
     const video = Object.assign(document.createElement("video"), { srcObject: media });
     document.body.append(video);
     video.play();
+  }
+  if (audioCodecs) {
+    const all = RTCRtpReceiver.getCapabilities("audio").codecs;
+    const wanted = audioCodecs.map((name) => all.find((each) => each.mimeType === name));
+    const audio = peer.getTransceivers().find(({ receiver }) => receiver.track.kind === "audio");
+    audio.setCodecPreferences(wanted);
   }
   await peer.setLocalDescription();
   const response = await fetch(url, {
@@ -71,14 +77,16 @@ export class WhipClient {
   }
 
   /**
-   * Sends its offer to `/whip` or `/whep`, with `query` (`?…`) behind; resolves to
+   * Sends its offer to `/whip` or `/whep`, with `query` (`?…`) behind; `audioCodecs` are MIME
+   * types, those alone and the wanted one first; resolves to
    * `{ status, headers, text, offer }`.
    */
   async begin(role, options) {
     const { roomID, streamID, userID, token = this.server.token(userID), query = "" } = options;
+    const { audioCodecs } = options;
     const url = this.server.whipUrl(role, { roomID, streamID }) + query;
     this.token = token;
-    const begun = await this.page.evaluate(begin, { url, token, role });
+    const begun = await this.page.evaluate(begin, { url, token, role, audioCodecs });
     this.location = begun.headers.location;
     this.etag = begun.headers.etag;
     return begun;
@@ -117,11 +125,12 @@ export class WhipClient {
   /** What arrived so far; `frameHeight` is of the last picture, in pixels. */
   received() {
     return this.page.evaluate(async () => {
-      const found = { framesDecoded: 0, frameHeight: 0, audioPackets: 0 };
+      const found = { framesDecoded: 0, frameHeight: 0, audioPackets: 0, audioEnergy: 0 };
       for (const entry of (await window.whip.peer.getStats()).values()) {
         if (entry.type !== "inbound-rtp") continue;
         found.framesDecoded += entry.framesDecoded ?? 0;
         found.frameHeight = entry.frameHeight ?? found.frameHeight;
+        found.audioEnergy += entry.totalAudioEnergy ?? 0;
         if (entry.kind === "audio") found.audioPackets += entry.packetsReceived;
       }
       return found;

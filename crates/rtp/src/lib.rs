@@ -9,6 +9,7 @@
 //! - [`SequenceUnwrapper`], [`ReceiverStatistics`], [`NackGenerator`], [`TransportRecorder`]: the
 //!   state of a receiving end, each bounded.
 //! - [`codec`]: is this payload the start of a key frame, and of which layer?
+//! - [`red`]: what a packet of redundant audio would be without the redundancy.
 //! - [`dependency_descriptor`]: which frames a packet's frame needs, and which layers need it.
 //! - [`sdp`] and [`negotiate`]: a browser's offer, our answer, and which codec both can use.
 //!
@@ -43,6 +44,7 @@ mod kind;
 mod nack;
 pub mod negotiate;
 mod packet;
+pub mod red;
 pub mod rtcp;
 pub mod sdp;
 mod sequence;

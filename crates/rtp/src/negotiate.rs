@@ -213,12 +213,62 @@ pub struct Chosen {
     pub format: PayloadFormat,
     /// Its RTX payload type (RFC 4588).
     pub retransmission: Option<PayloadFormat>,
+    /// The payload type that the same comes under with redundancy (RFC 2198); of Opus alone.
+    pub redundancy: Option<Redundancy>,
+}
+
+/// A payload type of RED.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redundancy {
+    /// As it was offered.
+    pub format: PayloadFormat,
+    /// Whether the offerer would rather have it than its codec alone.
+    pub rank: RedundancyRank,
+}
+
+/// Where an offer lists RED: the order is its maker's preference (RFC 3264 §5.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RedundancyRank {
+    /// Before the codec: use it.
+    BeforeCodec,
+    /// Behind it: only take it.
+    BehindCodec,
+}
+
+impl Redundancy {
+    fn of(media: &Media, codec: &PayloadFormat) -> Option<Self> {
+        let carries = |red: &&PayloadFormat| {
+            let mut blocks = red.parameters.split('/').map(str::trim);
+            red.is("red")
+                && red.clock_rate == codec.clock_rate
+                && red.channels == codec.channels
+                && blocks.all(|block| block.parse() == Ok(codec.payload_type))
+        };
+        let place = |wanted: u8| media.formats.iter().position(|f| f.payload_type == wanted);
+        let mut format = media.formats.iter().find(carries)?.clone();
+        format.feedback.retain(|feedback| FEEDBACK.contains(feedback));
+        let rank = match place(format.payload_type) < place(codec.payload_type) {
+            true => RedundancyRank::BeforeCodec,
+            false => RedundancyRank::BehindCodec,
+        };
+        Some(Self { format, rank })
+    }
 }
 
 impl Chosen {
-    /// Media, then RTX: what an answer's [`crate::sdp::MediaSection`] lists.
+    /// Media, then RTX: what an answer's [`crate::sdp::MediaSection`] lists. RED keeps its place
+    /// in the offer, before or behind the media: what is first is what the other end sends.
     pub fn formats(&self) -> Vec<PayloadFormat> {
-        std::iter::once(self.format.clone()).chain(self.retransmission.clone()).collect()
+        let redundancy = |wanted| {
+            let red = self.redundancy.as_ref().filter(|red| red.rank == wanted);
+            red.map(|red| red.format.clone())
+        };
+        let before = redundancy(RedundancyRank::BeforeCodec).into_iter();
+        let media = before.chain([self.format.clone()]);
+        media
+            .chain(redundancy(RedundancyRank::BehindCodec))
+            .chain(self.retransmission.clone())
+            .collect()
     }
 
     fn from_offer(media: &Media, format: &PayloadFormat, codec: CodecFormat) -> Self {
@@ -229,7 +279,9 @@ impl Chosen {
             let apt = rtx.parameter("apt").and_then(|apt| apt.parse::<u8>().ok());
             rtx.is("rtx") && rtx.clock_rate == chosen.clock_rate && apt == Some(payload_type)
         });
-        Self { codec, format: chosen, retransmission: retransmission.cloned() }
+        let redundancy =
+            (codec == CodecFormat::Opus).then(|| Redundancy::of(media, format)).flatten();
+        Self { codec, format: chosen, retransmission: retransmission.cloned(), redundancy }
     }
 }
 

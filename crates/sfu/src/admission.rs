@@ -86,6 +86,7 @@ impl Sfu {
                 format: chosen.codec,
                 payload_type: chosen.format.payload_type,
                 rtx_payload_type: chosen.retransmission.as_ref().map(|f| f.payload_type),
+                red_payload_type: chosen.redundancy.as_ref().map(|red| red.format.payload_type),
                 clock_rate: chosen.format.clock_rate,
                 repair,
                 extensions,
@@ -165,11 +166,14 @@ impl Sfu {
             let chosen = wanted.and_then(|(kind, format)| {
                 Some((kind, negotiate::choose_for_subscriber(media, format)?))
             });
-            let Some((kind, chosen)) = chosen else {
+            let Some((kind, mut chosen)) = chosen else {
                 untaken.extend(wanted.map(|(_, format)| format.codec()));
                 sections.push(inactive_section(media));
                 continue;
             };
+            if !source.track(kind).is_some_and(Track::may_be_redundant) {
+                chosen.redundancy = None;
+            }
             let terms = track_terms(&mut self.entropy, media, &chosen);
             tracks[kind as usize] = Some(subscriber_track(&mut self.entropy, terms));
             facts = MediaFacts::of(kind, chosen.codec.codec(), facts);

@@ -48,6 +48,8 @@ pub(crate) struct StoredPacket {
     pub(crate) facts: PacketFacts,
     /// The publisher's marker bit.
     pub(crate) marker: odeum_rtp::Marker,
+    /// Bytes of its payload before the primary one (RFC 2198); none without redundancy.
+    pub(crate) redundancy_bytes: Option<u16>,
     /// Values for the subscribers' header extensions.
     pub(crate) extensions: ForwardedExtensions,
 }
@@ -155,6 +157,7 @@ mod tests {
         StoredPacket {
             facts: PacketFacts { sequence, timestamp: 0, frame: FrameStart::Other, picture: None },
             marker: odeum_rtp::Marker::Clear,
+            redundancy_bytes: None,
             extensions: ForwardedExtensions::default(),
         }
     }

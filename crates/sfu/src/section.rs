@@ -98,6 +98,7 @@ pub(crate) fn track_terms(
         codec: chosen.codec.codec(),
         ssrc: entropy.number(),
         payload_type: chosen.format.payload_type,
+        red_payload_type: chosen.redundancy.as_ref().map(|red| red.format.payload_type),
         rtx: chosen.retransmission.as_ref().map(|format| (entropy.number(), format.payload_type)),
         extensions: ExtensionIds::of(&given_extensions(media, chosen)),
         clock_rate: chosen.format.clock_rate,

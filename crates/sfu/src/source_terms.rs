@@ -1,7 +1,7 @@
 //! What was negotiated for a track with its publisher.
 
 use odeum_rtp::negotiate::CodecFormat;
-use odeum_rtp::{ExtensionKind, ExtensionMap};
+use odeum_rtp::{ExtensionKind, ExtensionMap, RtpPacket, red};
 
 /// What was negotiated for a track with its publisher.
 #[derive(Debug, Clone)]
@@ -12,6 +12,8 @@ pub(crate) struct SourceTerms {
     pub(crate) payload_type: u8,
     /// Payload type of retransmissions (RFC 4588), if there are any.
     pub(crate) rtx_payload_type: Option<u8>,
+    /// Payload type of the same with redundancy (RFC 2198), if it may come so.
+    pub(crate) red_payload_type: Option<u8>,
     /// Ticks of the RTP clock per second.
     pub(crate) clock_rate: u32,
     /// Whether lost packets can be asked for.
@@ -33,6 +35,17 @@ impl SourceTerms {
         let extensions =
             self.extensions.only(|kind| kind != ExtensionKind::TransportSequenceNumber);
         Self { repair: LossRepair::None, extensions, ..self.clone() }
+    }
+
+    /// Bytes before a packet's primary payload, if it comes with redundancy (RFC 2198); the outer
+    /// none when it is malformed. Padding alone has neither.
+    pub(crate) fn redundancy_bytes(&self, packet: &RtpPacket<'_>) -> Option<Option<u16>> {
+        let is_red = self.red_payload_type == Some(packet.header().payload_type);
+        if !is_red || packet.payload().is_empty() {
+            return Some(None);
+        }
+        let bytes = red::redundancy_bytes(packet.payload(), self.payload_type)?;
+        u16::try_from(bytes).ok().map(Some)
     }
 }
 

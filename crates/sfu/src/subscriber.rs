@@ -15,6 +15,7 @@ use crate::ring::Stored;
 use crate::send_path::SendPath;
 use crate::track::{Track, TrackKind};
 
+mod form;
 mod probe;
 mod write;
 
@@ -36,6 +37,8 @@ pub(crate) struct TrackTerms {
     pub(crate) ssrc: u32,
     /// The payload type that the subscriber's SDP gives the codec.
     pub(crate) payload_type: u8,
+    /// Its payload type of the same with redundancy (RFC 2198); without, redundancy is left out.
+    pub(crate) red_payload_type: Option<u8>,
     /// SSRC and payload type of retransmissions (RFC 4588), if it has them.
     pub(crate) rtx: Option<(u32, u8)>,
     /// Header extensions.
@@ -116,7 +119,8 @@ impl SubscriberTrack {
             return Forwarded::LeftOut;
         };
         self.packets = self.packets.wrapping_add(1);
-        self.octets = self.octets.wrapping_add(stored.payload.len() as u32);
+        let taken = self.form(stored.packet, Sending::First).taken(stored.payload);
+        self.octets = self.octets.wrapping_add(taken.len() as u32);
         path.statistics.rtp_forwarded += 1;
         path.statistics.rtp_forwarded_bytes += bytes as u64;
         Forwarded::Sent

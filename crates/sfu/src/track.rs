@@ -140,7 +140,9 @@ impl Track {
 
     /// Whether a payload type is this track's.
     pub(crate) fn takes(&self, payload_type: u8) -> bool {
-        self.terms.payload_type == payload_type || self.terms.rtx_payload_type == Some(payload_type)
+        let terms = &self.terms;
+        [Some(terms.payload_type), terms.rtx_payload_type, terms.red_payload_type]
+            .contains(&Some(payload_type))
     }
 
     /// Whether a packet of a payload type that this track takes is of this layer. Packets name
@@ -148,7 +150,7 @@ impl Track {
     /// the SSRC is kept.
     pub(crate) fn is_of_layer(&mut self, packet: &RtpPacket<'_>) -> bool {
         let header = packet.header();
-        let is_rtx = header.payload_type != self.terms.payload_type;
+        let is_rtx = self.terms.rtx_payload_type == Some(header.payload_type);
         let known = if is_rtx { &mut self.rtx_ssrc } else { &mut self.ssrc };
         if let Some(known) = *known {
             return known == header.ssrc;
@@ -175,20 +177,24 @@ impl Track {
     /// Takes a packet whose payload type is this track's.
     pub(crate) fn handle_rtp(&mut self, now: Instant, packet: &RtpPacket<'_>) -> Received {
         let header = packet.header();
-        if header.payload_type != self.terms.payload_type {
+        if self.terms.rtx_payload_type == Some(header.payload_type) {
             // RFC 4588 §4: the original sequence number, then the original payload. Probes for
             // bandwidth are retransmissions without either.
             let Some((original, payload)) = packet.payload().split_first_chunk::<2>() else {
                 return Received::Nothing;
             };
-            return self.keep(now, packet, u16::from_be_bytes(*original), payload);
+            return self.keep(now, packet, u16::from_be_bytes(*original), (payload, None));
         }
         if *self.ssrc.get_or_insert(header.ssrc) != header.ssrc {
             return Received::Foreign;
         }
+        let Some(redundancy_bytes) = self.terms.redundancy_bytes(packet) else {
+            return Received::Nothing;
+        };
         self.has_said_goodbye = false;
         self.statistics.receive(now, header.sequence_number, header.timestamp);
-        self.keep(now, packet, header.sequence_number, packet.payload())
+        let payload = (packet.payload(), redundancy_bytes);
+        self.keep(now, packet, header.sequence_number, payload)
     }
 
     fn keep(
@@ -196,7 +202,7 @@ impl Track {
         now: Instant,
         packet: &RtpPacket<'_>,
         sequence: u16,
-        payload: &[u8],
+        (payload, redundancy_bytes): (&[u8], Option<u16>),
     ) -> Received {
         let sequence = self.unwrapper.unwrap(sequence);
         let outcome = self.nacks.as_mut().map(|nacks| nacks.receive(now, sequence));
@@ -229,6 +235,7 @@ impl Track {
         let stored = StoredPacket {
             facts: PacketFacts { sequence, timestamp: packet.header().timestamp, frame, picture },
             marker: packet.header().marker,
+            redundancy_bytes,
             extensions: ForwardedExtensions::of(packet, &self.terms.extensions),
         };
         self.layers.take(now, &stored.facts, described, payload.len());
@@ -368,6 +375,11 @@ impl Track {
     pub(crate) fn can_turn(&self, current: Selection, next: Selection) -> bool {
         let is_nested = |layering: &Layering| layering.is_nested(current, next);
         current.spatial == next.spatial || self.layering().is_some_and(is_nested)
+    }
+
+    /// Whether its packets may come with redundancy (RFC 2198).
+    pub(crate) fn may_be_redundant(&self) -> bool {
+        self.terms.red_payload_type.is_some()
     }
 
     pub(crate) fn format(&self) -> CodecFormat {

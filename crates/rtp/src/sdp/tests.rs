@@ -88,7 +88,7 @@ fn a_chromium_publish_offer_is_read() {
 }
 
 #[test]
-fn a_publisher_is_answered_with_one_codec_and_its_rtx() {
+fn a_publisher_is_answered_with_one_codec_and_its_rtx_and_red() {
     let offer = Offer::parse(PUBLISH).unwrap();
     let text = answer_all(&offer).to_string();
     let lines: Vec<&str> = text.split("\r\n").collect();
@@ -96,7 +96,7 @@ fn a_publisher_is_answered_with_one_codec_and_its_rtx() {
         "a=group:BUNDLE 0 1",
         "a=ice-lite",
         "a=extmap-allow-mixed",
-        "m=audio 7000 UDP/TLS/RTP/SAVPF 111",
+        "m=audio 7000 UDP/TLS/RTP/SAVPF 111 63",
         "m=video 7000 UDP/TLS/RTP/SAVPF 96 97",
         "a=rtpmap:96 VP8/90000",
         "a=rtpmap:97 rtx/90000",

@@ -2,9 +2,10 @@
 
 use odeum_bwe::Purpose;
 use odeum_rtp::codec::PictureNumbers;
-use odeum_rtp::{HeaderWriter, Marker};
+use odeum_rtp::{HeaderWriter, Marker, red};
 
 use super::SubscriberTrack;
+use super::form::Form;
 use crate::descriptors::{DESCRIPTOR_BYTES_MAX, fewer_targets};
 use crate::forwarder::Numbers;
 use crate::header::{HEADER_BYTES_MAX, descriptor_room, write_header};
@@ -49,6 +50,8 @@ impl SubscriberTrack {
             Shape::EndsPicture => (descriptor, payload, Marker::Set),
             Shape::Empty => (&[][..], &[][..], Marker::Clear),
         };
+        let form = self.form(packet, sending);
+        let payload = form.taken(payload);
         let overhead = path.outbound.profile().rtp_overhead_bytes();
         let header_max = HEADER_BYTES_MAX + descriptor_room(descriptor);
         let room = header_max + RTX_PREFIX_BYTES + payload.len() + overhead;
@@ -60,6 +63,7 @@ impl SubscriberTrack {
             (Sending::Rtx { .. } | Sending::Probe { .. }, Some(rtx)) => rtx,
             _ => (self.terms.ssrc, self.terms.payload_type),
         };
+        let payload_type = form.payload_type(payload_type);
         let header = HeaderWriter {
             marker,
             payload_type,
@@ -81,11 +85,9 @@ impl SubscriberTrack {
             bytes[end..end + RTX_PREFIX_BYTES].copy_from_slice(&original.to_be_bytes());
             end += RTX_PREFIX_BYTES;
         }
-        bytes[end..end + payload.len()].copy_from_slice(payload);
-        if numbers.picture_offset != PictureNumbers::default() {
-            let payload = &mut bytes[end..end + payload.len()];
-            PictureNumbers::shift(self.terms.codec, payload, numbers.picture_offset);
-        }
+        let written = &mut bytes[end..end + payload.len()];
+        written.copy_from_slice(payload);
+        self.rewrite(written, numbers, form);
         let total = end + payload.len() + overhead;
         let protected = match sending {
             Sending::First | Sending::Rtx { .. } | Sending::Probe { .. } => {
@@ -102,6 +104,16 @@ impl SubscriberTrack {
         protected.ok()?;
         path.arena.commit(path.destination, total);
         Some(total)
+    }
+
+    /// Puts this viewer's numbers into a payload.
+    fn rewrite(&self, payload: &mut [u8], numbers: Numbers, form: Form) {
+        if numbers.picture_offset != PictureNumbers::default() {
+            PictureNumbers::shift(self.terms.codec, payload, numbers.picture_offset);
+        }
+        if let Form::Redundant(_) = form {
+            red::set_payload_type(payload, self.terms.payload_type);
+        }
     }
 
     fn write_header(

@@ -37,6 +37,7 @@ pub(super) struct Client {
     dtls: Dtls,
     ufrag: String,
     server: Option<IceCredentials>,
+    pub(super) answer: Option<Answer>,
     pub(super) inbound: Option<Inbound>,
     pub(super) outbound: Option<Outbound>,
     /// Datagrams to the server.
@@ -68,6 +69,7 @@ impl Client {
             dtls,
             ufrag: format!("client{id:04}"),
             server: None,
+            answer: None,
             inbound: None,
             outbound: None,
             outbox: Vec::new(),
@@ -145,9 +147,9 @@ impl Client {
     }
 
     pub(super) fn take_answer(&mut self, sdp: &str) -> Answer {
-        let answer = Answer::parse(sdp).unwrap();
+        let answer = self.answer.insert(Answer::parse(sdp).unwrap());
         self.server = Some(answer.ice().clone());
-        answer
+        answer.clone()
     }
 
     /// Has another name, and knows the server's new credentials.

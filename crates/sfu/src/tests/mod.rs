@@ -14,6 +14,7 @@ mod linger;
 mod net;
 mod nonces;
 mod outer_address;
+mod redundancy;
 mod relay;
 mod retransmission;
 mod security;

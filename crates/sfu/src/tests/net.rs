@@ -12,6 +12,7 @@ use odeum_srtp::{DtlsKeys, Inbound, Outbound, Profile};
 use odeum_types::PeerId;
 
 use super::client::{Client, RIDS, Rtx, VIDEO_PT};
+use super::redundancy::Red;
 use crate::dtls::SrtpKeys;
 use crate::{CloseReason, DtlsCertificate, Sfu, SfuConfig, SfuEvent};
 
@@ -29,6 +30,8 @@ pub(super) struct Net {
     pub(super) held: Vec<Vec<u8>>,
     /// The codec of all video that is offered, by its name in SDP.
     pub(super) codec: &'static str,
+    /// Whether and where sound with redundancy is offered.
+    pub(super) red: Red,
     /// More lines of the video that is offered.
     pub(super) lines: &'static str,
     /// The id of the first client; the next ones have the next.
@@ -60,6 +63,7 @@ impl Net {
             holds: None,
             held: Vec::new(),
             codec: "VP8",
+            red: Red::Left,
             lines: "",
             first_id: 0,
         }
@@ -116,6 +120,7 @@ impl Net {
     }
 
     fn with_codec(&self, offer: String) -> String {
+        let offer = self.red.offered(offer);
         // Video is the last of the offer.
         offer.replace("VP8/90000", &format!("{}/90000", self.codec)) + self.lines
     }

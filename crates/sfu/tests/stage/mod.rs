@@ -4,16 +4,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use odeum_rtp::PacketKind;
 use odeum_rtp::rtcp::{ReportBlock, SenderInfo};
 use odeum_rtp::sdp::Direction;
+use odeum_rtp::{HeaderWriter, Marker, PacketKind};
 use odeum_sfu::{DtlsCertificate, Sfu, SfuConfig, Statistics};
 
-use super::client::{AUDIO_SSRC, Client, Rtx, VIDEO_PT, VIDEO_SSRC, inter_frame, key_frame};
+use super::client::{
+    AUDIO_PT, AUDIO_SSRC, Client, Rtx, VIDEO_PT, VIDEO_SSRC, inter_frame, key_frame,
+};
 use super::counting::charge;
 
 /// Packets that a publisher sends in a round: ten of video, one of sound.
 pub(super) const PACKETS_PER_ROUND: u64 = 11;
+/// Of redundant sound.
+const RED_PT: u8 = 63;
 /// A round is a frame of 30 a second.
 const ROUND: Duration = Duration::from_millis(33);
 /// Rounds between two reports: one a second.
@@ -57,7 +61,7 @@ impl Stage {
     /// One more publisher, connected.
     pub(super) fn publish(&mut self) {
         let mut client = self.client();
-        let offer = client.offer(Direction::SendOnly, Rtx::Offered);
+        let offer = with_red(client.offer(Direction::SendOnly, Rtx::Offered));
         let answer = charge(|| self.sfu.create_publisher(self.now, client.id, &offer)).unwrap();
         client.take_answer(&answer.sdp);
         charge(|| drop(answer));
@@ -69,6 +73,9 @@ impl Stage {
     pub(super) fn view(&mut self, publisher: usize) {
         let mut client = self.client();
         let offer = client.offer(Direction::ReceiveOnly, Rtx::Offered);
+        // Every other one takes redundancy as it comes.
+        let takes_red = self.viewers.len().is_multiple_of(2);
+        let offer = if takes_red { with_red(offer) } else { offer };
         let (now, source) = (self.now, self.publishers[publisher].id);
         let answer = charge(|| self.sfu.create_subscriber(now, client.id, source, &offer)).unwrap();
         client.take_answer(&answer.sdp);
@@ -104,7 +111,10 @@ impl Stage {
     pub(super) fn round(&mut self, number: u16) -> Round {
         let mut round = Round::new();
         for (at, publisher) in self.publishers.iter_mut().enumerate() {
-            let mut packets = vec![publisher.audio(number, &[7; 80])];
+            // The last one sends redundancy, the others none.
+            let sound =
+                if at == 2 { red(publisher, number) } else { publisher.audio(number, &[7; 80]) };
+            let mut packets = vec![sound];
             for n in 0..10u8 {
                 let begins = number.is_multiple_of(ROUNDS_PER_KEY_FRAME) && n == 0;
                 let payload =
@@ -204,4 +214,29 @@ fn newest_video(viewer: &Client) -> (u32, u16) {
     let headers = video.map(|bytes| odeum_rtp::RtpHeader::parse(bytes).unwrap());
     let newest = headers.into_iter().find(|header| header.payload_type == VIDEO_PT).unwrap();
     (newest.ssrc, newest.sequence_number)
+}
+
+/// An offer that has redundant sound (RFC 2198) as well.
+fn with_red(offer: String) -> String {
+    let opus = format!("a=rtpmap:{AUDIO_PT} opus/48000/2\r\n");
+    let lines =
+        format!("{opus}a=rtpmap:{RED_PT} red/48000/2\r\na=fmtp:{RED_PT} {AUDIO_PT}/{AUDIO_PT}\r\n");
+    assert!(offer.contains(&opus), "{offer}");
+    let list = format!("SAVPF {RED_PT} {AUDIO_PT}\r\n");
+    offer.replacen(&format!("SAVPF {AUDIO_PT}\r\n"), &list, 1).replacen(&opus, &lines, 1)
+}
+
+/// A packet of sound with the one before it.
+fn red(publisher: &mut Client, number: u16) -> Vec<u8> {
+    let header = HeaderWriter {
+        marker: Marker::Clear,
+        payload_type: RED_PT,
+        sequence_number: number,
+        timestamp: u32::from(number) * 960,
+        ssrc: AUDIO_SSRC,
+        csrcs: &[],
+    };
+    let [_, time_and_length @ ..] = (960u32 << 10 | 80).to_be_bytes();
+    let headers = [&[0x80 | AUDIO_PT][..], &time_and_length, &[AUDIO_PT]].concat();
+    publisher.protect(&header, &[(1, &[0x85])], &[headers, vec![7; 160]].concat())
 }
