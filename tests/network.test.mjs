@@ -220,16 +220,27 @@ describe("clients are told of TURN servers", () => {
     await coturn?.stop();
   });
 
-  test("and publish and play through them with credentials of their own", async () => {
-    const prepare = (user) => user.page.evaluate(relaysOnly);
-    for (const user of await publishAndPlay(browser, server, prepare)) {
-      const { local } = await pairOf(user);
-      assert.equal(local.candidateType, "relay");
-      assert.equal(local.url, `turn:127.0.0.1:${coturn.port}?transport=udp`);
-      assert.match(coturn.output, new RegExp(`username=<\\d+:${user.userID}>`));
-      await user.context.close();
-    }
-  });
+  for (const transport of ["udp", "tcp"]) {
+    test(`and publish and play through them over ${transport}, each by its own name`, async () => {
+      const url = `turn:127.0.0.1:${coturn.port}?transport=${transport}`;
+      const one = `[[media.ice_servers]]\nurls = ["${url}"]\nshared_secret = "north-star"`;
+      const relayed = await Server.start({ more: one });
+      const said = coturn.output.length;
+      try {
+        const prepare = (user) => user.page.evaluate(relaysOnly);
+        for (const user of await publishAndPlay(browser, relayed, prepare)) {
+          const { local } = await pairOf(user);
+          assert.equal(local.candidateType, "relay");
+          assert.equal(local.relayProtocol, transport);
+          assert.equal(local.url, url);
+          assert.match(coturn.output.slice(said), new RegExp(`username=<\\d+:${user.userID}>`));
+          await user.context.close();
+        }
+      } finally {
+        await relayed.stop();
+      }
+    });
+  }
 
   test("by WHIP and WHEP in Link headers, TURN for those with a token alone", async () => {
     const client = await WhipClient.open(browser, server);
