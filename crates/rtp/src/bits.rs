@@ -50,6 +50,35 @@ impl<'a> BitReader<'a> {
         Ok((value << 1) - short + self.number(1)?)
     }
 
+    /// A number of unbounded length, `ue(v)` of H.264 and H.265 (9.1), below 2^32.
+    pub(crate) fn exp_golomb(&mut self) -> Result<u32, OutOfBits> {
+        let mut zeros = 0;
+        while !self.flag()? {
+            zeros += 1;
+            if zeros > 31 {
+                return Err(OutOfBits);
+            }
+        }
+        Ok((1 << zeros) - 1 + self.number(zeros)?)
+    }
+
+    /// The same with a sign, `se(v)` (9.1.1).
+    pub(crate) fn signed_exp_golomb(&mut self) -> Result<i32, OutOfBits> {
+        let code = self.exp_golomb()?;
+        let magnitude = code.div_ceil(2) as i32;
+        Ok(if code % 2 == 1 { magnitude } else { -magnitude })
+    }
+
+    /// Leaves out `count` bits.
+    pub(crate) fn skip(&mut self, count: usize) -> Result<(), OutOfBits> {
+        let end = self.position.checked_add(count).ok_or(OutOfBits)?;
+        if end > 8 * self.bytes.len() {
+            return Err(OutOfBits);
+        }
+        self.position = end;
+        Ok(())
+    }
+
     /// Leaves out the bits up to `position`, which must lie within the slice, behind what was read.
     pub(crate) fn skip_to(&mut self, position: usize) {
         debug_assert!((self.position..=8 * self.bytes.len()).contains(&position));
@@ -101,6 +130,21 @@ impl<'a> BitWriter<'a> {
 }
 
 #[cfg(test)]
+impl BitWriter<'_> {
+    /// Appends what [`BitReader::exp_golomb`] reads.
+    pub(crate) fn put_exp_golomb(&mut self, value: u32) {
+        let bits = (value + 1).ilog2();
+        self.put(bits, 0).unwrap();
+        self.put(bits + 1, value + 1).unwrap();
+    }
+
+    /// Appends what [`BitReader::signed_exp_golomb`] reads.
+    pub(crate) fn put_signed_exp_golomb(&mut self, value: i32) {
+        self.put_exp_golomb(2 * value.unsigned_abs() - u32::from(value > 0));
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -130,6 +174,28 @@ mod tests {
         let mut bits = BitReader::new(&buffer);
         assert_eq!((bits.number(3), bits.number(32)), (Ok(0b101), Ok(0x8001_7FF1)));
         assert_eq!((bits.position(), bits.number(5)), (35, Ok(0)));
+    }
+
+    #[test]
+    fn numbers_without_a_fixed_length_begin_with_as_many_zeros_as_they_have_bits_behind_the_first() {
+        // 1, 010, 011, 00100, 00111.
+        let mut bits = BitReader::new(&[0b1010_0110, 0b0100_0011, 0b1000_0000]);
+        for expected in [0, 1, 2, 3, 6] {
+            assert_eq!(bits.exp_golomb(), Ok(expected));
+        }
+        let mut bits = BitReader::new(&[0b1010_0110, 0b0100_0011, 0b1000_0000]);
+        for expected in [0, 1, -1, 2, -3] {
+            assert_eq!(bits.signed_exp_golomb(), Ok(expected));
+        }
+        let longest = [0, 0, 0, 1, 0xFF, 0xFF, 0xFF, 0xFF];
+        assert_eq!(BitReader::new(&longest).exp_golomb(), Ok(u32::MAX - 1));
+        assert_eq!(BitReader::new(&longest).signed_exp_golomb(), Ok(-i32::MAX));
+        for bytes in [&[0, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF][..], &[0b0000_0100], &[0]] {
+            assert_eq!(BitReader::new(bytes).exp_golomb(), Err(OutOfBits));
+        }
+        let mut bits = BitReader::new(&[0, 1]);
+        assert_eq!((bits.skip(15), bits.flag()), (Ok(()), Ok(true)));
+        assert_eq!((bits.skip(0), bits.skip(1), bits.skip(usize::MAX)), (Ok(()), Err(OutOfBits), Err(OutOfBits)));
     }
 
     #[test]

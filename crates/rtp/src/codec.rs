@@ -7,6 +7,7 @@ mod av1;
 mod frame_layer;
 mod h264;
 mod h265;
+mod nal;
 mod picture_id;
 mod vp8;
 mod vp9;
@@ -38,13 +39,17 @@ pub struct PictureSize {
     pub height: u16,
 }
 
-/// The size that the first packet of a key frame says; of VP9 in several spatial layers it is the
-/// largest one's. H.264, H.265 and AV1 do not say it before the bitstream.
+/// The size that a packet which [`begins_key_frame`] says; of several spatial layers it is the
+/// largest one's. None of one that does not say it: of H.264 and H.265 it stands in the sequence
+/// parameter set, behind which the slices may come in packets of their own.
 pub fn picture_size(codec: Codec, payload: &[u8]) -> Option<PictureSize> {
     match codec {
         Codec::Vp8 => Vp8Descriptor::parse(payload)?.picture_size(payload),
         Codec::Vp9 => Vp9Descriptor::parse(payload)?.structure?.largest(),
-        Codec::Opus | Codec::H264 | Codec::H265 | Codec::Av1 => None,
+        Codec::H264 => h264::picture_size(payload),
+        Codec::H265 => h265::picture_size(payload),
+        Codec::Av1 => av1::picture_size(payload),
+        Codec::Opus => None,
     }
 }
 

@@ -1,4 +1,9 @@
-//! AV1's aggregation header (RTP Payload Format For AV1 §4.4): where a key frame begins.
+//! AV1's aggregation header (RTP Payload Format For AV1 §4.4): where a key frame begins, and the
+//! sequence header that stands there.
+
+mod sequence_header;
+
+pub(super) use sequence_header::picture_size;
 
 /// Z: the packet begins with the rest of an OBU.
 const CONTINUES: u8 = 0x80;

@@ -1,6 +1,11 @@
-//! H.264's payload (RFC 6184 §5): where a key frame begins.
+//! H.264's payload (RFC 6184 §5): where a key frame begins, and how large it is.
 
-use crate::bytes::u16_at;
+use super::PictureSize;
+use super::nal::aggregated;
+
+mod sequence_parameters;
+
+use sequence_parameters::picture_size as size_of_parameters;
 
 /// NAL unit types (RFC 6184 §5.2, §5.4).
 mod nal {
@@ -13,20 +18,27 @@ mod nal {
 /// An IDR slice or a sequence parameter set, alone, in an aggregate, or as the begin of fragments.
 pub(super) fn begins_key_frame(payload: &[u8]) -> bool {
     let is_key = |header: u8| matches!(header & 0x1F, nal::IDR | nal::SPS);
-    let Some((header, mut rest)) = payload.split_first() else { return false };
+    let Some((header, rest)) = payload.split_first() else { return false };
     match header & 0x1F {
         nal::STAP_A => {
-            while let Some(size) = u16_at(rest, 0) {
-                let Some(unit) = rest.get(2..2 + usize::from(size)) else { return false };
-                if unit.first().is_some_and(|header| is_key(*header)) {
-                    return true;
-                }
-                rest = &rest[2 + unit.len()..];
-            }
-            false
+            aggregated(rest).any(|unit| unit.first().is_some_and(|header| is_key(*header)))
         }
         nal::FU_A => rest.first().is_some_and(|header| header & 0x80 != 0 && is_key(*header)),
         _ => is_key(*header),
+    }
+}
+
+/// The size that a sequence parameter set in the payload says, be it alone or in an aggregate;
+/// nobody sends one in fragments.
+pub(super) fn picture_size(payload: &[u8]) -> Option<PictureSize> {
+    let unit_type = |unit: &[u8]| unit.first().map(|header| header & 0x1F);
+    match unit_type(payload)? {
+        nal::SPS => size_of_parameters(payload),
+        nal::STAP_A => {
+            let mut units = aggregated(&payload[1..]);
+            size_of_parameters(units.find(|unit| unit_type(unit) == Some(nal::SPS))?)
+        }
+        _ => None,
     }
 }
 

@@ -1,6 +1,11 @@
-//! H.265's payload (RFC 7798 §4.4): where a key frame begins.
+//! H.265's payload (RFC 7798 §4.4): where a key frame begins, and how large it is.
 
-use crate::bytes::u16_at;
+use super::PictureSize;
+use super::nal::aggregated;
+
+mod sequence_parameters;
+
+use sequence_parameters::picture_size as size_of_parameters;
 
 /// NAL unit types (H.265 table 7-1, RFC 7798 §4.4).
 mod nal {
@@ -23,23 +28,29 @@ fn is_key(unit_type: u8) -> bool {
 /// begin of fragments. Decoding order numbers are not expected: `sprop-max-don-diff` is 0 by
 /// default, and no sender to a browser has another.
 pub(super) fn begins_key_frame(payload: &[u8]) -> bool {
-    let Some((header, mut rest)) = payload.split_at_checked(HEADER_BYTES) else { return false };
+    let Some((header, rest)) = payload.split_at_checked(HEADER_BYTES) else { return false };
     match unit_type(header) {
         Some(nal::AGGREGATE) => {
-            while let Some(size) = u16_at(rest, 0) {
-                let Some(unit) = rest.get(2..2 + usize::from(size)) else { return false };
-                if unit_type(unit).is_some_and(is_key) {
-                    return true;
-                }
-                rest = &rest[2 + unit.len()..];
-            }
-            false
+            aggregated(rest).any(|unit| unit_type(unit).is_some_and(is_key))
         }
         // S, E, and the type of the unit in six bits.
         Some(nal::FRAGMENT) => {
             rest.first().is_some_and(|head| head & 0x80 != 0 && is_key(head & 0x3F))
         }
         unit_type => unit_type.is_some_and(is_key),
+    }
+}
+
+/// The size that a sequence parameter set in the payload says, be it alone or in an aggregate;
+/// nobody sends one in fragments.
+pub(super) fn picture_size(payload: &[u8]) -> Option<PictureSize> {
+    match unit_type(payload)? {
+        nal::SPS => size_of_parameters(payload),
+        nal::AGGREGATE => {
+            let mut units = aggregated(payload.get(HEADER_BYTES..)?);
+            size_of_parameters(units.find(|unit| unit_type(unit) == Some(nal::SPS))?)
+        }
+        _ => None,
     }
 }
 
