@@ -2,7 +2,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use odeum_rtp::negotiate::{CodecFormat, choose_for_publisher, choose_for_subscriber};
+use odeum_rtp::negotiate::{
+    CodecFormat, SenderParameters, choose_for_publisher, choose_for_subscriber,
+};
 use odeum_rtp::sdp::{
     Answer, AnswerError, Direction, Fingerprint, IceCredentials, MediaSection, Offer, Transport,
 };
@@ -15,10 +17,14 @@ fuzz_target!(|text: &str| {
         .iter()
         .map(|media| {
             choose_for_subscriber(media, CodecFormat::Vp8);
-            let chosen = choose_for_publisher(media)?;
+            let mut chosen = choose_for_publisher(media)?;
+            // What a viewer of this publisher would be told.
+            let said = SenderParameters::of(media, &chosen);
+            said.say_in(chosen.codec.codec(), &mut chosen.format);
             Some(MediaSection {
                 direction: Direction::ReceiveOnly,
                 formats: chosen.formats(),
+                packet_times: media.packet_times,
                 extensions: media.extensions,
                 rids: media.send_rids.clone(),
                 sender: None,

@@ -114,6 +114,7 @@ export async function openDevices(
       audio: microphone ? microphoneConstraints(microphone) : false,
     });
     hint(media.getVideoTracks()[0], camera?.optimizationMode);
+    noteChannels(media.getAudioTracks()[0], microphone?.channelCount ?? 1);
     return media.getTracks();
   } catch (error) {
     throw new ZegoError(
@@ -143,6 +144,19 @@ export async function openScreen(
     const code = isRefused ? ErrorCode.SCREEN_SHARE_CANCELLED : captureErrorCode(error);
     throw new ZegoError(code, error instanceof Error ? error.message : String(error));
   }
+}
+
+/** Channels that a track of sound is to have, where somebody has said so. */
+const channelsByTrack = new WeakMap<MediaStreamTrack, number>();
+
+/** Notes how many channels of a track of sound are to be sent. */
+export function noteChannels(track: MediaStreamTrack | undefined, channels?: number): void {
+  if (track !== undefined && channels !== undefined) channelsByTrack.set(track, channels);
+}
+
+/** How many channels of a track of sound are sent. */
+export function channelsOf(track: MediaStreamTrack): number {
+  return channelsByTrack.get(track) ?? track.getSettings().channelCount ?? 1;
 }
 
 /** The tracks of one kind of a source of the app's own. */

@@ -6,6 +6,7 @@ import type { ZegoPlayerState } from "./events.ts";
 import { offerDependencyDescriptor } from "./header_extensions.ts";
 import { requestRestart } from "./ice_restart.ts";
 import { videoWish, type StreamType } from "./layers.ts";
+import { withOpus } from "./opus.ts";
 import type { Signalling } from "./signalling.ts";
 import { playStats, type PlayTotals, type StatsEntry, type ZegoPlayStats } from "./stats.ts";
 import { Transport } from "./transport.ts";
@@ -74,6 +75,8 @@ export class Player {
         await signalling.opened();
         return mustWait;
       },
+      // Chromium decodes one channel unless its own offer says two.
+      adjust: (offer) => withOpus(offer, ["stereo=1"]),
       exchange: (offer) => this.#exchange(offer),
       restart: (ufrag) => requestRestart(signalling, streamID, "PLAY", ufrag),
       answered: (peer) => this.#takeTracks(peer),

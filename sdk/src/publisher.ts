@@ -1,10 +1,12 @@
 // A stream that this client publishes: its tracks over one transport.
 
+import { channelsOf } from "./capture.ts";
 import { preferCodec, type VideoCodecName } from "./codecs.ts";
 import { ErrorCode, ZegoError } from "./errors.ts";
 import type { ZegoPublisherState } from "./events.ts";
 import { requestRestart } from "./ice_restart.ts";
 import { bitrateOf, encodings, layerCount } from "./layers.ts";
+import { withOpus } from "./opus.ts";
 import type { Signalling } from "./signalling.ts";
 import {
   publishStats,
@@ -81,7 +83,8 @@ export class Publisher {
         await signalling.opened();
         return mustWait;
       },
-      exchange: (offer) => this.#exchange(option.enableDTX ? withDtx(offer) : offer),
+      adjust: (offer) => offer,
+      exchange: (offer) => this.#exchange(withOpus(offer, opusWanted(media, option))),
       restart: (ufrag) => requestRestart(signalling, streamID, "PUBLISH", ufrag),
       answered: () => undefined,
       mayPass: () => false,
@@ -217,7 +220,9 @@ function layersOf(track: MediaStreamTrack): 1 | 2 | 3 {
   return track.kind === "video" ? layerCount(width, height) : 1;
 }
 
-/** Asks for Opus without silence (RFC 7587 §6.1). */
-function withDtx(sdp: string): string {
-  return sdp.replace(/(a=fmtp:\d+ [^\r\n]*useinbandfec=1)/g, "$1;usedtx=1");
+/** What is offered of Opus: a browser sends it as the answer repeats it. */
+function opusWanted(media: MediaStream, { enableDTX }: ZegoWebPublishOption): string[] {
+  const track = media.getAudioTracks()[0];
+  const isStereo = track !== undefined && channelsOf(track) === 2;
+  return [...(enableDTX ? ["usedtx=1"] : []), ...(isStereo ? ["stereo=1", "sprop-stereo=1"] : [])];
 }

@@ -5,6 +5,7 @@ import {
   bitrateOf,
   customTracks,
   hint,
+  noteChannels,
   openDevices,
   openScreen,
   type ConstraintExtend,
@@ -422,6 +423,7 @@ export class ZegoLocalStream {
     if (!picture && !sound)
       throw new ZegoError(ErrorCode.STREAM_WITHOUT_TRACK, "the source has no track");
     hint(picture, video?.optimizationMode);
+    noteChannels(sound, audio?.channelCount);
     for (const track of [picture, sound]) if (track) this.#take(track);
   }
 

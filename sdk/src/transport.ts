@@ -23,6 +23,8 @@ export interface TransportPlan {
   iceServers: () => IceServer[];
   /** Waits until requests can be sent; returns whether it had to wait. */
   ready: () => Promise<boolean>;
+  /** What to say otherwise in an offer before it is applied. */
+  adjust: (offer: string) => string;
   /** Gives the offer to the server, returns its answer. */
   exchange: (offer: string) => Promise<string>;
   /** Tells the server the new user name fragment of an ICE restart, returns its credentials. */
@@ -145,7 +147,7 @@ export class Transport {
     let offer: string;
     try {
       peer = this.#openPeer();
-      await peer.setLocalDescription(await peer.createOffer());
+      await this.#applyOffer(peer);
       offer = peer.localDescription?.sdp ?? "";
     } catch (error) {
       const failure = toZegoError(error, this.#plan.setupCode);
@@ -153,6 +155,15 @@ export class Transport {
       return;
     }
     await this.#negotiate(peer, offer);
+  }
+
+  async #applyOffer(peer: RTCPeerConnection, options?: RTCOfferOptions): Promise<void> {
+    const offer = await peer.createOffer(options);
+    const sdp = this.#plan.adjust(offer.sdp ?? "");
+    // A browser that takes its offer only as it made it goes without the adjustment.
+    await peer
+      .setLocalDescription({ type: "offer", sdp })
+      .catch(() => peer.setLocalDescription(offer));
   }
 
   #openPeer(): RTCPeerConnection {
@@ -196,7 +207,7 @@ export class Transport {
     try {
       await this.#plan.ready();
       if (peer !== this.#peer) return;
-      await peer.setLocalDescription(await peer.createOffer({ iceRestart: true }));
+      await this.#applyOffer(peer, { iceRestart: true });
       const credentials = await this.#plan.restart(ufragOf(peer.localDescription?.sdp ?? ""));
       if (peer !== this.#peer) return;
       const answer = withCredentials(peer.remoteDescription?.sdp ?? "", credentials);

@@ -13,6 +13,7 @@ import {
 import { Emitter } from "../src/events.ts";
 import { loginFault, streamFault } from "../src/identifier.ts";
 import { bitrateOf, encodings, layerCount, videoWish } from "../src/layers.ts";
+import { withOpus } from "../src/opus.ts";
 import { readToken } from "../src/token.ts";
 
 const tokenOf = (form: string, expiresAt_s: number, length: number): string => {
@@ -158,4 +159,19 @@ test("a play's wish is told in the server's words", () => {
   assert.deepEqual(videoWish(undefined, undefined), { video_layer: "BEST", video_height: 0 });
   assert.deepEqual(videoWish(1, 360.4), { video_layer: "SMALLEST", video_height: 360 });
   assert.deepEqual(videoWish(2, 1e9), { video_layer: "LARGEST", video_height: 65_535 });
+});
+
+test("parameters of Opus are added to its own line, and none twice", () => {
+  const offer = (fmtp: string): string =>
+    ["a=rtpmap:63 red/48000/2", "a=fmtp:63 111/111", "a=rtpmap:111 opus/48000/2", fmtp, ""].join(
+      "\r\n",
+    );
+  const chromium = "a=fmtp:111 minptime=10;useinbandfec=1";
+  const firefox = "a=fmtp:111 maxplaybackrate=48000;stereo=1;useinbandfec=1";
+  const added = ["stereo=1", "sprop-stereo=1"];
+  assert.equal(withOpus(offer(chromium), added), offer(`${chromium};stereo=1;sprop-stereo=1`));
+  assert.equal(withOpus(offer(firefox), added), offer(`${firefox};sprop-stereo=1`));
+  assert.equal(withOpus(offer(chromium), []), offer(chromium));
+  const without = "m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=fmtp:96 x=1\r\n";
+  assert.equal(withOpus(without, added), without);
 });

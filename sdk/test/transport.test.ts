@@ -50,6 +50,7 @@ function rig(changes: Partial<TransportPlan> = {}): {
     prepare: () => undefined,
     iceServers: () => [],
     ready: async () => false,
+    adjust: (offer) => offer,
     exchange: async (offer) => {
       offers.push(offer);
       return "answer";
@@ -219,4 +220,23 @@ test("a connection that ends on purpose is closed once the server has heard of i
   assert.equal(FakePeer.made[0]?.isClosed, false);
   heard();
   await until("it is closed", () => FakePeer.made[0]?.isClosed === true);
+});
+
+test("an offer that the browser takes only as it made it goes as it is", async () => {
+  const refuses = async function (this: FakePeer, offer: { sdp: string }): Promise<void> {
+    if (offer.sdp.endsWith("adjusted")) throw new Error("modified");
+    this.localDescription = offer;
+  };
+  for (const [apply, expected] of [
+    [FakePeer.prototype.setLocalDescription, "offer 1 adjusted"],
+    [refuses, "offer 1"],
+  ] as const) {
+    const { transport, offers } = rig({
+      adjust: (offer) => `${offer} adjusted`,
+      prepare: (peer) => Object.assign(peer, { setLocalDescription: apply }),
+    });
+    await transport.start();
+    assert.deepEqual(offers, [expected]);
+    transport.end(ErrorCode.OK, "");
+  }
 });

@@ -177,7 +177,8 @@ mod tests {
     }
 
     #[test]
-    fn numbers_without_a_fixed_length_begin_with_as_many_zeros_as_they_have_bits_behind_the_first() {
+    fn numbers_without_a_fixed_length_begin_with_as_many_zeros_as_they_have_bits_behind_the_first()
+    {
         // 1, 010, 011, 00100, 00111.
         let mut bits = BitReader::new(&[0b1010_0110, 0b0100_0011, 0b1000_0000]);
         for expected in [0, 1, 2, 3, 6] {
@@ -195,7 +196,10 @@ mod tests {
         }
         let mut bits = BitReader::new(&[0, 1]);
         assert_eq!((bits.skip(15), bits.flag()), (Ok(()), Ok(true)));
-        assert_eq!((bits.skip(0), bits.skip(1), bits.skip(usize::MAX)), (Ok(()), Err(OutOfBits), Err(OutOfBits)));
+        assert_eq!(
+            (bits.skip(0), bits.skip(1), bits.skip(usize::MAX)),
+            (Ok(()), Err(OutOfBits), Err(OutOfBits))
+        );
     }
 
     #[test]

@@ -6,6 +6,10 @@ use odeum_types::Codec;
 
 use crate::sdp::{Feedback, Media, PayloadFormat};
 
+mod sender_parameters;
+
+pub use sender_parameters::SenderParameters;
+
 /// Feedback that the server gives or takes; the rest of an offer is not accepted.
 const FEEDBACK: [Feedback; 4] =
     [Feedback::Nack, Feedback::NackPli, Feedback::CcmFir, Feedback::TransportCc];

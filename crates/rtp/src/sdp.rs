@@ -17,7 +17,7 @@ mod write;
 pub use answer::{Answer, AnswerError};
 pub use attribute::{
     Direction, Feedback, Fingerprint, IceCredentials, IceUfrag, MediaKind, Msid, NotAnIceUfrag,
-    PayloadFormat, Setup,
+    PacketTimes, PayloadFormat, Setup,
 };
 pub use description::{Description, IceMode, Media, MediaSection, MediaSender, Transport};
 pub use offer::{Offer, OfferError};

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use odeum_bwe::Estimator;
-use odeum_rtp::negotiate;
+use odeum_rtp::negotiate::{self, SenderParameters};
 use odeum_rtp::sdp::{
     Direction, Feedback, Fingerprint, IceCredentials, MediaSection, Offer, Transport,
 };
@@ -84,6 +84,7 @@ impl Sfu {
             };
             let terms = SourceTerms {
                 format: chosen.codec,
+                parameters: SenderParameters::of(media, &chosen),
                 payload_type: chosen.format.payload_type,
                 rtx_payload_type: chosen.retransmission.as_ref().map(|f| f.payload_type),
                 red_payload_type: chosen.redundancy.as_ref().map(|red| red.format.payload_type),
@@ -105,6 +106,7 @@ impl Sfu {
             sections.push(Some(MediaSection {
                 direction: Direction::ReceiveOnly,
                 formats: chosen.formats(),
+                packet_times: media.packet_times,
                 extensions,
                 rids,
                 sender: None,
@@ -162,23 +164,25 @@ impl Sfu {
         for media in offer.media() {
             let wanted = kind_of(media)
                 .filter(|kind| media.direction.receives() && tracks[*kind as usize].is_none())
-                .and_then(|kind| Some((kind, source.track(kind)?.format())));
-            let chosen = wanted.and_then(|(kind, format)| {
-                Some((kind, negotiate::choose_for_subscriber(media, format)?))
+                .and_then(|kind| Some((kind, source.track(kind)?)));
+            let chosen = wanted.and_then(|(kind, track)| {
+                Some((kind, track, negotiate::choose_for_subscriber(media, track.format())?))
             });
-            let Some((kind, mut chosen)) = chosen else {
-                untaken.extend(wanted.map(|(_, format)| format.codec()));
+            let Some((kind, track, mut chosen)) = chosen else {
+                untaken.extend(wanted.map(|(_, track)| track.format().codec()));
                 sections.push(inactive_section(media));
                 continue;
             };
-            if !source.track(kind).is_some_and(Track::may_be_redundant) {
+            if !track.may_be_redundant() {
                 chosen.redundancy = None;
             }
             let terms = track_terms(&mut self.entropy, media, &chosen);
             tracks[kind as usize] = Some(subscriber_track(&mut self.entropy, terms));
             facts = MediaFacts::of(kind, chosen.codec.codec(), facts);
             let extensions = given_extensions(media, &chosen);
-            sections.push(Some(subscriber_section(publisher, kind, chosen, &terms, extensions)));
+            let said = track.parameters();
+            let section = subscriber_section(publisher, kind, chosen, (said, &terms), extensions);
+            sections.push(Some(section));
         }
         if facts == MediaFacts::default() {
             return Err(OfferError::NothingInCommon);

@@ -1,7 +1,7 @@
 //! What is accepted of an m-line, and the line that answers it.
 
-use odeum_rtp::negotiate::{self, Chosen};
-use odeum_rtp::sdp::{self, Direction, Feedback, MediaSection, MediaSender};
+use odeum_rtp::negotiate::{self, Chosen, SenderParameters};
+use odeum_rtp::sdp::{self, Direction, Feedback, MediaSection, MediaSender, PacketTimes};
 use odeum_rtp::{ExtensionKind, ExtensionMap};
 use odeum_types::{Codec, PeerId};
 
@@ -60,6 +60,7 @@ pub(crate) fn inactive_section(media: &sdp::Media) -> Option<MediaSection> {
     (kind_of_codec(chosen.codec.codec()) == kind).then(|| MediaSection {
         direction: Direction::Inactive,
         formats: chosen.formats(),
+        packet_times: PacketTimes::default(),
         extensions: media.extensions.only(is_forwarded),
         rids: Vec::new(),
         sender: None,
@@ -116,13 +117,14 @@ pub(crate) fn subscriber_section(
     publisher: PeerId,
     kind: TrackKind,
     mut chosen: Chosen,
-    terms: &TrackTerms,
+    (said, terms): (&SenderParameters, &TrackTerms),
     extensions: ExtensionMap,
 ) -> MediaSection {
     // Without its header extension, feedback on the transport has nothing to count.
     if extensions.id(ExtensionKind::TransportSequenceNumber).is_none() {
         chosen.format.feedback.retain(|feedback| *feedback != Feedback::TransportCc);
     }
+    said.say_in(terms.codec, &mut chosen.format);
     let track = match kind {
         TrackKind::Audio => "audio",
         TrackKind::Video => "video",
@@ -130,6 +132,7 @@ pub(crate) fn subscriber_section(
     MediaSection {
         direction: Direction::SendOnly,
         formats: chosen.formats(),
+        packet_times: said.packet_times(),
         extensions,
         rids: Vec::new(),
         sender: Some(MediaSender {

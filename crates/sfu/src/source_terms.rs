@@ -1,6 +1,6 @@
 //! What was negotiated for a track with its publisher.
 
-use odeum_rtp::negotiate::CodecFormat;
+use odeum_rtp::negotiate::{CodecFormat, SenderParameters};
 use odeum_rtp::{ExtensionKind, ExtensionMap, RtpPacket, red};
 
 /// What was negotiated for a track with its publisher.
@@ -8,6 +8,8 @@ use odeum_rtp::{ExtensionKind, ExtensionMap, RtpPacket, red};
 pub(crate) struct SourceTerms {
     /// Codec and what makes it decodable.
     pub(crate) format: CodecFormat,
+    /// What the publisher says of it, for its viewers.
+    pub(crate) parameters: SenderParameters,
     /// Payload type of the media.
     pub(crate) payload_type: u8,
     /// Payload type of retransmissions (RFC 4588), if there are any.

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use odeum_rtp::codec::{PictureNumbers, begins_key_frame, picture_size};
-use odeum_rtp::negotiate::CodecFormat;
+use odeum_rtp::negotiate::{CodecFormat, SenderParameters};
 use odeum_rtp::rtcp::{ReportBlock, SenderInfo};
 use odeum_rtp::{
     ExtensionKind, Marker, NackConfig, NackGenerator, NackOutcome, ReceiverStatistics, RtpPacket,
@@ -114,6 +114,8 @@ pub(crate) struct Track {
 
 impl Track {
     pub(crate) fn new(terms: SourceTerms, size: RingSize) -> Self {
+        // Of several layers nobody says whose the sets in SDP are.
+        let picture = terms.parameters.picture_size().filter(|_| terms.rid.is_none());
         Self {
             ssrc: terms.ssrc,
             rtx_ssrc: terms.rtx_ssrc,
@@ -130,7 +132,7 @@ impl Track {
             clock: None,
             key_frames: KeyFrameRequests::default(),
             meter: RateMeter::default(),
-            height: None,
+            height: picture.map(|size| size.height),
             layers: Layers::new(terms.format.codec(), size.packets),
             is_broken: false,
             has_said_goodbye: false,
@@ -384,6 +386,11 @@ impl Track {
 
     pub(crate) fn format(&self) -> CodecFormat {
         self.terms.format
+    }
+
+    /// What its publisher says of it, for its viewers.
+    pub(crate) fn parameters(&self) -> &SenderParameters {
+        &self.terms.parameters
     }
 
     pub(crate) fn has_said_goodbye(&self) -> bool {

@@ -30,9 +30,7 @@ fn is_key(unit_type: u8) -> bool {
 pub(super) fn begins_key_frame(payload: &[u8]) -> bool {
     let Some((header, rest)) = payload.split_at_checked(HEADER_BYTES) else { return false };
     match unit_type(header) {
-        Some(nal::AGGREGATE) => {
-            aggregated(rest).any(|unit| unit_type(unit).is_some_and(is_key))
-        }
+        Some(nal::AGGREGATE) => aggregated(rest).any(|unit| unit_type(unit).is_some_and(is_key)),
         // S, E, and the type of the unit in six bits.
         Some(nal::FRAGMENT) => {
             rest.first().is_some_and(|head| head & 0x80 != 0 && is_key(head & 0x3F))

@@ -241,6 +241,25 @@ impl PayloadFormat {
     }
 }
 
+/// How much sound a packet has, in milliseconds (RFC 8866 §6.4), for the whole line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PacketTimes {
+    /// `ptime`: as a rule.
+    pub usual_ms: Option<u8>,
+    /// `maxptime`: at most.
+    pub most_ms: Option<u8>,
+}
+
+impl PacketTimes {
+    /// Opus has no longer packets (RFC 7587 §6.1), and other sound is not forwarded.
+    const MS_MAX: u8 = 120;
+
+    /// A value of either; none of one that is out of reach.
+    pub(super) fn parse(value: &str) -> Option<u8> {
+        value.trim().parse().ok().filter(|ms| (1..=Self::MS_MAX).contains(ms))
+    }
+}
+
 /// Which MediaStream and track an m-line carries (RFC 8830).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Msid {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::attribute::{
-    Direction, Fingerprint, IceCredentials, MediaKind, Msid, PayloadFormat, Setup,
+    Direction, Fingerprint, IceCredentials, MediaKind, Msid, PacketTimes, PayloadFormat, Setup,
 };
 use crate::ExtensionMap;
 
@@ -62,6 +62,8 @@ pub struct Media {
     pub rtcp_rsize: bool,
     /// The payload types, in order of preference.
     pub formats: Vec<PayloadFormat>,
+    /// How much sound a packet is to have.
+    pub packet_times: PacketTimes,
     /// The known header extensions.
     pub extensions: ExtensionMap,
     /// MediaStream and track.
@@ -128,6 +130,7 @@ impl Media {
             rtcp_mux: false,
             rtcp_rsize: false,
             formats: Vec::new(),
+            packet_times: PacketTimes::default(),
             extensions: ExtensionMap::default(),
             msid: None,
             sources: Vec::new(),
@@ -151,6 +154,7 @@ impl Media {
         self.rtcp_mux = true;
         self.rtcp_rsize = true;
         self.formats = section.formats.clone();
+        self.packet_times = section.packet_times;
         self.extensions = section.extensions;
         self.simulcast = section.rids.len() > 1;
         match section.direction.sends() {
@@ -191,6 +195,8 @@ pub struct MediaSection {
     pub direction: Direction,
     /// The payload types, the preferred first, RTX included.
     pub formats: Vec<PayloadFormat>,
+    /// How much sound a packet has or is to have.
+    pub packet_times: PacketTimes,
     /// The header extensions.
     pub extensions: ExtensionMap,
     /// The layers that are sent or received, by their rids (RFC 8853); empty without simulcast.

@@ -6,7 +6,8 @@ use odeum_types::Redacted;
 
 use self::format::{extmap, fmtp, rtcp_fb, rtpmap};
 use super::attribute::{
-    Direction, Fingerprint, IceCredentials, MediaKind, Msid, PayloadFormat, Setup, is_ice_text,
+    Direction, Fingerprint, IceCredentials, MediaKind, Msid, PacketTimes, PayloadFormat, Setup,
+    is_ice_text,
 };
 use super::description::{Description, IceMode, Media};
 use super::{FORMATS_MAX, ITEMS_MAX, LINES_MAX, MEDIA_MAX, RID_BYTES_MAX, SIZE_MAX};
@@ -317,6 +318,8 @@ impl Parser {
             "rtpmap" => rtpmap(media, value).ok_or(line.malformed("rtpmap"))?,
             "fmtp" => fmtp(media, value).ok_or(line.malformed("fmtp"))?,
             "rtcp-fb" => rtcp_fb(media, value).ok_or(line.malformed("rtcp-fb"))?,
+            "ptime" => media.packet_times.usual_ms = PacketTimes::parse(value),
+            "maxptime" => media.packet_times.most_ms = PacketTimes::parse(value),
             "extmap" => extmap(media, value).ok_or(line.malformed("extmap"))?,
             "msid" => {
                 let (stream, track) = value.split_once(' ').unwrap_or((value, ""));

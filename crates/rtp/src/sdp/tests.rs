@@ -36,6 +36,7 @@ fn receive(chosen: &Chosen, extensions: ExtensionMap) -> MediaSection {
     MediaSection {
         direction: Direction::ReceiveOnly,
         formats: chosen.formats(),
+        packet_times: PacketTimes::default(),
         extensions,
         rids: Vec::new(),
         sender: None,
@@ -127,6 +128,7 @@ fn a_viewer_is_answered_with_sources_and_stream() {
     let section = MediaSection {
         direction: Direction::SendOnly,
         formats: video.formats(),
+        packet_times: PacketTimes::default(),
         extensions: offer.media()[1].extensions,
         rids: Vec::new(),
         sender: Some(MediaSender {
@@ -177,6 +179,7 @@ fn our_client_reads_the_answer_to_its_own_offer() {
     let section = MediaSection {
         direction: Direction::SendOnly,
         formats: vec![opus],
+        packet_times: PacketTimes { usual_ms: Some(40), most_ms: Some(60) },
         extensions,
         rids: Vec::new(),
         sender: Some(MediaSender {
@@ -191,6 +194,8 @@ fn our_client_reads_the_answer_to_its_own_offer() {
     let offered = Description::offer(&client, &[(MediaKind::Audio, section)]);
     let offer = Offer::parse(&offered.to_string()).unwrap();
     assert_eq!(offer.media()[0].primary_ssrc(), Some(5));
+    let packet_times = PacketTimes { usual_ms: Some(40), most_ms: Some(60) };
+    assert_eq!(offer.media()[0].packet_times, packet_times);
     let answer = Answer::parse(&answer_all(&offer).to_string()).unwrap();
     assert_eq!(answer.ice(), &transport().ice);
     assert_eq!(answer.fingerprint(), &transport().fingerprint);

@@ -70,6 +70,12 @@ fn write_media(f: &mut fmt::Formatter<'_>, media: &Media) -> fmt::Result {
         write!(f, "a=extmap:{id} {}\r\n", kind.uri())?;
     }
     media.formats.iter().try_for_each(|format| write_format(f, format))?;
+    if let Some(usual_ms) = media.packet_times.usual_ms {
+        write!(f, "a=ptime:{usual_ms}\r\n")?;
+    }
+    if let Some(most_ms) = media.packet_times.most_ms {
+        write!(f, "a=maxptime:{most_ms}\r\n")?;
+    }
     for rid in &media.send_rids {
         write!(f, "a=rid:{rid} send\r\n")?;
     }

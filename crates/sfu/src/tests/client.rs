@@ -8,7 +8,7 @@ use dimpl::{Dtls, DtlsCertificate, Output};
 use odeum_rtp::rtcp::RtcpWriter;
 use odeum_rtp::sdp::{
     Answer, Description, Direction, Feedback, Fingerprint, IceCredentials, MediaKind, MediaSection,
-    MediaSender, PayloadFormat, Transport,
+    MediaSender, PacketTimes, PayloadFormat, Transport,
 };
 use odeum_rtp::stun::{BindingRequest, IceRole, IntegrityKey, Nomination, TransactionId};
 use odeum_rtp::{ExtensionKind, ExtensionMap, HeaderWriter, Marker, PacketKind, RtpPacket};
@@ -119,6 +119,7 @@ impl Client {
         let section = |formats, sender| MediaSection {
             direction,
             formats,
+            packet_times: PacketTimes::default(),
             extensions,
             rids: Vec::new(),
             sender,

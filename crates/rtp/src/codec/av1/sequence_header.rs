@@ -209,7 +209,7 @@ mod tests {
                 if let Some(delay) = delay_bits {
                     bits.put(1, (*has_buffer).into()).unwrap();
                     if *has_buffer {
-                        [delay, delay, 1].map(|width| bits.put(width, 1).unwrap());
+                        [delay, delay, 1].iter().for_each(|width| bits.put(*width, 1).unwrap());
                     }
                 }
                 if self.has_display_delays {

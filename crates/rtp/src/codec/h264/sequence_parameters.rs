@@ -225,18 +225,16 @@ mod tests {
 
         /// What 7.4.2.1.1 makes of it.
         fn size(&self) -> Option<PictureSize> {
-            let (chroma, planes) = if self.is_high() { (self.chroma, self.planes) } else { (1, false) };
+            let (chroma, planes) =
+                if self.is_high() { (self.chroma, self.planes) } else { (1, false) };
             let array = if chroma == 3 && planes { 0 } else { chroma };
             let (sub_width, sub_height) = [(1, 1), (2, 2), (2, 1), (1, 1)][array as usize];
             let fields = 1 + i64::from(self.is_interlaced);
             let [left, right, top, bottom] = self.cut.unwrap_or_default().map(i64::from);
             let width = 16 * (i64::from(self.across) + 1) - sub_width * (left + right);
-            let height =
-                fields * (16 * (i64::from(self.down) + 1) - sub_height * (top + bottom));
-            let size = PictureSize {
-                width: width.try_into().ok()?,
-                height: height.try_into().ok()?,
-            };
+            let height = fields * (16 * (i64::from(self.down) + 1) - sub_height * (top + bottom));
+            let size =
+                PictureSize { width: width.try_into().ok()?, height: height.try_into().ok()? };
             (size.width > 0 && size.height > 0).then_some(size)
         }
     }
@@ -247,7 +245,12 @@ mod tests {
         let order = (0..3u32, proptest::collection::vec(-70_000..70_000, 0..6));
         (
             (profile, 0..4u32, any::<bool>(), proptest::collection::vec(list, 0..12), order),
-            (0..5_000u32, 0..5_000u32, any::<bool>(), proptest::option::of([0..40u32; 4])),
+            (
+                0..5_000u32,
+                0..5_000u32,
+                any::<bool>(),
+                proptest::option::of(proptest::array::uniform4(0..40u32)),
+            ),
         )
             .prop_map(|(first, (across, down, is_interlaced, cut))| {
                 let (profile, chroma, planes, lists, order) = first;

@@ -132,7 +132,9 @@ mod tests {
             put(3, self.sub_layers.len() as u32);
             put(1, 1);
             let level = |put: &mut dyn FnMut(u32, u32)| put(8, 93);
-            let profile = |put: &mut dyn FnMut(u32, u32)| [32, 32, 24].map(|width| put(width, 1));
+            let profile = |put: &mut dyn FnMut(u32, u32)| {
+                [32, 32, 24].iter().for_each(|width| put(*width, 1))
+            };
             profile(&mut put);
             level(&mut put);
             for (has_profile, has_level) in &self.sub_layers {
@@ -168,10 +170,8 @@ mod tests {
             let [left, right, top, bottom] = self.cut.unwrap_or_default().map(i64::from);
             let width = i64::from(self.size.0) - sub_width * (left + right);
             let height = i64::from(self.size.1) - sub_height * (top + bottom);
-            let size = PictureSize {
-                width: width.try_into().ok()?,
-                height: height.try_into().ok()?,
-            };
+            let size =
+                PictureSize { width: width.try_into().ok()?, height: height.try_into().ok()? };
             (size.width > 0 && size.height > 0).then_some(size)
         }
     }
@@ -182,7 +182,7 @@ mod tests {
             sub_layers in proptest::collection::vec(any::<(bool, bool)>(), 0..7),
             format in 0..4u32,
             size in (0..70_000u32, 0..70_000u32),
-            cut in proptest::option::of([0..40u32; 4]),
+            cut in proptest::option::of(proptest::array::uniform4(0..40u32)),
         ) {
             let set = Set { sub_layers, format, size, cut };
             prop_assert_eq!(picture_size(&set.written()), set.cut_size());
