@@ -51,11 +51,9 @@ for (const workers of [1, 2]) {
     let browser, server, publisher, player;
 
     before(async () => {
-      [browser, server] = await Promise.all([
-        launchBrowser(),
-        // Of two, one transport fills a worker: the player is on the other one.
-        Server.start({ media: workers === 1 ? "workers = 1" : "workers = 2\nroom_peers_per_worker = 1" }),
-      ]);
+      // Of two, one transport fills a worker: the player is on the other one.
+      const media = `workers = ${workers}\nroom_peers_per_worker = ${workers === 1 ? 100 : 1}`;
+      [browser, server] = await Promise.all([launchBrowser(), Server.start({ media })]);
       [publisher, player] = await Promise.all(
         ["publisher", "player"].map((userID) => User.open(browser, server, { userID })),
       );

@@ -9,7 +9,8 @@ export function withOpus(sdp: string, parameters: readonly string[]): string {
   return sdp.replace(new RegExp(`^a=fmtp:${payloadType} .*$`, "m"), (line) =>
     parameters.reduce((said, parameter) => {
       const name = parameter.slice(0, parameter.indexOf("=") + 1);
-      return said.split(/[ ;]/).some((each) => each.startsWith(name)) ? said : `${said};${parameter}`;
+      const isSaid = said.split(/[ ;]/).some((each) => each.startsWith(name));
+      return isSaid ? said : `${said};${parameter}`;
     }, line),
   );
 }

@@ -58,6 +58,15 @@ impl TargetTable {
         Some(table)
     }
 
+    /// Whether a selection has another decode target than `before`, of the same structure, whose
+    /// frames who got that one has not got: as a publisher of L3T3_KEY drops its highest spatial
+    /// layer. One that only adds to what it was begins with a frame that allows it.
+    fn breaks(&self, before: &Self, structure: &DependencyStructure) -> bool {
+        self.targets.iter().zip(before.targets).any(|(target, old)| {
+            !structure.is_part_of(*target, old) && !structure.is_part_of(old, *target)
+        })
+    }
+
     /// What a frame is to the selections.
     fn frame(&self, descriptor: &DependencyDescriptor) -> FrameFacts {
         let frame = &descriptor.frame;
@@ -84,6 +93,8 @@ pub(crate) struct Descriptors {
     since: u64,
     /// The decode targets that the publisher sends.
     active: DecodeTargets,
+    /// Viewers get another decode target without having what it refers to, and nobody was told.
+    is_broken: bool,
     /// The number of the packet that said so.
     told: u64,
     /// The last value, as viewers get it.
@@ -113,6 +124,7 @@ impl Descriptors {
             table: None,
             since: 0,
             active: DecodeTargets::default(),
+            is_broken: false,
             told: 0,
             value: [0; DESCRIPTOR_BYTES_MAX],
             length: 0,
@@ -139,12 +151,22 @@ impl Descriptors {
             (self.active, self.told) = (active, sequence);
         }
         if is_new || told.is_some() {
-            self.table = TargetTable::of(&self.structure, self.active);
+            let next = TargetTable::of(&self.structure, self.active);
+            let before = std::mem::replace(&mut self.table, next);
+            // A structure comes with a key picture.
+            let tables = before.zip(next).filter(|_| !is_new);
+            self.is_broken |=
+                tables.is_some_and(|(one, other)| other.breaks(&one, &self.structure));
         }
         let Some(table) = &self.table else { return Described::UNKNOWN };
         let frame = table.frame(&descriptor);
         let active = descriptor.begins_frame.then(|| self.say_active(value)).flatten();
         Described { frame, active }
+    }
+
+    /// Whether viewers have come to lack what they refer to since this was last asked.
+    pub(crate) fn take_break(&mut self) -> bool {
+        std::mem::take(&mut self.is_broken)
     }
 
     /// Notes that the last packet has none.

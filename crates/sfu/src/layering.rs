@@ -12,14 +12,16 @@ use crate::descriptors::{Described, TargetTable};
 use crate::forwarder::{FrameStart, PacketFacts, Pick};
 use crate::frame_facts::FrameFacts;
 use crate::layer_choice::{LAYERS_MAX, LayerFacts};
-use crate::rate::{RateMeter, STOPPED_AFTER};
+use crate::rate::RateMeter;
 use crate::selection::{SELECTIONS, SPATIAL_MAX, Selection, Selections, TEMPORAL_MAX};
 use crate::track::Track;
 
 mod place;
+mod presence;
 
 use place::{Arrival, Place};
 pub(crate) use place::{Placed, Shape};
+use presence::Presence;
 
 /// What is to become of the numbers of pictures that a viewer does not get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,12 +51,13 @@ pub(crate) struct Layering {
     unneeded: u8,
     /// The highest spatial layer since the last key picture.
     top: u8,
+    /// Spatial layers, by their bits, that have had a frame which refers to earlier pictures since
+    /// the last key picture; and those whose first such frame was for higher ones as well.
+    followed: [u8; 2],
     /// By selection: what it takes.
     meters: [RateMeter; SELECTIONS],
-    /// When each spatial layer last sent.
-    spatial_seen: [Option<Instant>; SPATIAL_MAX as usize],
-    /// When each temporal layer last sent.
-    temporal_seen: [Option<Instant>; TEMPORAL_MAX as usize],
+    /// Which of them are sent now.
+    presence: Presence,
     /// Rows of each spatial layer's pictures, when known.
     heights: [Option<u16>; SPATIAL_MAX as usize],
 }
@@ -95,9 +98,9 @@ impl Layering {
             table_number: 0,
             unneeded: 0,
             top: 0,
+            followed: [0; 2],
             meters: std::array::from_fn(|_| RateMeter::default()),
-            spatial_seen: [None; SPATIAL_MAX as usize],
-            temporal_seen: [None; TEMPORAL_MAX as usize],
+            presence: Presence::default(),
             heights: [None; SPATIAL_MAX as usize],
         };
         layering.find_nested();
@@ -108,10 +111,19 @@ impl Layering {
     /// the order of arrival.
     pub(crate) fn frame(&mut self, layer: &FrameLayer, frame: FrameStart) -> FrameFacts {
         if frame == FrameStart::Decodable {
-            self.top = 0;
+            (self.top, self.followed) = (0, [0; 2]);
         }
         self.top = self.top.max(layer.spatial);
-        FrameFacts::of(layer, self.top)
+        let bit = 1 << layer.spatial.min(SPATIAL_MAX - 1);
+        let [followed, kept] = &mut self.followed;
+        if layer.begins_frame && !layer.enters_spatial_layer && *followed & bit == 0 {
+            *followed |= bit;
+            *kept |= if layer.is_needed_above { bit } else { 0 };
+        }
+        // Who gets a higher layer has had all of this one so far. When it is for nobody above any
+        // more, the higher one has probably stopped, and it is what there is left to see.
+        let is_needed_above = layer.is_needed_above || *kept & bit != 0;
+        FrameFacts::of(&FrameLayer { is_needed_above, ..*layer }, self.top)
     }
 
     /// Takes a packet of `size` bytes that is not older than the ring, when it comes first.
@@ -148,6 +160,7 @@ impl Layering {
             table: self.table_number,
         };
         if begins_picture {
+            self.presence.begin_picture(frame.spatial);
             let rise = self.next.rises_from.map(|from| (from, TEMPORAL_MAX - 1));
             place.frame.rise = place.frame.rise.or(rise);
         }
@@ -172,6 +185,11 @@ impl Layering {
             self.within = table.within;
             self.table_number = self.table_number.wrapping_add(1);
         }
+    }
+
+    /// Whether a spatial layer has gone since this was last asked.
+    pub(crate) fn take_loss_of_one(&mut self) -> bool {
+        self.presence.take_loss()
     }
 
     /// What is known of a packet, if its number is not too old.
@@ -235,7 +253,7 @@ impl Layering {
     /// What viewers choose by when the layers are those inside a publisher's only `track`, and how
     /// many spatial ones there are.
     pub(crate) fn facts(&self, now: Instant, track: &Track) -> ([LayerFacts; LAYERS_MAX], usize) {
-        let highest = self.spatial_seen.iter().rposition(Option::is_some).unwrap_or(0);
+        let highest = self.presence.highest_spatial();
         let whole = track.layer_facts(now);
         let facts = |at: usize| {
             // The highest one's selection is all there is.
@@ -245,7 +263,7 @@ impl Layering {
                 pick: Pick { selection, ..whole.pick },
                 rate: self.meters[selection.index()].rate(now),
                 reduced: self.rates(now, selection),
-                is_available: is_recent(now, self.spatial_seen[at]),
+                is_available: self.presence.has_spatial(now, at),
                 height: if highest == 0 { whole.height } else { self.heights[at] },
             }
         };
@@ -254,7 +272,7 @@ impl Layering {
 
     /// What those below the highest temporal layer take, up to a spatial one.
     pub(crate) fn rates(&self, now: Instant, of: Selection) -> [Option<Bitrate>; 2] {
-        let highest = self.temporal_seen.iter().rposition(|seen| is_recent(now, *seen));
+        let highest = self.presence.highest_temporal(now);
         std::array::from_fn(|temporal| {
             let selection = Selection { temporal: temporal as u8, ..of };
             let rate = self.meters[selection.index()].rate(now);
@@ -263,8 +281,7 @@ impl Layering {
     }
 
     fn measure(&mut self, now: Instant, frame: &FrameFacts, size: usize) {
-        self.spatial_seen[usize::from(frame.spatial)] = Some(now);
-        self.temporal_seen[usize::from(frame.temporal)] = Some(now);
+        self.presence.see(now, frame);
         for selection in Selection::every().filter(|at| frame.members.contains(*at)) {
             self.meters[selection.index()].add(now, size);
         }
@@ -353,10 +370,6 @@ impl Layering {
     fn slot_of(&self, sequence: u64) -> usize {
         (sequence as usize) & (self.places.len() - 1)
     }
-}
-
-fn is_recent(now: Instant, seen: Option<Instant>) -> bool {
-    seen.is_some_and(|at| now.saturating_duration_since(at) < STOPPED_AFTER)
 }
 
 #[cfg(test)]

@@ -81,6 +81,16 @@ impl Layers {
         }
     }
 
+    /// Whether a spatial layer has gone since this was last asked.
+    pub(crate) fn take_loss_of_one(&mut self) -> bool {
+        self.layering.as_mut().is_some_and(|layering| layering.take_loss_of_one())
+    }
+
+    /// Whether viewers lack what the layers that they now get refer to, since this was last asked.
+    pub(crate) fn take_break(&mut self) -> bool {
+        self.descriptors.as_mut().is_some_and(|descriptors| descriptors.take_break())
+    }
+
     /// The layers, if there are several.
     pub(crate) fn layering(&self) -> Option<&Layering> {
         self.layering.as_deref()

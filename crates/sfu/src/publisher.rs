@@ -217,6 +217,12 @@ impl Publisher {
         }
     }
 
+    /// Whether a spatial layer of its video has gone since this was last asked.
+    pub(crate) fn take_loss_of_layer(&mut self) -> bool {
+        let layers = self.tracks[TrackKind::Video as usize].iter_mut();
+        layers.fold(false, |is_lost, layer| is_lost | layer.take_loss_of_layer())
+    }
+
     /// Notes that key frames are wanted where only they help over what was lost.
     pub(crate) fn mend(&mut self, now: Instant, interval: Duration) {
         self.layers_mut().for_each(|layer| layer.mend(now, interval));

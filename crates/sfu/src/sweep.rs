@@ -66,7 +66,11 @@ impl Sfu {
     }
 
     fn sweep_publisher(&mut self, now: Instant, key: PeerKey) -> Result<(), CloseReason> {
-        if self.sweeps.is_multiple_of(LAYER_CHOICE_SWEEPS) {
+        let has_lost_layer = match &mut self.peers[key].role {
+            Role::Publisher(publisher) => publisher.take_loss_of_layer(),
+            Role::Subscriber(_) => false,
+        };
+        if has_lost_layer || self.sweeps.is_multiple_of(LAYER_CHOICE_SWEEPS) {
             self.choose_layers(now, key);
         }
         if self.peers[key].is_mirror() {

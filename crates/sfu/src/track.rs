@@ -12,18 +12,17 @@ use odeum_rtp::{
 use odeum_types::Codec;
 
 use crate::config::{FAN_OUT_PACKETS_MAX, PENDING_PACKETS_MAX};
-use crate::forwarder::{FrameStart, LayerIndex, PacketFacts, Pick};
+use crate::forwarder::{FrameStart, PacketFacts};
 use crate::gate::Gate;
 use crate::key_frames::KeyFrameRequests;
-use crate::layer_choice::LayerFacts;
-use crate::layering::Layering;
 use crate::layers::{Layers, PacketLayers};
 use crate::rate::RateMeter;
 use crate::ring::{ForwardedExtensions, Ring, StoredPacket};
-use crate::selection::Selection;
 use crate::send_path::SendPath;
 use crate::source_clock::SourceClock;
 use crate::source_terms::{LossRepair, SourceTerms};
+
+mod layer;
 
 /// Packets asked for in one NACK; the rest is due a sweep later.
 const NACKS_MAX: usize = 128;
@@ -241,6 +240,7 @@ impl Track {
             extensions: ForwardedExtensions::of(packet, &self.terms.extensions),
         };
         self.layers.take(now, &stored.facts, described, payload.len());
+        self.is_broken |= self.layers.take_break();
         self.ring.push(stored, self.layers.descriptor(), payload);
         if self.pending.len() >= PENDING_PACKETS_MAX {
             return Received::Full;
@@ -354,29 +354,6 @@ impl Track {
     /// What was negotiated, and what was learnt since of how its packets are told from others.
     pub(crate) fn terms(&self) -> SourceTerms {
         SourceTerms { ssrc: self.ssrc, rtx_ssrc: self.rtx_ssrc, ..self.terms.clone() }
-    }
-
-    /// What a viewer chooses by.
-    pub(crate) fn layer_facts(&self, now: Instant) -> LayerFacts {
-        let rates = self.layering().map(|layering| layering.rates(now, Selection::TOP));
-        LayerFacts {
-            pick: Pick::whole(LayerIndex(0)),
-            rate: self.meter.rate(now),
-            reduced: rates.unwrap_or_default(),
-            is_available: self.meter.is_running(now),
-            height: self.height,
-        }
-    }
-
-    /// The layers inside it, if there are any.
-    pub(crate) fn layering(&self) -> Option<&Layering> {
-        self.layers.layering()
-    }
-
-    /// Whether a viewer that gets `current` comes to `next` without a key frame.
-    pub(crate) fn can_turn(&self, current: Selection, next: Selection) -> bool {
-        let is_nested = |layering: &Layering| layering.is_nested(current, next);
-        current.spatial == next.spatial || self.layering().is_some_and(is_nested)
     }
 
     /// Whether its packets may come with redundancy (RFC 2198).

@@ -194,8 +194,7 @@ fn our_client_reads_the_answer_to_its_own_offer() {
     let offered = Description::offer(&client, &[(MediaKind::Audio, section)]);
     let offer = Offer::parse(&offered.to_string()).unwrap();
     assert_eq!(offer.media()[0].primary_ssrc(), Some(5));
-    let packet_times = PacketTimes { usual_ms: Some(40), most_ms: Some(60) };
-    assert_eq!(offer.media()[0].packet_times, packet_times);
+    assert_eq!(offer.media()[0].packet_times.most_ms, Some(60));
     let answer = Answer::parse(&answer_all(&offer).to_string()).unwrap();
     assert_eq!(answer.ice(), &transport().ice);
     assert_eq!(answer.fingerprint(), &transport().fingerprint);

@@ -93,8 +93,7 @@ impl Client {
             candidates: Vec::new(),
             tcp_candidates: Vec::new(),
         };
-        let mut opus = PayloadFormat::new(AUDIO_PT, "opus", 48_000);
-        opus.channels = 2;
+        let opus = PayloadFormat { channels: 2, ..PayloadFormat::new(AUDIO_PT, "opus", 48_000) };
         let mut vp8 = PayloadFormat::new(VIDEO_PT, "VP8", 90_000);
         vp8.feedback = vec![Feedback::Nack, Feedback::NackPli, Feedback::TransportCc];
         let mut video = vec![vp8];
@@ -137,10 +136,10 @@ impl Client {
         let (audio, video) = plain.split_once("m=video").unwrap();
         let video: String =
             video.split_inclusive('\n').filter(|line| !line.starts_with("a=ssrc")).collect();
-        let rid = ExtensionKind::RtpStreamId.uri();
-        let repaired = ExtensionKind::RepairedRtpStreamId.uri();
-        let rids: String = RIDS.iter().map(|rid| format!("a=rid:{rid} send\r\n")).collect();
         let list = RIDS.join(";");
+        let [rid, repaired] = [ExtensionKind::RtpStreamId, ExtensionKind::RepairedRtpStreamId]
+            .map(ExtensionKind::uri);
+        let rids: String = RIDS.iter().map(|rid| format!("a=rid:{rid} send\r\n")).collect();
         format!(
             "{audio}m=video{video}a=extmap:4 {rid}\r\na=extmap:5 {repaired}\r\n{rids}\
              a=simulcast:send {list}\r\n"

@@ -80,6 +80,12 @@ struct Stage {
     is_key: bool,
     /// Pictures since the last one.
     phase: u32,
+    /// Spatial layers that are sent.
+    spatial: u32,
+    /// The next picture says which decode targets there are.
+    tells: bool,
+    /// Which those are, if not all of the spatial layers that are sent.
+    targets: Option<u32>,
 }
 
 /// A frame as a viewer got it: picture, spatial and temporal layer, the decode targets that its
@@ -93,13 +99,26 @@ impl Stage {
         let publisher = net.publisher();
         // The frame numbers are about to begin anew.
         let (sequence, frame) = (65_500, 65_530);
-        Self { net, publisher, sequence, frame, pictures: 0, is_key: true, phase: 0 }
+        let (is_key, tells) = (true, false);
+        Self {
+            net,
+            publisher,
+            sequence,
+            frame,
+            pictures: 0,
+            is_key,
+            phase: 0,
+            spatial: 2,
+            tells,
+            targets: None,
+        }
     }
 
     fn picture(&mut self) {
         let is_key = std::mem::take(&mut self.is_key);
         self.phase = if is_key { 0 } else { self.phase + 1 };
-        for spatial in 0..2u32 {
+        let tells = std::mem::take(&mut self.tells) || is_key && self.spatial < 2;
+        for spatial in 0..self.spatial {
             let template = 3 * spatial + if is_key { 0 } else { 1 + self.phase % 2 };
             let packets = 1 + 2 * spatial;
             for packet in 0..packets {
@@ -109,11 +128,18 @@ impl Stage {
                 bits.put(6, template);
                 bits.put(16, self.frame.into());
                 let has_structure = is_key && spatial == 0 && begins;
+                let tells = tells && spatial == 0 && begins;
+                if has_structure || tells {
+                    bits.put(5, u32::from(has_structure) << 4 | u32::from(tells) << 3);
+                }
                 if has_structure {
-                    bits.put(5, 0b1_0000);
                     bits.structure();
                 }
-                self.packet(&bits.bytes(), has_structure, spatial == 1 && ends);
+                if tells {
+                    bits.put(4, self.targets.unwrap_or((1 << (2 * self.spatial)) - 1));
+                }
+                let ends_picture = ends && spatial + 1 == self.spatial;
+                self.packet(&bits.bytes(), has_structure, ends_picture);
             }
             self.frame = self.frame.wrapping_add(1);
         }
@@ -280,4 +306,36 @@ fn what_is_sent_again_has_the_descriptor_of_the_first_time() {
     }
     stage.net.settle();
     assert_eq!(rtp(&stage.net.held)[4..], first);
+}
+
+#[test]
+fn a_key_picture_is_asked_for_at_once_when_the_layer_that_a_viewer_gets_is_no_target_any_more() {
+    let mut stage = Stage::new();
+    let viewer = stage.net.viewer(stage.publisher, Rtx::Offered);
+    stage.pictures(20);
+    let (plis, last) = (stage.net.plis_at(stage.publisher), *stage.got(viewer).last().unwrap());
+    assert_eq!(last.1, 1);
+    (stage.spatial, stage.tells) = (1, true);
+    stage.pictures(2);
+    assert_eq!(stage.net.plis_at(stage.publisher), plis + 1, "within 80 ms");
+    stage.is_key = true;
+    stage.pictures(10);
+    let frames = stage.got(viewer);
+    let since_key: Vec<_> = frames.iter().filter(|frame| frame.0 >= 22).map(|f| f.1).collect();
+    assert_eq!(since_key, [0; 10]);
+    assert_eq!(stage.net.plis_at(stage.publisher), plis + 1, "one was enough");
+}
+
+#[test]
+fn fewer_temporal_layers_need_no_key_picture() {
+    let mut stage = Stage::new();
+    let viewer = stage.net.viewer(stage.publisher, Rtx::Offered);
+    stage.pictures(20);
+    let plis = stage.net.plis_at(stage.publisher);
+    // The lowest temporal layer of each spatial one.
+    stage.targets = Some(0b0101);
+    stage.tells = true;
+    stage.pictures(10);
+    assert_eq!(stage.net.plis_at(stage.publisher), plis);
+    assert_eq!(stage.got(viewer).last().unwrap().1, 1);
 }

@@ -60,10 +60,10 @@ fn layer_for(codec: &'static str, wish: VideoWish) -> u8 {
     let publisher = net.simulcast_publisher();
     let viewer = net.viewer(publisher, Rtx::Offered);
     for frame in 0..40u16 {
-        for layer in 0..3 {
+        for (layer, rid) in RIDS.into_iter().enumerate() {
             let [key, other] = payloads(codec, layer);
             let payload = if frame % 20 == 0 { key } else { other };
-            let rid = (frame < 5).then_some(RIDS[layer]);
+            let rid = (frame < 5).then_some(rid);
             let at = (frame, u32::from(frame) * 3_600);
             let packet = net.clients[publisher].layer_video(layer, rid, at, &payload);
             net.send(publisher, packet);

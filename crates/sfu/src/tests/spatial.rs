@@ -5,6 +5,7 @@ use std::time::Duration;
 use odeum_rtp::codec::{FrameLayer, Vp9Descriptor};
 use odeum_rtp::{HeaderWriter, Marker, RtpPacket};
 use odeum_types::Codec;
+use proptest::prelude::*;
 
 use super::client::{Rtx, VIDEO_PT, VIDEO_SSRC};
 use super::net::Net;
@@ -306,5 +307,41 @@ fn a_spatial_layer_that_stops_is_left_within_two_seconds_and_found_again() {
             stage.is_key |= stage.is_asked();
         }
         assert_eq!(stage.layers(viewer).last(), Some(&2));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn a_viewer_stands_still_for_a_quarter_of_a_second_at_most_when_its_layer_stops(
+        is_key_mode in any::<bool>(),
+        sent_before in 14..40usize,
+        phase_ms in 0..50u64,
+        spatial in 1..3u8,
+        rows in prop_oneof![Just(720), Just(500)],
+    ) {
+        let mut stage = Stage::new(if is_key_mode { Mode::Key } else { Mode::Full });
+        let viewer = stage.net.viewer(stage.publisher, Rtx::Offered);
+        stage.pictures(5);
+        stage.wish(viewer, VideoWish::Height(rows));
+        stage.net.pass(Duration::from_millis(phase_ms));
+        for _ in 0..sent_before {
+            stage.is_key |= stage.is_asked();
+            stage.picture();
+        }
+        prop_assert_eq!(stage.layers(viewer).pop(), Some(2));
+        stage.spatial = spatial;
+        let (mut stood, mut stood_most) = (0, 0);
+        for _ in 0..30 {
+            stage.is_key |= stage.is_asked();
+            let before = stage.net.clients[viewer].rtp.len();
+            stage.picture();
+            stood = if stage.net.clients[viewer].rtp.len() > before { 0 } else { stood + 1 };
+            stood_most = stood_most.max(stood);
+        }
+        prop_assert!(stood_most <= 6, "{} pictures of 40 ms", stood_most);
+        prop_assert_eq!(stage.layers(viewer).pop(), Some(spatial - 1));
+        stage.got(viewer);
     }
 }
