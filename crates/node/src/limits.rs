@@ -94,7 +94,7 @@ pub(crate) const TCP_STRANGER_FRAMES_MAX: u32 = 16;
 
 /// Bytes of one frame; a connection that announces a longer one is closed. No packet that the media
 /// plane takes is longer than a datagram of the common MTU.
-pub(crate) const TCP_FRAME_BYTES_MAX: usize = 2_048;
+pub(crate) const TCP_FRAME_BYTES_MAX: u16 = 2_048;
 
 /// Bytes queued for one client that reads its TCP connection slowly: half a second of 2.4 Mbit/s.
 /// Packets that find no room are dropped whole, as a full router would, and NACK asks for them.

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
+use odeum_rtp::framing::{self, FrameReader, LENGTH_BYTES};
 use odeum_sfu::{Sfu, TransportAddress};
 use rustc_hash::FxHashMap;
 use slab::Slab;
@@ -29,8 +30,6 @@ use crate::udp::canonical;
 const LISTENER: Token = Token(usize::MAX);
 /// Connections that the kernel holds until they are accepted.
 const BACKLOG: i32 = 1_024;
-/// Bytes before each packet: its length.
-const LENGTH_BYTES: usize = 2;
 /// How often strangers are looked for.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -75,10 +74,8 @@ struct Connection {
     stranger_frames: u32,
     /// Whether it is among the ready ones.
     is_ready: bool,
-    /// The beginning of what was not handled yet: two frames at most.
-    input: Box<[u8]>,
-    /// Bytes in `input`.
-    filled: usize,
+    /// The beginning of what was not handled yet.
+    input: FrameReader,
     /// Frames that the kernel has not taken, at most [`TCP_QUEUE_BYTES_MAX`] bytes.
     output: Vec<u8>,
     /// Bytes of `output` that it has taken.
@@ -291,8 +288,7 @@ impl Connection {
             stranger_since: now,
             stranger_frames: 0,
             is_ready: false,
-            input: vec![0; 2 * (LENGTH_BYTES + TCP_FRAME_BYTES_MAX)].into_boxed_slice(),
-            filled: 0,
+            input: FrameReader::new(TCP_FRAME_BYTES_MAX),
             output: Vec::new(),
             sent: 0,
         }
@@ -306,9 +302,9 @@ impl Connection {
         packets_left: &mut usize,
     ) -> Result<Rest, Over> {
         while *packets_left > 0 {
-            match self.stream.read(&mut self.input[self.filled..]) {
+            match self.stream.read(self.input.room()) {
                 Ok(0) => return Err(Over),
-                Ok(size) => self.filled += size,
+                Ok(size) => self.input.commit(size),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Rest::None),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => return Err(Over),
@@ -327,36 +323,24 @@ impl Connection {
         counters: &mut SocketStatistics,
     ) -> Result<usize, Over> {
         let source = TransportAddress::tcp(self.address);
-        let (mut start, mut frames) = (0, 0);
-        while let Some(&[high, low]) = self.input[start..self.filled].first_chunk() {
-            let size = usize::from(u16::from_be_bytes([high, low]));
-            if size > TCP_FRAME_BYTES_MAX {
-                return Err(Over);
-            }
-            let (begin, end) = (start + LENGTH_BYTES, start + LENGTH_BYTES + size);
-            if end > self.filled {
-                break;
-            }
+        let mut frames = 0;
+        while let Some(packet) = self.input.next_packet().map_err(|_too_long| Over)? {
             counters.packets_received += 1;
-            counters.bytes_received += size as u64;
-            sfu.handle_datagram(now, source, &mut self.input[begin..end]);
+            counters.bytes_received += packet.len() as u64;
+            sfu.handle_datagram(now, source, packet);
             if !sfu.knows(source) {
                 self.stranger_frames += 1;
                 if self.stranger_frames > TCP_STRANGER_FRAMES_MAX {
                     return Err(Over);
                 }
             }
-            start = end;
             frames += 1;
         }
-        self.input.copy_within(start..self.filled, 0);
-        self.filled -= start;
         Ok(frames)
     }
 
     /// Queues a frame; whether there was room.
     fn push(&mut self, packet: &[u8]) -> bool {
-        let Ok(size) = u16::try_from(packet.len()) else { return false };
         let queued = self.output.len() - self.sent;
         if queued + LENGTH_BYTES + packet.len() > TCP_QUEUE_BYTES_MAX {
             return false;
@@ -365,9 +349,7 @@ impl Connection {
             self.output.drain(..self.sent);
             self.sent = 0;
         }
-        self.output.extend_from_slice(&size.to_be_bytes());
-        self.output.extend_from_slice(packet);
-        true
+        framing::write_frame(&mut self.output, packet).is_ok()
     }
 
     /// Gives the kernel what it takes of the queue.

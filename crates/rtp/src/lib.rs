@@ -11,6 +11,7 @@
 //! - [`codec`]: is this payload the start of a key frame, and of which layer?
 //! - [`red`]: what a packet of redundant audio would be without the redundancy.
 //! - [`dependency_descriptor`]: which frames a packet's frame needs, and which layers need it.
+//! - [`framing`]: where packets begin and end in a TCP stream.
 //! - [`sdp`] and [`negotiate`]: a browser's offer, our answer, and which codec both can use.
 //!
 //! The invariant: foreign bytes give a value or a typed error, never a panic; and apart from SDP
@@ -40,6 +41,7 @@ mod bytes;
 pub mod codec;
 pub mod dependency_descriptor;
 mod extension;
+pub mod framing;
 mod kind;
 mod nack;
 pub mod negotiate;

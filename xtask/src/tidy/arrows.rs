@@ -68,8 +68,8 @@ pub(crate) const ARROWS: &[Arrows] = &[
     },
     Arrows {
         name: "node",
-        imports: &["types", "room", "sfu", "turn"],
-        tests_import: &["client", "rtp", "srtp"],
+        imports: &["types", "room", "rtp", "sfu", "turn"],
+        tests_import: &["client", "srtp"],
         job: "sockets, threads, the clock; joins room and sfu",
     },
     Arrows {
