@@ -128,8 +128,18 @@ pub(crate) const ADDRESSES_PER_PEER_MAX: usize = 4;
 /// subscriber's header may add below the common MTU of 1,500.
 pub(crate) const PACKET_BYTES_MAX: usize = 1_500;
 
-/// DTLS datagrams taken from one peer before the handshake is done; a handshake has about ten.
-pub(crate) const HANDSHAKE_DATAGRAMS_MAX: u32 = 200;
+/// Hellos of one peer that are answered, each with a handshake of its own: a client has one, and who
+/// can forge its address may add some. Others are dropped. Each holds 75 KB until one is done.
+pub(crate) const HANDSHAKES_MAX: usize = 4;
+
+/// Signatures of one peer that are looked at before its handshake is done: more than those of a
+/// client that has lost most of its packets. Then no more are, and the peer ends in time.
+pub(crate) const HANDSHAKE_PROOFS_MAX: u32 = 64;
+
+/// How long a handshake goes on after something that would end it if its client said it: a refusal,
+/// a certificate that was not promised. Who has not said it goes on meanwhile, and OpenSSL's
+/// clients send again after a second.
+pub(crate) const HANDSHAKE_DOUBT: Duration = Duration::from_secs(3);
 
 /// Packets of one track that the fan-out hands to every subscriber before it takes the next ones:
 /// one subscriber's share of it fits into the arena's reserve, and into one GSO send.

@@ -2,8 +2,9 @@
 //!
 //! The version is 1.2, with which the server picks the SRTP profile and picks AES-GCM, and there is
 //! no cookie exchange: ICE has already shown that the address is real
-//! (docs/adr/0007-dtls-1-2.md). `handshake.rs` has OpenSSL shake hands; `records.rs` is what
-//! follows, for hours, in a few bytes (docs/adr/0014-dtls-library.md).
+//! (docs/adr/0007-dtls-1-2.md). `intake.rs` tells what the client says from what others say in its
+//! place, `handshake.rs` has OpenSSL shake hands; `records.rs` is what follows, for hours, in a few
+//! bytes (docs/adr/0014-dtls-library.md).
 
 use std::time::Instant;
 
@@ -13,17 +14,20 @@ use openssl::ssl::SslContext;
 
 mod certificate;
 mod handshake;
+mod intake;
+mod messages;
+mod proof;
 mod records;
-mod sieve;
 #[cfg(test)]
 mod tests;
 
 pub use certificate::{DtlsCertificate, DtlsCertificateError};
 
-use crate::config::HANDSHAKE_DATAGRAMS_MAX;
+use crate::config::{HANDSHAKE_DOUBT, HANDSHAKES_MAX};
 use crate::event::CloseReason;
 use handshake::{Handshake, Step};
-use records::{Records, Said};
+use intake::Intake;
+use records::{ALERT, REFUSAL, REFUSAL_SEQUENCE, Records, Said, plain_record};
 
 /// What all peers of a worker share.
 pub(crate) struct DtlsSettings {
@@ -55,20 +59,32 @@ fn fingerprint_of(certificate: &[u8]) -> [u8; 32] {
 pub(crate) struct DtlsServer {
     /// SHA-256 of the certificate that the peer's SDP promised.
     promised: [u8; 32],
-    /// Datagrams taken before the handshake was done.
-    datagrams: u32,
     /// How far it is.
     phase: Phase,
 }
 
 /// How far a peer's DTLS is.
 enum Phase {
-    /// Nothing has come that was worth an answer.
+    /// Nothing has come.
     Silent,
-    /// OpenSSL shakes hands.
-    Handshake(Box<Handshake>),
+    /// Hands are shaken.
+    Shaking(Box<Shaking>),
     /// The keys are there.
     Established(Box<Records>),
+}
+
+/// A handshake that is not done.
+struct Shaking {
+    /// What has come and is not proven.
+    intake: Intake,
+    /// One for each hello, at most [`HANDSHAKES_MAX`]; one alone once its client is proven.
+    handshakes: Vec<Handshake>,
+    /// The place of that whose hello came last: its client may wait for our answer.
+    latest: usize,
+    /// Whether a client has proven to be the one that the SDP promised.
+    is_proven: bool,
+    /// Since when something speaks against it, and what.
+    doubt: Option<(Instant, CloseReason)>,
 }
 
 /// What a step of DTLS led to.
@@ -89,7 +105,7 @@ pub(crate) struct SrtpKeys {
 
 impl DtlsServer {
     pub(crate) fn new(promised: [u8; 32]) -> Self {
-        Self { promised, datagrams: 0, phase: Phase::Silent }
+        Self { promised, phase: Phase::Silent }
     }
 
     /// Takes a datagram from an address that ICE has validated; `send` gets the answers.
@@ -103,31 +119,27 @@ impl DtlsServer {
         datagram: &[u8],
         mut send: impl FnMut(&[u8]),
     ) -> Result<DtlsProgress, CloseReason> {
-        if let Phase::Established(records) = &mut self.phase {
-            match records.read(datagram) {
-                Said::Nothing => {}
-                Said::Repeated => records.last_flight().into_iter().for_each(send),
-                Said::Goodbye => return Err(CloseReason::RemoteClosed),
+        if let Phase::Silent = self.phase {
+            self.phase = Phase::Shaking(Box::new(Shaking::new(self.promised)));
+        }
+        let step = match &mut self.phase {
+            Phase::Silent => unreachable!("it has just been left"),
+            Phase::Shaking(shaking) => shaking.handle(now, settings, datagram, &mut send),
+            Phase::Established(records) => {
+                match records.read(datagram) {
+                    Said::Nothing => {}
+                    Said::Repeated => records.last_flight().into_iter().for_each(send),
+                    Said::Goodbye => return Err(CloseReason::RemoteClosed),
+                }
+                return Ok(DtlsProgress::None);
             }
-            return Ok(DtlsProgress::None);
-        }
-        self.datagrams += 1;
-        if self.datagrams > HANDSHAKE_DATAGRAMS_MAX {
-            return Err(CloseReason::HandshakeFailed);
-        }
-        let handshake = self.handshake(settings)?;
-        // Before our first flight everybody who can forge an address can send the like of it, and
-        // nothing is lost by beginning anew: what fails then is no reason to answer, or to end.
-        let mut answers = Vec::new();
-        let step = handshake.handle(now, datagram, |answer| answers.push(answer.to_vec()));
-        if matches!(step, Step::Failed) && !handshake.has_answered() {
-            self.phase = Phase::Silent;
-            return Ok(DtlsProgress::None);
-        }
-        answers.iter().for_each(|answer| send(answer));
+        };
         match step {
             Step::Waiting => Ok(DtlsProgress::None),
-            Step::Failed => Err(CloseReason::HandshakeFailed),
+            Step::Failed(alert) => {
+                alert.iter().for_each(|datagram| send(datagram));
+                Err(CloseReason::HandshakeFailed)
+            }
             Step::Done(done) if done.fingerprint != self.promised => {
                 Err(CloseReason::FingerprintMismatch)
             }
@@ -140,9 +152,17 @@ impl DtlsServer {
     }
 
     /// Sends again what is due.
-    pub(crate) fn handle_timeout(&mut self, now: Instant, send: impl FnMut(&[u8])) {
-        if let Phase::Handshake(handshake) = &mut self.phase {
-            handshake.handle_timeout(now, send);
+    ///
+    /// # Errors
+    /// The reason for which the peer has to be closed: it was in doubt for too long.
+    pub(crate) fn handle_timeout(
+        &mut self,
+        now: Instant,
+        send: impl FnMut(&[u8]),
+    ) -> Result<(), CloseReason> {
+        match &mut self.phase {
+            Phase::Shaking(shaking) => shaking.handle_timeout(now, send),
+            Phase::Silent | Phase::Established(_) => Ok(()),
         }
     }
 
@@ -154,16 +174,89 @@ impl DtlsServer {
             send(&goodbye);
         }
     }
+}
 
-    fn handshake(&mut self, settings: &DtlsSettings) -> Result<&mut Handshake, CloseReason> {
-        if !matches!(self.phase, Phase::Handshake(_)) {
-            let handshake = Handshake::new(&settings.context);
-            let handshake = handshake.map_err(|_| CloseReason::HandshakeFailed)?;
-            self.phase = Phase::Handshake(Box::new(handshake));
+impl Shaking {
+    fn new(promised: [u8; 32]) -> Self {
+        let intake = Intake::new(promised);
+        Self { intake, handshakes: Vec::new(), latest: 0, is_proven: false, doubt: None }
+    }
+
+    fn handle(
+        &mut self,
+        now: Instant,
+        settings: &DtlsSettings,
+        datagram: &[u8],
+        send: impl FnMut(&[u8]),
+    ) -> Step {
+        let taken = self.intake.take(datagram, !self.handshakes.is_empty());
+        if self.is_proven {
+            return self.finish();
         }
-        match &mut self.phase {
-            Phase::Handshake(handshake) => Ok(handshake),
-            Phase::Silent | Phase::Established(_) => unreachable!("it has just been put there"),
+        if let Some(hello) = taken.hello {
+            self.answer(now, settings, hello, send);
         }
+        if let Some(reason) = taken.doubt {
+            self.doubt.get_or_insert((now, reason));
+        }
+        if !self.intake.is_whole() {
+            return Step::Waiting;
+        }
+        let transcripts = self.handshakes.iter().map(Handshake::transcript);
+        let Some((at, flight)) = self.intake.prove(transcripts) else {
+            self.doubt.get_or_insert((now, CloseReason::HandshakeFailed));
+            return Step::Waiting;
+        };
+        let mut handshake = self.handshakes.swap_remove(at);
+        handshake.proceed(&flight);
+        (self.handshakes, self.latest) = (vec![handshake], 0);
+        (self.is_proven, self.doubt) = (true, None);
+        self.finish()
+    }
+
+    /// Hands what is sealed to the one handshake whose client is proven.
+    fn finish(&mut self) -> Step {
+        let sealed = self.intake.take_sealed();
+        match self.handshakes.first_mut() {
+            Some(handshake) => handshake.finish(sealed),
+            None => Step::Waiting,
+        }
+    }
+
+    /// Answers a hello that has not been answered yet. What is lost of the answer goes out again in
+    /// time, to whoever said hello last.
+    fn answer(
+        &mut self,
+        now: Instant,
+        settings: &DtlsSettings,
+        hello: Vec<u8>,
+        send: impl FnMut(&[u8]),
+    ) {
+        if let Some(at) = self.handshakes.iter().position(|own| own.hello() == hello) {
+            self.latest = at;
+        } else if self.handshakes.len() < HANDSHAKES_MAX
+            && let Some(handshake) = Handshake::begin(now, &settings.context, hello)
+        {
+            handshake.first_flight().for_each(send);
+            self.latest = self.handshakes.len();
+            self.handshakes.push(handshake);
+        }
+    }
+
+    fn handle_timeout(
+        &mut self,
+        now: Instant,
+        mut send: impl FnMut(&[u8]),
+    ) -> Result<(), CloseReason> {
+        if let Some((since, reason)) = self.doubt
+            && now.saturating_duration_since(since) >= HANDSHAKE_DOUBT
+        {
+            send(&plain_record(ALERT, REFUSAL_SEQUENCE, &REFUSAL));
+            return Err(reason);
+        }
+        if let Some(handshake) = self.handshakes.get_mut(self.latest).filter(|_| !self.is_proven) {
+            handshake.handle_timeout(now, send);
+        }
+        Ok(())
     }
 }

@@ -56,8 +56,7 @@ impl Sfu {
         }
         let Some(destination) = transport.ice.selected() else { return Ok(()) };
         let send = sender(&mut self.arena, &mut self.statistics, destination);
-        transport.dtls.handle_timeout(now, send);
-        Ok(())
+        transport.dtls.handle_timeout(now, send)
     }
 
     /// How long nothing authentic has come from a peer.

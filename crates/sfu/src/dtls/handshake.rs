@@ -4,7 +4,11 @@
 //! is done, and `records.rs` does the little that comes after (docs/adr/0014-dtls-library.md). Its
 //! timer reads the system's clock, so flights are sent again by ours: the same datagrams, for what
 //! of a flight has arrived once is dropped as a replay, and what was lost arrives.
+//!
+//! It gets messages in one piece, in records of our own, and those of the client's second flight
+//! only when they are proven (`intake.rs`): nothing forged reaches it but hellos.
 
+use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
 
@@ -16,8 +20,10 @@ use openssl::ssl::{
     SslSessionCacheMode, SslStream, SslVerifyMode, SslVersion,
 };
 
-use super::records::Records;
-use super::sieve::{Awaited, sieve};
+use super::intake::Flight;
+use super::messages::messages_of;
+use super::proof::SIGNATURES;
+use super::records::{CHANGE_CIPHER_SPEC, HANDSHAKE, Records, plain_record};
 use super::{DtlsCertificate, SrtpKeys, fingerprint_of};
 
 /// Time after which an unanswered flight goes out again: most round trips are shorter, and a join
@@ -46,6 +52,7 @@ pub(super) fn context(certificate: &DtlsCertificate) -> Result<SslContext, Error
     context.set_certificate(&certificate.certificate)?;
     context.set_private_key(&certificate.key)?;
     context.set_cipher_list(CIPHER_SUITE)?;
+    context.set_sigalgs_list(SIGNATURES)?;
     context.set_tlsext_use_srtp(SRTP_PROFILES)?;
     ask_for_a_certificate(&mut context);
     let once = SslOptions::NO_RENEGOTIATION | SslOptions::NO_TICKET | SslOptions::NO_COMPRESSION;
@@ -63,26 +70,32 @@ fn ask_for_a_certificate(context: &mut SslContextBuilder) {
     context.set_verify_callback(mode, |_is_trusted, _chain| true);
 }
 
-/// A handshake under way.
+/// A handshake under way: with the client that said a certain hello.
 pub(super) struct Handshake {
     /// OpenSSL's end.
     stream: SslStream<Wire>,
-    /// The datagrams of our last flight.
+    /// The hello.
+    hello: Vec<u8>,
+    /// What is signed of it and of our first flight: all messages, each in one piece.
+    transcript: Vec<u8>,
+    /// The datagrams of our first flight.
     flight: Vec<Vec<u8>>,
     /// When they go out again unless the client has answered.
-    repeat_at: Option<Instant>,
+    repeat_at: Instant,
     /// How long after that they do once more.
     repeat_after: Duration,
+    /// Records that OpenSSL was given.
+    records: u16,
 }
 
-/// What a datagram led to.
+/// What the client's second flight led to.
 pub(super) enum Step {
-    /// The client has to say more.
+    /// Finished has not come.
     Waiting,
     /// Done.
     Done(Box<Done>),
-    /// It cannot be: the alert is sent.
-    Failed,
+    /// It cannot be; this is the alert.
+    Failed(Vec<Vec<u8>>),
 }
 
 /// What a handshake leaves.
@@ -96,62 +109,84 @@ pub(super) struct Done {
 }
 
 impl Handshake {
-    /// One that has seen nothing yet.
-    pub(super) fn new(context: &SslContext) -> Result<Self, ErrorStack> {
-        let mut ssl = Ssl::new(context)?;
-        ssl.set_mtu(DATAGRAM_BYTES_MAX)?;
-        let stream = SslStream::new(ssl, Wire::default())?;
-        Ok(Self { stream, flight: Vec::new(), repeat_at: None, repeat_after: FLIGHT_TIMEOUT })
+    /// Answers a hello; none if it is not one that can be.
+    pub(super) fn begin(now: Instant, context: &SslContext, hello: Vec<u8>) -> Option<Self> {
+        let mut ssl = Ssl::new(context).ok()?;
+        ssl.set_mtu(DATAGRAM_BYTES_MAX).ok()?;
+        let mut handshake = Self {
+            stream: SslStream::new(ssl, Wire::default()).ok()?,
+            transcript: hello.clone(),
+            hello,
+            flight: Vec::new(),
+            repeat_at: now + FLIGHT_TIMEOUT,
+            repeat_after: FLIGHT_TIMEOUT,
+            records: 0,
+        };
+        handshake.give(HANDSHAKE, &handshake.hello.clone());
+        // What it says to a hello that it refuses is an alert, which nobody asked for.
+        let refused = handshake.stream.accept().err().map(|error| error.code());
+        if refused != Some(ErrorCode::WANT_READ) {
+            return None;
+        }
+        handshake.flight = std::mem::take(&mut handshake.stream.get_mut().outgoing);
+        handshake.transcript.extend(messages_of(&handshake.flight));
+        (!handshake.flight.is_empty()).then_some(handshake)
     }
 
-    /// Takes a datagram. Our last flight is not sent but in `Done`: whether the client gets it
+    /// Takes what the client has proven to have said. What follows is sealed.
+    pub(super) fn proceed(&mut self, flight: &Flight) {
+        flight.0.iter().for_each(|message| self.give(HANDSHAKE, message));
+        self.give(CHANGE_CIPHER_SPEC, &[1]);
+    }
+
+    /// Takes records that are sealed. Our last flight is in `Done`: whether the client gets it
     /// depends on the certificate.
-    pub(super) fn handle(
-        &mut self,
-        now: Instant,
-        datagram: &[u8],
-        mut send: impl FnMut(&[u8]),
-    ) -> Step {
-        let awaited = if self.has_answered() { Awaited::Keys } else { Awaited::Hello };
-        let records = sieve(datagram, awaited);
-        if records.is_empty() {
-            return Step::Waiting;
-        }
-        self.stream.get_mut().incoming = Some(records);
+    pub(super) fn finish(&mut self, sealed: Vec<Vec<u8>>) -> Step {
+        self.stream.get_mut().incoming.extend(sealed);
         let accepted = self.stream.accept();
         let flight = std::mem::take(&mut self.stream.get_mut().outgoing);
         match accepted {
-            Ok(()) => self.finish(&flight).map_or(Step::Failed, |done| Step::Done(Box::new(done))),
-            Err(error) => {
-                flight.iter().for_each(|datagram| send(datagram));
-                if error.code() != ErrorCode::WANT_READ {
-                    return Step::Failed;
-                }
-                if !flight.is_empty() {
-                    self.flight = flight;
-                    self.repeat_after = FLIGHT_TIMEOUT;
-                    self.repeat_at = Some(now + FLIGHT_TIMEOUT);
-                }
-                Step::Waiting
-            }
+            Ok(()) => match self.done(&flight) {
+                Some(done) => Step::Done(Box::new(done)),
+                // No profile of SRTP in common; the flight would say that all is well.
+                None => Step::Failed(Vec::new()),
+            },
+            Err(error) if error.code() == ErrorCode::WANT_READ => Step::Waiting,
+            Err(_) => Step::Failed(flight),
         }
     }
 
-    /// Sends the flight again when it is due.
-    pub(super) fn handle_timeout(&mut self, now: Instant, mut send: impl FnMut(&[u8])) {
-        if self.repeat_at.is_some_and(|at| at <= now) {
-            self.flight.iter().for_each(|datagram| send(datagram));
+    /// Sends our first flight again when it is due.
+    pub(super) fn handle_timeout(&mut self, now: Instant, send: impl FnMut(&[u8])) {
+        if self.repeat_at <= now {
+            self.first_flight().for_each(send);
             self.repeat_after *= 2;
-            self.repeat_at = Some(now + self.repeat_after);
+            self.repeat_at = now + self.repeat_after;
         }
     }
 
-    /// Whether we have answered: before that nothing is lost by beginning anew.
-    pub(super) fn has_answered(&self) -> bool {
-        !self.flight.is_empty()
+    /// The hello that it answers.
+    pub(super) fn hello(&self) -> &[u8] {
+        &self.hello
     }
 
-    fn finish(&self, flight: &[Vec<u8>]) -> Option<Done> {
+    /// What was said so far, as it is signed.
+    pub(super) fn transcript(&self) -> &[u8] {
+        &self.transcript
+    }
+
+    /// The datagrams of our answer to the hello.
+    pub(super) fn first_flight(&self) -> impl Iterator<Item = &[u8]> {
+        self.flight.iter().map(|datagram| &**datagram)
+    }
+
+    fn give(&mut self, content: u8, fragment: &[u8]) {
+        let record = plain_record(content, self.records, fragment);
+        self.records += 1;
+        self.stream.get_mut().incoming.push_back(record);
+    }
+
+    fn done(&self, flight: &[Vec<u8>]) -> Option<Done> {
         let ssl = self.stream.ssl();
         let fingerprint = fingerprint_of(&ssl.peer_certificate()?.to_der().ok()?);
         let profile = profile(ssl.selected_srtp_profile()?.id())?;
@@ -189,14 +224,14 @@ fn profile(id: SrtpProfileId) -> Option<Profile> {
 #[derive(Default)]
 struct Wire {
     /// What has arrived and was not read.
-    incoming: Option<Vec<u8>>,
+    incoming: VecDeque<Vec<u8>>,
     /// What is to be sent; a flight at most, which OpenSSL's sizes bound.
     outgoing: Vec<Vec<u8>>,
 }
 
 impl Read for Wire {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let datagram = self.incoming.take().ok_or(io::ErrorKind::WouldBlock)?;
+        let datagram = self.incoming.pop_front().ok_or(io::ErrorKind::WouldBlock)?;
         let length = datagram.len().min(buffer.len());
         buffer[..length].copy_from_slice(&datagram[..length]);
         Ok(length)

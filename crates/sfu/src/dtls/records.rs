@@ -4,6 +4,8 @@
 //! DTLS 1.2 with AES-128-GCM alone (RFC 5288): nonces are four bytes of the key block and eight of
 //! the record, and the epoch of all that is encrypted is 1.
 
+use std::ops::Range;
+
 use aws_lc_rs::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::tls_prf::{P_SHA256, Secret};
 
@@ -13,7 +15,7 @@ pub(super) const ALERT: u8 = 21;
 pub(super) const HANDSHAKE: u8 = 22;
 
 /// Content type, version, epoch, sequence number and length.
-pub(super) const HEADER_BYTES: usize = 13;
+const HEADER_BYTES: usize = 13;
 const EXPLICIT_NONCE_BYTES: usize = 8;
 const TAG_BYTES: usize = 16;
 
@@ -27,6 +29,12 @@ const REPEATS_MAX: u8 = 16;
 
 /// Where our goodbye stands among our records. OpenSSL has sent a few in this epoch, from 0 on.
 const GOODBYE_SEQUENCE: u64 = 1 << 16;
+
+/// A refusal in the clear: a fatal `handshake_failure`.
+pub(super) const REFUSAL: [u8; 2] = [FATAL, 40];
+
+/// Where it stands among our records of epoch 0: behind those of all flights.
+pub(super) const REFUSAL_SEQUENCE: u16 = u16::MAX;
 
 /// The keys of a session, and what may be sent with them.
 pub(super) struct Records {
@@ -109,6 +117,12 @@ impl Records {
     pub(super) fn goodbye(&self) -> Option<Vec<u8>> {
         self.server.seal(ALERT, GOODBYE_SEQUENCE, self.goodbye_nonce, &CLOSE_NOTIFY)
     }
+
+    /// A record as the client could send it.
+    #[cfg(test)]
+    pub(super) fn sealed_by_client(&self, content: u8, sequence: u64, text: &[u8]) -> Vec<u8> {
+        self.client.seal(content, sequence, sequence, text).unwrap()
+    }
 }
 
 /// The keys of one direction.
@@ -180,9 +194,25 @@ pub(super) struct Record<'a> {
     /// Its number within the epoch.
     sequence: u64,
     /// Where its header begins in the datagram.
-    pub(super) start: usize,
+    start: usize,
     /// What follows the header.
     pub(super) fragment: &'a [u8],
+}
+
+impl Record<'_> {
+    /// Where it stands in the datagram.
+    pub(super) fn range(&self) -> Range<usize> {
+        self.start..self.start + HEADER_BYTES + self.fragment.len()
+    }
+}
+
+/// A record in the clear, number `sequence` of its end's.
+pub(super) fn plain_record(content: u8, sequence: u16, fragment: &[u8]) -> Vec<u8> {
+    let [high, low] = sequence.to_be_bytes();
+    let mut record = vec![content, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, high, low];
+    record.extend((fragment.len() as u16).to_be_bytes());
+    record.extend_from_slice(fragment);
+    record
 }
 
 /// The records of a datagram, up to the first that is malformed or no DTLS. A first hello may say

@@ -12,11 +12,17 @@ use openssl::rsa::Rsa;
 use openssl::ssl::{ErrorCode, Ssl, SslContext, SslMethod, SslStream};
 use openssl::x509::X509;
 
-use super::{DtlsCertificate, DtlsProgress, DtlsServer, DtlsSettings, SrtpKeys, fingerprint_of};
+use super::records::HANDSHAKE;
+use super::{
+    DtlsCertificate, DtlsProgress, DtlsServer, DtlsSettings, Phase, SrtpKeys, fingerprint_of,
+};
 use crate::CloseReason;
+use crate::config::HANDSHAKE_DOUBT;
 
 /// What Chromium offers, in its order.
 const BROWSER: &str = "SRTP_AES128_CM_SHA1_80:SRTP_AEAD_AES_256_GCM:SRTP_AEAD_AES_128_GCM";
+
+mod forged;
 
 /// Datagrams to the client and from it.
 #[derive(Default)]
@@ -139,7 +145,10 @@ impl Pair {
         self.now += time;
         let wire = self.client.get_mut();
         let before = wire.to_client.len();
-        self.server.handle_timeout(self.now, |answer| wire.to_client.push_back(answer.to_vec()));
+        let send = |answer: &[u8]| wire.to_client.push_back(answer.to_vec());
+        if let Err(reason) = self.server.handle_timeout(self.now, send) {
+            self.closed = Some(reason);
+        }
         self.client.get_mut().to_client.len() - before
     }
 }
@@ -211,6 +220,7 @@ fn without_a_certificate_or_with_another_or_with_no_srtp_nothing_is_established(
     ];
     for (pair, reason) in cases {
         assert!(!pair.settle(), "{reason:?}");
+        pair.pass(HANDSHAKE_DOUBT);
         assert!(pair.established.is_none(), "{reason:?}");
         assert_eq!(pair.closed, Some(reason));
     }
@@ -301,4 +311,30 @@ fn data_that_a_client_sends_is_nobodys() {
     pair.deliver(&data);
     assert_eq!(pair.closed, None);
     assert!(pair.client.get_mut().to_client.is_empty());
+}
+
+#[test]
+fn a_client_that_asks_for_new_keys_gets_the_last_flight_and_keeps_the_old_ones() {
+    let mut pair = Pair::new(Some(&ecdsa(Nid::X9_62_PRIME256V1)), BROWSER);
+    let hello = pair.say();
+    hello.iter().for_each(|datagram| pair.deliver(datagram));
+    assert!(pair.settle());
+    assert!(pair.established.take().is_some());
+    // In the clear nobody is heard.
+    pair.client.get_mut().to_client.clear();
+    hello.iter().for_each(|datagram| pair.deliver(datagram));
+    assert!(pair.client.get_mut().to_client.is_empty());
+    // Renegotiation is a hello under the keys that are there (RFC 5246 §7.4.1.1).
+    let sealed = match &pair.server.phase {
+        Phase::Established(records) => records.sealed_by_client(HANDSHAKE, 9, &hello[0][13..]),
+        Phase::Silent | Phase::Shaking(_) => panic!("the handshake is done"),
+    };
+    for _ in 0..50 {
+        pair.deliver(&sealed);
+    }
+    let answers = &pair.client.get_mut().to_client;
+    assert!((1..=16).contains(&answers.len()), "{}", answers.len());
+    assert!(answers.iter().all(|answer| *answer == answers[0]), "one nonce seals one text");
+    assert!(pair.established.is_none(), "there are no other keys");
+    assert_eq!(pair.closed, None);
 }
