@@ -5,6 +5,9 @@
 //! nothing has to be believed about how indices are counted: whoever encrypts two texts with the
 //! same key stream, under whatever key and number, is found out. What was sent before may be sent
 //! again byte for byte.
+//!
+//! Two workers have viewers, one of them through mirrors. Keys stay when a client restarts ICE and
+//! moves, and nothing that somebody says of a new handshake gives others.
 
 use std::time::Duration;
 
@@ -16,7 +19,7 @@ use super::client::{
     Client, LAYER_SSRCS, RIDS, Rtx, VIDEO_PT, inter_frame, key_frame, layer_frame, layer_key_frame,
 };
 use super::net::Net;
-use crate::{CutTracks, SfuEvent, VideoWish};
+use crate::{CutTracks, IceUfrag, SfuEvent, VideoWish};
 
 mod ledger;
 
@@ -25,7 +28,7 @@ use ledger::Ledger;
 /// Operations of one run.
 const OPERATIONS: usize = 3_000;
 /// Viewers that are there at once.
-const VIEWERS: usize = 4;
+const VIEWERS: usize = 6;
 /// How far back a late packet may be.
 const LATE_MAX: u16 = 40;
 
@@ -42,32 +45,58 @@ impl Dice {
     }
 }
 
-/// A publisher of layers, one of a plain stream, and viewers of both.
+/// A worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Worker {
+    /// Where the publishers are.
+    Home,
+    /// Where their mirrors are.
+    Far,
+}
+
+/// A viewer that is there.
+struct Viewer {
+    worker: Worker,
+    /// Its place among the clients there.
+    at: usize,
+    /// What it tells of arrivals.
+    arrivals: TransportRecorder,
+}
+
+/// A publisher of layers, one of a plain stream, and viewers of both on two workers.
 struct World {
     net: Net,
+    far: Net,
     dice: Dice,
     ledger: Ledger,
     layered: usize,
     plain: usize,
-    /// Viewers that are there, each with what it tells of arrivals.
-    viewers: Vec<(usize, TransportRecorder)>,
+    viewers: Vec<Viewer>,
     /// The next sequence number of each layer, and of the plain stream.
     sequences: [u16; 4],
     /// A number of each that was left out.
     late: [Option<u16>; 4],
     frames: u16,
+    /// Datagrams of DTLS that the media plane sent.
+    dtls: usize,
+    /// ICE restarts so far.
+    restarts: u16,
 }
 
 impl World {
     fn new(seed: u64) -> Self {
-        let mut net = Net::with(|config| {
-            config.video_ring_packets = 256;
-            config.video_ring_bytes = 64 << 10;
+        let [mut net, mut far] = [(); 2].map(|()| {
+            Net::with(|config| {
+                config.video_ring_packets = 256;
+                config.video_ring_bytes = 64 << 10;
+            })
         });
+        (far.first_id, far.now) = (10_000, net.now);
         let (layered, plain) = (net.simulcast_publisher(), net.publisher());
         let sequences = [65_000, 9, 30_000, 65_400];
         let mut world = Self {
             net,
+            far,
             dice: Dice(seed),
             ledger: Ledger::default(),
             layered,
@@ -76,49 +105,92 @@ impl World {
             sequences,
             late: [None; 4],
             frames: 0,
+            dtls: 0,
+            restarts: 0,
         };
         (0..VIEWERS).for_each(|_| world.join());
         world
     }
 
-    /// A new viewer: of either publisher, with RTX or without, with transport-wide numbers or
-    /// without.
+    fn worker(&mut self, worker: Worker) -> &mut Net {
+        match worker {
+            Worker::Home => &mut self.net,
+            Worker::Far => &mut self.far,
+        }
+    }
+
+    fn client(&mut self, viewer: usize) -> &mut Client {
+        let Viewer { worker, at, .. } = self.viewers[viewer];
+        &mut self.worker(worker).clients[at]
+    }
+
+    fn send(&mut self, viewer: usize, datagram: Vec<u8>) {
+        let Viewer { worker, at, .. } = self.viewers[viewer];
+        self.worker(worker).send(at, datagram);
+    }
+
+    /// A new viewer: on either worker, of either publisher, with RTX or without, with
+    /// transport-wide numbers or without.
     fn join(&mut self) {
-        let net = &mut self.net;
+        let worker = [Worker::Home, Worker::Far][self.dice.below(2)];
         let publisher = [self.layered, self.plain][self.dice.below(2)];
+        let publisher = self.net.clients[publisher].id;
         let rtx = if self.dice.below(2) == 0 { Rtx::Offered } else { Rtx::Left };
-        let mut client = Client::new(net.now, net.clients.len() as u64, net.client_config.clone());
-        let mut offer = client.offer(Direction::ReceiveOnly, rtx);
         // What is sent again without RTX must be the same bytes, and with such a number it is not:
         // who does not ask for it, or says that it will not ask and does.
         let left_out = ["a=extmap:3", "a=rtcp-fb:96 nack\r", "nothing"][self.dice.below(3)];
+        if worker == Worker::Far && !self.far.sfu.by_id.contains_key(&publisher) {
+            // Nobody has watched there, or nobody for a while.
+            let terms = self.net.sfu.begin_relay(publisher).unwrap();
+            self.far.sfu.create_mirror(self.far.now, publisher, &terms).unwrap();
+        }
+        let net = self.worker(worker);
+        let id = net.first_id + net.clients.len() as u64;
+        let mut client = Client::new(net.now, id, net.client_config.clone());
+        let mut offer = client.offer(Direction::ReceiveOnly, rtx);
         let lines = offer.split_inclusive('\n');
         offer = lines.filter(|line| !line.starts_with(left_out)).collect();
-        let publisher = net.clients[publisher].id;
         let answer = net.sfu.create_subscriber(net.now, client.id, publisher, &offer).unwrap();
         client.take_answer(&answer.sdp);
         net.clients.push(client);
         let at = net.clients.len() - 1;
         net.connect(at);
-        let config = TransportRecorderConfig::default();
-        self.viewers.push((at, TransportRecorder::new(net.now, config)));
+        let arrivals = TransportRecorder::new(net.now, TransportRecorderConfig::default());
+        self.viewers.push(Viewer { worker, at, arrivals });
     }
 
-    /// Takes everything out that the media plane has to send.
+    /// Takes everything out that the media planes have to send.
     fn drain(&mut self) {
-        while let Some(transmit) = self.net.sfu.poll_transmit() {
+        self.drain_worker(Worker::Home);
+        while let Some(relayed) = self.net.sfu.poll_relayed() {
+            self.far.sfu.handle_relayed(self.far.now, relayed);
+        }
+        self.drain_worker(Worker::Far);
+    }
+
+    fn drain_worker(&mut self, worker: Worker) {
+        let net = match worker {
+            Worker::Home => &mut self.net,
+            Worker::Far => &mut self.far,
+        };
+        while let Some(transmit) = net.sfu.poll_transmit() {
             let size = transmit.segment_size.unwrap_or(transmit.bytes.len());
-            let mut clients = self.net.clients.iter_mut();
+            let mut clients = net.clients.iter_mut();
             let client = clients.find(|c| c.address == transmit.destination.socket).unwrap();
             for bytes in transmit.bytes.chunks(size) {
                 match PacketKind::of(bytes) {
                     PacketKind::Rtp | PacketKind::Rtcp => self.ledger.take(client, bytes),
-                    PacketKind::Stun | PacketKind::Dtls | PacketKind::Unknown => {}
+                    PacketKind::Dtls => self.dtls += 1,
+                    PacketKind::Stun | PacketKind::Unknown => {}
                 }
             }
         }
-        while let Some(event) = self.net.sfu.poll_event() {
+        while let Some(event) = net.sfu.poll_event() {
             assert!(!matches!(event, SfuEvent::Connected { .. }), "all were connected: {event:?}");
+            if let SfuEvent::KeyFrameWanted { publisher, layer } = event {
+                self.net.sfu.want_key_frame(self.net.now, publisher, layer);
+                return self.drain_worker(worker);
+            }
         }
     }
 
@@ -178,53 +250,86 @@ impl World {
 
     /// A viewer says what reaches it; who has transport-wide numbers is not believed.
     fn say(&mut self) {
-        let Some(&(viewer, _)) = self.viewers.get(self.dice.below(VIEWERS)) else { return };
+        let viewer = self.dice.below(VIEWERS);
         let bits_per_second = [500, 3_000, 10_000, 40_000, 10_000_000][self.dice.below(5)];
-        let told = self.net.clients[viewer]
+        let told = self
+            .client(viewer)
             .rtcp(|writer| writer.receiver_estimate(1, bits_per_second, &[1]).unwrap());
-        self.net.send(viewer, told);
+        self.send(viewer, told);
     }
 
     /// A viewer asks for some of its last packets again; some have left the ring, some never were.
     fn ask_again(&mut self) {
-        let Some(&(viewer, _)) = self.viewers.get(self.dice.below(VIEWERS)) else { return };
-        let packets = self.net.clients[viewer].rtp.iter().rev();
+        let viewer = self.dice.below(VIEWERS);
+        let packets = self.client(viewer).rtp.iter().rev();
         let headers = packets.map(|bytes| *RtpPacket::parse(bytes).unwrap().header());
         let newest = { headers }.find(|header| header.payload_type == VIDEO_PT);
         let Some(newest) = newest else { return };
         let first = newest.sequence_number.wrapping_sub(self.dice.below(80) as u16);
         let asked = (0..1 + self.dice.below(20) as u16).map(|n| first.wrapping_add(n));
-        let nack =
-            self.net.clients[viewer].rtcp(|writer| writer.nack(1, newest.ssrc, asked).unwrap());
-        self.net.send(viewer, nack);
+        let nack = self.client(viewer).rtcp(|writer| writer.nack(1, newest.ssrc, asked).unwrap());
+        self.send(viewer, nack);
     }
 
     /// A viewer tells when numbered packets arrived.
     fn tell_arrivals(&mut self) {
         let now = self.net.now;
-        let Some((viewer, recorder)) = self.viewers.get_mut(self.dice.below(VIEWERS)) else {
-            return;
+        let viewer = self.dice.below(VIEWERS);
+        let Viewer { worker, at, ref mut arrivals } = self.viewers[viewer];
+        let net = match worker {
+            Worker::Home => &mut self.net,
+            Worker::Far => &mut self.far,
         };
-        for bytes in self.net.clients[*viewer].rtp.iter().rev().take(50).rev() {
+        for bytes in net.clients[at].rtp.iter().rev().take(50).rev() {
             if let Some(number) = RtpPacket::parse(bytes).unwrap().extension(3) {
-                recorder.record(now, u16::from_be_bytes(number.try_into().unwrap()));
+                arrivals.record(now, u16::from_be_bytes(number.try_into().unwrap()));
             }
         }
-        if recorder.poll_timeout().is_some_and(|at| at <= now) {
-            let told = self.net.clients[*viewer].rtcp(|writer| {
-                recorder.write_feedback(writer, 1, 2).unwrap();
+        if arrivals.poll_timeout().is_some_and(|at| at <= now) {
+            let told = net.clients[at].rtcp(|writer| {
+                arrivals.write_feedback(writer, 1, 2).unwrap();
             });
-            self.net.send(*viewer, told);
+            net.send(at, told);
         }
     }
 
     fn wish(&mut self) {
-        let Some(&(viewer, _)) = self.viewers.get(self.dice.below(VIEWERS)) else { return };
+        let viewer = self.dice.below(VIEWERS);
         let wishes =
             [VideoWish::Best, VideoWish::Largest, VideoWish::Smallest, VideoWish::Height(360)];
         let wish = wishes[self.dice.below(wishes.len())];
-        let id = self.net.clients[viewer].id;
-        self.net.sfu.set_video_wish(self.net.now, id, wish);
+        let (id, worker) = (self.client(viewer).id, self.viewers[viewer].worker);
+        let net = self.worker(worker);
+        net.sfu.set_video_wish(net.now, id, wish);
+    }
+
+    /// A viewer moves to another network and restarts ICE.
+    fn restart_ice(&mut self) {
+        self.restarts += 1;
+        let (viewer, restarts) = (self.dice.below(VIEWERS), self.restarts);
+        let Viewer { worker, at, .. } = self.viewers[viewer];
+        let net = self.worker(worker);
+        let ufrag = format!("again{restarts}");
+        let (id, now) = (net.clients[at].id, net.now);
+        let credentials = net.sfu.restart_ice(now, id, &IceUfrag::parse(&ufrag).unwrap()).unwrap();
+        let client = &mut net.clients[at];
+        client.restarted(&ufrag, credentials);
+        client.address.set_port(restarts + 10_000);
+        let check = client.check();
+        net.send(at, check);
+    }
+
+    /// Somebody says a hello in a viewer's place, and nothing comes of it.
+    fn begin_dtls_anew(&mut self) {
+        self.drain();
+        let (viewer, before) = (self.dice.below(VIEWERS), self.dtls);
+        let mut other = Client::new(self.net.now, 77_777, self.net.client_config.clone());
+        other.start_dtls(self.net.now);
+        for hello in other.outbox {
+            self.send(viewer, hello);
+        }
+        self.drain();
+        assert_eq!(self.dtls, before, "it was answered");
     }
 
     fn report(&mut self) {
@@ -240,12 +345,18 @@ impl World {
 
     fn pass(&mut self) {
         let end = self.net.now + Duration::from_millis(10 + self.dice.below(300) as u64);
-        while let Some(at) = self.net.sfu.poll_timeout().filter(|at| *at <= end) {
-            self.net.now = self.net.now.max(at);
-            self.net.sfu.handle_timeout(self.net.now);
+        let next = |world: &Self| {
+            let all = [world.net.sfu.poll_timeout(), world.far.sfu.poll_timeout()];
+            all.into_iter().flatten().min().filter(|at| *at <= end)
+        };
+        while let Some(at) = next(self) {
+            for net in [&mut self.net, &mut self.far] {
+                net.now = net.now.max(at);
+                net.sfu.handle_timeout(net.now);
+            }
             self.drain();
         }
-        self.net.now = end;
+        (self.net.now, self.far.now) = (end, end);
         for at in [self.layered, self.plain] {
             let check = self.net.clients[at].plain_check();
             self.net.send(at, check);
@@ -263,16 +374,24 @@ impl World {
             54 => {
                 let cut = CutTracks { audio: false, video: self.dice.below(2) == 0 };
                 let id = self.net.clients[self.layered].id;
-                self.net.sfu.cut(self.net.now, id, cut);
+                for net in [&mut self.net, &mut self.far] {
+                    net.sfu.cut(net.now, id, cut);
+                }
             }
             // Somebody leaves and another comes: new keys, and the numbers begin anew.
             55 if self.dice.below(4) == 0 => {
-                let (viewer, _) = self.viewers.swap_remove(self.dice.below(VIEWERS));
-                let id = self.net.clients[viewer].id;
-                self.net.sfu.close_peer(self.net.now, id);
+                let viewer = self.dice.below(VIEWERS);
+                let id = self.client(viewer).id;
+                let net = match self.viewers.swap_remove(viewer).worker {
+                    Worker::Home => &mut self.net,
+                    Worker::Far => &mut self.far,
+                };
+                net.sfu.close_peer(net.now, id);
                 self.drain();
                 self.join();
             }
+            59 => self.restart_ice(),
+            60 if self.dice.below(4) == 0 => self.begin_dtls_anew(),
             // What was handed in so far and what comes next are one batch.
             56..59 => return,
             _ => self.pass(),
@@ -284,25 +403,30 @@ impl World {
 #[test]
 fn no_two_texts_are_encrypted_with_one_key_stream_whatever_peers_do() {
     let (mut again, mut rtx, mut reports, mut wraps, mut changes, mut probes) = (0, 0, 0, 0, 0, 0);
-    let mut empty = 0;
+    let (mut empty, mut mirrored, mut restarts) = (0, 0, 0);
     for seed in 1..=10 {
         let mut world = World::new(seed);
         // The seed is all that is needed to see a failure again.
         println!("seed {seed}");
         (0..OPERATIONS).for_each(|_| world.step());
-        let statistics = world.net.sfu.statistics();
-        assert_eq!(statistics.panics, 0);
+        for net in [&world.net, &world.far] {
+            let statistics = net.sfu.statistics();
+            assert_eq!(statistics.panics, 0);
+            changes += statistics.layer_changes;
+            probes += statistics.probe_packets;
+            mirrored += statistics.rtp_mirrored;
+        }
         (again, rtx) = (again + world.ledger.again, rtx + world.ledger.rtx);
         (reports, wraps) = (reports + world.ledger.reports, wraps + world.ledger.wraps);
-        empty += world.ledger.empty;
-        changes += statistics.layer_changes;
-        probes += statistics.probe_packets;
+        (empty, restarts) = (empty + world.ledger.empty, restarts + world.restarts);
     }
     // It all happened: a run in which nothing is sent again proves nothing.
     println!(
         "again {again}, rtx {rtx}, reports {reports}, wraps {wraps}, layers {changes}, probes {probes}"
     );
+    println!("mirrored {mirrored}, ICE restarts {restarts}");
     assert!(again > 100 && rtx > 100 && reports > 100, "{again} {rtx} {reports}");
     assert!(wraps > 20 && changes > 20 && probes > 0, "{wraps} {changes} {probes}");
     assert!(empty > 20, "places that were filled with nothing: {empty}");
+    assert!(mirrored > 1_000 && restarts > 20, "{mirrored} {restarts}");
 }

@@ -1,10 +1,10 @@
 //! What was sent under which nonce, and that none was used for two texts.
 
 use std::collections::{HashMap, HashSet};
-use std::net::SocketAddr;
 
 use odeum_rtp::{PacketKind, RtpPacket};
 use odeum_srtp::Profile;
+use odeum_types::PeerId;
 
 use crate::tests::client::{Client, RTX_PT};
 
@@ -18,10 +18,10 @@ enum Nonce {
     Stream(Vec<u8>),
     /// Of media too, for packets without a payload encrypt nothing: its source and its index, as
     /// its client counts them (RFC 3711 §3.3.1).
-    Number { client: SocketAddr, ssrc: u32, index: u64 },
+    Number { client: PeerId, ssrc: u32, index: u64 },
     /// Of a report, which may be too short for that: it carries its source and index in the clear,
     /// under its tag (RFC 7714 §9.2).
-    Report { client: SocketAddr, ssrc: [u8; 4], index: [u8; 4] },
+    Report { client: PeerId, ssrc: [u8; 4], index: [u8; 4] },
 }
 
 /// What was sent, by what it was encrypted with.
@@ -42,9 +42,9 @@ pub(super) struct Ledger {
     /// Packets without a payload.
     pub(super) empty: usize,
     /// The last number of each source of each client.
-    last: HashMap<(SocketAddr, u32), u16>,
+    last: HashMap<(PeerId, u32), u16>,
     /// The largest index of each source of each client.
-    newest: HashMap<(SocketAddr, u32), u64>,
+    newest: HashMap<(PeerId, u32), u64>,
 }
 
 impl Ledger {
@@ -84,19 +84,19 @@ impl Ledger {
 
     fn number(&mut self, client: &Client, plain: &[u8]) -> Nonce {
         let header = *RtpPacket::parse(plain).unwrap().header();
-        let key = (client.address, header.ssrc);
+        let key = (client.id, header.ssrc);
         let number = header.sequence_number;
         let newest = self.newest.entry(key).or_insert(0x1_0000 + u64::from(number));
         let index = newest.wrapping_add_signed(number.wrapping_sub(*newest as u16) as i16 as i64);
         *newest = index.max(*newest);
-        Nonce::Number { client: client.address, ssrc: header.ssrc, index }
+        Nonce::Number { client: client.id, ssrc: header.ssrc, index }
     }
 
     fn count(&mut self, client: &mut Client, plain: Vec<u8>) {
         let packet = RtpPacket::parse(&plain).unwrap();
         let header = *packet.header();
         self.empty += usize::from(packet.payload().is_empty() && packet.padding() == 0);
-        let key = (client.address, header.ssrc);
+        let key = (client.id, header.ssrc);
         let number = header.sequence_number;
         let last = self.last.insert(key, number).unwrap_or(number);
         let is_later = number.wrapping_sub(last) < 0x8000;
@@ -127,7 +127,7 @@ fn index(client: &Client, sent: &[u8]) -> Nonce {
     let profile = client.outbound.as_ref().unwrap().profile();
     assert_ne!(profile, Profile::AesCm128HmacSha1_80, "the index is where GCM has it");
     Nonce::Report {
-        client: client.address,
+        client: client.id,
         ssrc: *sent[4..].first_chunk().unwrap(),
         index: *sent.last_chunk().unwrap(),
     }
