@@ -2,83 +2,54 @@
 // signalling as over WHIP and WHEP.
 
 import assert from "node:assert/strict";
-import { after, afterEach, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { AiortcPeer, AiortcWhipPeer, findPython } from "./harness/aiortc.mjs";
-import { launchBrowser, User } from "./harness/browser.mjs";
-import { Server } from "./harness/server.mjs";
+import { BesideChromium } from "./harness/beside_chromium.mjs";
 
 const skip = findPython() ? false : "no Python with aiortc: scripts/venv.sh aiortc installs one";
 
-/** How long aiortc plays, seconds; and what it has to have decoded by then, much less than all. */
-const played = { seconds: 4, framesMin: 20, samplesMin: 48_000, energyMin: 0.01 };
+/** How long aiortc plays, and what it has to have decoded by then, much less than all. */
+const seconds = 4;
+const least = { video_frames: 20, audio_samples: 48_000, audio_energy: 0.01 };
 
 /** What Chromium publishes: so small that it scales it down no further. */
 const camera = { quality: 1 };
 
 describe("aiortc and Chromium", { skip }, () => {
-  let browser, server, user;
-  const peers = [];
-  const begin = (Peer, role, options) => {
-    const peer = new Peer(role, server, options);
-    peers.push(peer);
-    return peer;
-  };
-  const start = (role, options) => begin(AiortcPeer, role, options);
-  const startWhip = (role, options) => begin(AiortcWhipPeer, role, options);
-  const assertPlayed = (done) => {
-    assert.ok(done.video_frames >= played.framesMin, JSON.stringify(done));
-    assert.ok(done.audio_samples >= played.samplesMin, JSON.stringify(done));
-    assert.ok(done.audio_energy >= played.energyMin, JSON.stringify(done));
-  };
-
-  before(async () => {
-    [browser, server] = await Promise.all([launchBrowser(), Server.start()]);
-    user = await User.open(browser, server, { userID: "chromium" });
-    assert.deepEqual(await user.login(), { ok: true });
-  });
-  afterEach(() => {
-    for (const peer of peers.splice(0)) peer.kill();
-  });
-  after(async () => {
-    await browser?.close();
-    await server?.stop();
-  });
+  const beside = new BesideChromium();
+  const start = (role, options) => beside.begin(AiortcPeer, role, options);
+  const startWhip = (role, options) => beside.begin(AiortcWhipPeer, role, options);
 
   for (const video of ["VP8", "H264"]) {
     test(`Chromium sees and hears ${video} and Opus of aiortc`, async () => {
+      const { user } = beside;
       const streamID = `aiortc-${video}`;
       const peer = start("publish", { streamID, userID: `aiortc-${video}`, video });
       await peer.tells("publishing");
       await user.hearsStream("ADD", streamID);
-      assert.deepEqual(await user.play(streamID), {});
-      await user.seesAndHears(streamID);
-      await user.seesAndHears(streamID);
-      assert.equal((await user.received(streamID)).videoCodec, `video/${video}`);
+      await beside.playsAndSees(streamID, video);
       await user.call("stopPlayingStream", streamID);
     });
 
     test(`aiortc decodes ${video} and Opus of Chromium`, async () => {
+      const { user } = beside;
       const streamID = `chromium-${video}`;
       await user.publish(streamID, { videoCodec: video, ...camera });
-      const { seconds } = played;
       const peer = start("play", { streamID, userID: `viewer-${video}`, seconds });
-      assertPlayed(await peer.tells("done", { within_ms: 30_000 }));
+      await beside.assertPlays(peer, least);
       await user.call("stopPublishingStream", streamID);
     });
   }
 
   for (const video of ["VP8", "H264"]) {
     test(`Chromium sees and hears ${video} and Opus of aiortc by WHIP, until DELETE`, async () => {
+      const { user } = beside;
       const since = await user.mark();
       const streamID = `whip-${video}`;
       const peer = startWhip("publish", { streamID, userID: streamID, video });
       await peer.tells("connected");
       await user.hearsStream("ADD", streamID, { since });
-      assert.deepEqual(await user.play(streamID), {});
-      await user.seesAndHears(streamID);
-      await user.seesAndHears(streamID);
-      const { videoCodec, videoSize } = await user.received(streamID);
-      assert.equal(videoCodec, `video/${video}`);
+      const { videoSize } = await beside.playsAndSees(streamID, video);
       assert.deepEqual(videoSize, [320, 240]);
       peer.end();
       assert.equal((await peer.tells("done")).deleted, 200);
@@ -87,13 +58,13 @@ describe("aiortc and Chromium", { skip }, () => {
     });
 
     test(`aiortc decodes ${video} and Opus of Chromium by WHEP, until DELETE`, async () => {
+      const { user } = beside;
       const since = await user.mark();
       const [streamID, userID] = [`to-whep-${video}`, `whep-${video}`];
       await user.publish(streamID, { videoCodec: video, ...camera });
       const size = await user.cameraSize();
-      const peer = startWhip("play", { streamID, userID, video, seconds: played.seconds });
-      const done = await peer.tells("done", { within_ms: 30_000 });
-      assertPlayed(done);
+      const peer = startWhip("play", { streamID, userID, video, seconds });
+      const done = await beside.assertPlays(peer, least);
       assert.deepEqual(done.video_size, size);
       assert.equal(done.deleted, 200);
       const hasLeft = ([, type, [who]]) => type === "DELETE" && who.userID === userID;
@@ -105,11 +76,12 @@ describe("aiortc and Chromium", { skip }, () => {
   test("aiortc decodes what aiortc publishes", async () => {
     const publisher = start("publish", { streamID: "own", userID: "publisher" });
     await publisher.tells("publishing");
-    const viewer = start("play", { streamID: "own", userID: "viewer", seconds: played.seconds });
-    assertPlayed(await viewer.tells("done", { within_ms: 30_000 }));
+    const viewer = start("play", { streamID: "own", userID: "viewer", seconds });
+    await beside.assertPlays(viewer, least);
   });
 
   test("who publishes orderly ends without an error, and the stream is gone", async () => {
+    const { user } = beside;
     const since = await user.mark();
     const peer = start("publish", { streamID: "short", userID: "short", seconds: 1 });
     const done = await peer.tells("done", { within_ms: 30_000 });

@@ -7,24 +7,8 @@ import { setTimeout as pause } from "node:timers/promises";
 import { BadNetwork, relayedMedia } from "./harness/bad_network.mjs";
 import { launchBrowser, User } from "./harness/browser.mjs";
 import { Server } from "./harness/server.mjs";
+import { asksForOtherSizes, playedVideo, sees } from "./harness/sizes.mjs";
 import { until } from "./harness/until.mjs";
-
-/** What a user's statistics say of the video that it plays. */
-const video = (user) =>
-  user.page.evaluate(async () => {
-    for (const peer of window.peers.filter((each) => each.connectionState === "connected"))
-      for (const entry of (await peer.getStats()).values())
-        if (entry.type === "inbound-rtp" && entry.kind === "video") return entry;
-    return {};
-  });
-
-const rows = async (user) => (await video(user)).frameHeight;
-
-const sees = (user, height) =>
-  until(`${user.userID} sees ${height} rows`, async () => (await rows(user)) === height, {
-    within_ms: 20_000,
-    shown: () => rows(user),
-  });
 
 for (const [videoCodec, scalabilityMode] of [
   ["VP9", "L3T3_KEY"],
@@ -58,7 +42,7 @@ for (const [videoCodec, scalabilityMode] of [
       await small.seesAndHears("camera");
       await large.seesAndHears("camera");
       const bytes = () =>
-        Promise.all([small, large].map(async (user) => (await video(user)).bytesReceived));
+        Promise.all([small, large].map(async (user) => (await playedVideo(user)).bytesReceived));
       const before = await bytes();
       await pause(3_000);
       const now = await bytes();
@@ -66,17 +50,7 @@ for (const [videoCodec, scalabilityMode] of [
     });
 
     test("and another one when it asks for it, without standing still", async () => {
-      const before = await video(small);
-      assert.equal(await small.call("setPlayStreamVideoHeight", "camera", 200), true);
-      await sees(small, 360);
-      assert.equal(await small.call("setPlayStreamVideoType", "camera", 2), true);
-      await sees(small, 720);
-      assert.equal(await small.call("setPlayStreamVideoType", "camera", 1), true);
-      await sees(small, 180);
-      await small.seesAndHears("camera");
-      const now = await video(small);
-      const stood_s = now.totalFreezesDuration - before.totalFreezesDuration;
-      assert.ok(stood_s < 1, `it stood still for ${stood_s} s`);
+      const [before, now] = await asksForOtherSizes(small);
       assert.equal(now.nackCount - before.nackCount, 0, "no number is missing");
     });
   });
@@ -109,9 +83,9 @@ describe("VP8 in L1T3 to a player whose way narrows", () => {
 
   /** What came in `for_s` seconds. */
   const watch = async (for_s) => {
-    const [begin, began_ms] = [await video(player), performance.now()];
+    const [begin, began_ms] = [await playedVideo(player), performance.now()];
     await pause(for_s * 1_000);
-    const [end, took_s] = [await video(player), (performance.now() - began_ms) / 1_000];
+    const [end, took_s] = [await playedVideo(player), (performance.now() - began_ms) / 1_000];
     const added = (name) => (end[name] - begin[name]) / took_s;
     return {
       framesPerSecond: added("framesDecoded"),

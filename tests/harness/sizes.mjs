@@ -1,0 +1,42 @@
+// A stream in several sizes, and a user in Chromium who plays one of them.
+
+import assert from "node:assert/strict";
+import { until } from "./until.mjs";
+
+/** What a user's statistics say of the video that it plays now. */
+export const playedVideo = (user) =>
+  user.page.evaluate(async () => {
+    for (const peer of window.peers.filter((each) => each.connectionState === "connected"))
+      for (const entry of (await peer.getStats()).values())
+        if (entry.type === "inbound-rtp" && entry.kind === "video") return entry;
+    return {};
+  });
+
+/** Waits until a user's picture has so many rows. */
+export const sees = (user, height, options = {}) => {
+  const rows = async () => (await playedVideo(user)).frameHeight;
+  return until(`${user.userID} sees ${height} rows`, async () => (await rows()) === height, {
+    within_ms: 20_000,
+    shown: rows,
+    ...options,
+  });
+};
+
+/**
+ * A user who plays `camera` in the smallest size asks for others, as an app may, and comes back to
+ * the smallest; its picture does not stand still. Returns its statistics before and after.
+ */
+export async function asksForOtherSizes(user) {
+  const before = await playedVideo(user);
+  assert.equal(await user.call("setPlayStreamVideoHeight", "camera", 200), true);
+  await sees(user, 360);
+  assert.equal(await user.call("setPlayStreamVideoType", "camera", 2), true);
+  await sees(user, 720);
+  assert.equal(await user.call("setPlayStreamVideoType", "camera", 1), true);
+  await sees(user, 180);
+  await user.seesAndHears("camera");
+  const now = await playedVideo(user);
+  const stood_s = now.totalFreezesDuration - before.totalFreezesDuration;
+  assert.ok(stood_s < 1, `it stood still for ${stood_s} s`);
+  return [before, now];
+}
