@@ -303,6 +303,11 @@ impl WebRtcPeer {
         self.srtp.as_ref().map(|srtp| srtp.profile)
     }
 
+    /// The user name of its checks, once the answer is here: both ends' names.
+    pub fn ice_username(&self) -> Option<&str> {
+        self.ice.as_ref().map(IceAgent::username)
+    }
+
     /// Where the server is, once it answered.
     pub fn remote(&self) -> Option<SocketAddr> {
         self.ice.as_ref()?.selected()

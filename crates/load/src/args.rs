@@ -10,6 +10,7 @@ use clap::{Args, Subcommand, ValueEnum};
   odeum bench fanout --viewers 1,50,200
   odeum bench rooms --rooms 5,10 --users 8 --json rooms.json --svg rooms.svg
   odeum bench fanout --signal-url ws://10.0.0.5:7880/signal --app-id 1234567890
+  odeum bench flood --packets-per-second 50000
   odeum bench fanout --whip http://127.0.0.1:8889/{stream}/whip \\
       --whep http://127.0.0.1:8889/{stream}/whep --pid $(pidof mediamtx)
 
@@ -30,6 +31,9 @@ pub(crate) enum Shape {
     Rooms(RoomsArgs),
     /// One room, sound only: a few speak, everybody plays all of them.
     Audio(AudioArgs),
+    /// Bad packets of every kind against a server of its own that has calls: what each costs it, and
+    /// what the calls lose.
+    Flood(FloodArgs),
     /// What the others compare with: sends bursts without encryption. Reads commands from stdin.
     #[command(hide = true)]
     Floor,
@@ -77,6 +81,28 @@ pub(crate) struct AudioArgs {
     pub(crate) common: CommonArgs,
 }
 
+/// A call, and bad packets beside it.
+#[derive(Debug, Args)]
+pub(crate) struct FloodArgs {
+    /// Viewers of the one stream, of 2.4 Mbit/s.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    pub(crate) viewers: u16,
+    /// Bad packets in a second, of one kind at a time.
+    #[arg(long, default_value_t = 20_000,
+          value_parser = clap::value_parser!(u32).range(1_000..=1_000_000))]
+    pub(crate) packets_per_second: u32,
+    /// Windows with bad packets of each kind, and as many without.
+    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) windows: u32,
+    /// Milliseconds of a window.
+    #[arg(long, default_value_t = 1_000,
+          value_parser = clap::value_parser!(u64).range(100..=60_000))]
+    pub(crate) window_ms: u64,
+    /// Keep the results as JSON here.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+}
+
 /// What every shape has.
 #[derive(Debug, Args)]
 pub(crate) struct CommonArgs {
@@ -121,7 +147,7 @@ pub(crate) struct OwnServerArgs {
 }
 
 /// A server that runs already.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct TargetArgs {
     /// An Odeum server's signalling, for example `ws://10.0.0.5:7880/signal`.
     #[arg(long, value_name = "URL", requires = "app_id")]

@@ -23,7 +23,7 @@ use crate::floor::FloorGroup;
 use crate::percentiles::Percentiles;
 use crate::shape::Media;
 use crate::sys::{Epoll, ReceiveBatch, ask_for_buffer};
-use publisher::Publisher;
+pub(crate) use publisher::Publisher;
 use viewer::Viewer;
 
 /// Every how many viewers one decrypts everything.
@@ -274,6 +274,11 @@ impl Drive {
             [Kind::Audio, Kind::Video].map(|kind| viewer.peer.receive_statistics(kind))
         });
         statistics.fold((0, 0), |(lost, packets), one| (lost + one.lost, packets + one.packets))
+    }
+
+    /// A publisher.
+    pub(crate) fn publisher(&mut self, at: usize) -> &mut Publisher {
+        &mut self.publishers[at]
     }
 
     /// How many publish, and how many play.

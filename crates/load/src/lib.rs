@@ -5,6 +5,7 @@
 //! - [`BenchArgs`] and [`run`]: the command. `shape.rs` says who is in which room and plays what;
 //!   `stage.rs` brings them in through a `target.rs`; `drive.rs` moves their packets; `measure.rs`
 //!   takes windows of it; `report.rs` and `chart.rs` tell.
+//! - `flood.rs`: the same beside packets that no client would send.
 //! - [`Server`], [`Measured`], [`Machine`], [`Percentiles`], [`Epoll`]: the ground that the other
 //!   measurements of `bench/` stand on too.
 //!
@@ -15,6 +16,7 @@
 mod args;
 mod chart;
 mod drive;
+mod flood;
 mod floor;
 mod machine;
 mod measure;
@@ -47,6 +49,7 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
         Shape::Fanout(args) => measure::run(args, &args.common),
         Shape::Rooms(args) => measure::run(args, &args.common),
         Shape::Audio(args) => measure::run(args, &args.common),
+        Shape::Flood(args) => flood::run(args),
         Shape::Floor => floor::run(),
     }
 }

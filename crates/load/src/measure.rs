@@ -185,14 +185,14 @@ fn floor_window(
 
 /// A socket of each peer, and one of each session. A limit that cannot be raised is no error before
 /// it is met.
-fn open_as_many_files_as_allowed() {
+pub(crate) fn open_as_many_files_as_allowed() {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     let _stays_as_it_is = setrlimit(Resource::Nofile, raised);
 }
 
 /// The load runs on the other cores than the server, where there are others.
-fn leave_core_to_server() -> anyhow::Result<()> {
+pub(crate) fn leave_core_to_server() -> anyhow::Result<()> {
     let mut cores = rustix::thread::sched_getaffinity(None)?;
     if cores.count() > 1 && cores.is_set(CORE) {
         cores.unset(CORE);

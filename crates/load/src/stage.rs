@@ -6,7 +6,7 @@ use futures_util::future::try_join_all;
 use odeum_client::{Certificate, Direction, Kind, NackMode, PeerConfig, WebRtcPeer};
 use tokio::runtime::Runtime;
 
-use crate::args::CommonArgs;
+use crate::args::{CommonArgs, Sending};
 use crate::drive::Drive;
 use crate::report::Progress;
 use crate::shape::{Media, Plan};
@@ -33,11 +33,19 @@ impl Stage {
     /// # Errors
     /// As [`Target::new`], and no certificate.
     pub(crate) fn new(args: &CommonArgs) -> anyhow::Result<Self> {
+        Self::of(args.sending, Target::new(&args.target, &args.own)?)
+    }
+
+    /// Nobody yet, at `target`.
+    ///
+    /// # Errors
+    /// No certificate.
+    pub(crate) fn of(sending: Sending, target: Target) -> anyhow::Result<Self> {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         Ok(Self {
-            drive: Drive::new(args.sending)?,
-            target: Target::new(&args.target, &args.own)?,
+            drive: Drive::new(sending)?,
+            target,
             certificate: Certificate::generate()?,
             runtime,
         })

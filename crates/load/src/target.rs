@@ -103,19 +103,40 @@ impl Target {
             let target = SignallingTarget { server, url, identity, sessions, measured };
             return Ok(Self::Signalling(target));
         }
-        let server = Server::start(&ServerOptions {
+        Self::started(&ServerOptions {
             workers: own.workers,
             room_peers_per_worker: own.room_peers_per_worker,
             linger_ms: own.linger_ms,
             ..ServerOptions::default()
-        })?;
+        })
+    }
+
+    /// A server of this binary.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub(crate) fn started(options: &ServerOptions<'_>) -> anyhow::Result<Self> {
+        let server = Server::start(options)?;
         Ok(Self::Signalling(SignallingTarget {
             url: server.signal_url(),
             identity: Identity { app: APP, secret: SECRET.to_owned() },
-            sessions,
+            sessions: HashMap::new(),
             measured: Some(server.measured),
             server: Some(server),
         }))
+    }
+
+    /// A counter of the server that was started here, over all its workers.
+    ///
+    /// # Errors
+    /// There is no such counter, or none was started here.
+    pub(crate) fn counter(&self, name: &str) -> anyhow::Result<u64> {
+        match self {
+            Self::Signalling(SignallingTarget { server: Some(server), .. }) => {
+                server.metric_sum(name)
+            }
+            Self::Signalling(_) | Self::Http(_) => bail!("the server was not started here"),
+        }
     }
 
     /// Whose CPU time counts.

@@ -172,6 +172,11 @@ impl IceAgent {
         self.next_at.min(self.heard_at + CONSENT_TIMEOUT)
     }
 
+    /// `<server's ufrag>:<own ufrag>`.
+    pub(super) fn username(&self) -> &str {
+        &self.username
+    }
+
     /// The path that works.
     pub(super) fn selected(&self) -> Option<SocketAddr> {
         self.selected

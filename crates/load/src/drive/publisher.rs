@@ -1,10 +1,13 @@
 //! One who sends.
 
+use std::collections::VecDeque;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
-use odeum_client::{AudioSource, PeerEvent, VideoSource, VideoSourceConfig, WebRtcPeer};
+use odeum_client::{
+    AudioSource, Kind, MediaPacket, PeerEvent, VideoSource, VideoSourceConfig, WebRtcPeer,
+};
 
 use super::{bind, flush};
 use crate::args::Sending;
@@ -17,13 +20,15 @@ use crate::sys::{ReceiveBatch, segment_sends};
 const DATAGRAM_BYTES: usize = 1_200;
 /// Of them, RTP header and GCM tag.
 const OVERHEAD_BYTES: usize = 12 + 16;
+/// Datagrams that are kept, where they are: fewer than the server can tell that it has had.
+const KEPT_MAX: usize = 64;
 
 /// One who sends.
-pub(super) struct Publisher {
+pub(crate) struct Publisher {
     /// Its transport.
-    pub(super) peer: WebRtcPeer,
+    pub(crate) peer: WebRtcPeer,
     /// Its socket.
-    pub(super) socket: UdpSocket,
+    pub(crate) socket: UdpSocket,
     /// Its sound.
     sound: Option<(AudioSource, Schedule)>,
     /// Its picture.
@@ -38,6 +43,8 @@ pub(super) struct Publisher {
     pub(super) viewers: u64,
     /// Bytes of a datagram of its sound, and of its video, as they came to a viewer.
     pub(super) datagram_bytes: [usize; 2],
+    /// The last datagrams that it sent together, at most [`KEPT_MAX`], if they are kept.
+    kept: Option<VecDeque<Vec<u8>>>,
 }
 
 impl Publisher {
@@ -68,6 +75,7 @@ impl Publisher {
             sent: 0,
             viewers: 0,
             datagram_bytes: [0; 2],
+            kept: None,
         })
     }
 
@@ -111,8 +119,32 @@ impl Publisher {
         }
         match sending {
             Sending::Singly | Sending::Paced => flush(&mut self.peer, &self.socket),
-            Sending::Together => flush_together(&mut self.peer, &self.socket),
+            Sending::Together => flush_together(&mut self.peer, &self.socket, &mut self.kept),
         }
+    }
+
+    /// Sends `count` more packets of video at once, each on its own: for nobody to play.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub(crate) fn send_more(&mut self, count: u64) -> anyhow::Result<()> {
+        let payload = [0x10; DATAGRAM_BYTES - OVERHEAD_BYTES];
+        for timestamp in 0..count as u32 {
+            let kind = Kind::Video;
+            self.peer.send_rtp(&MediaPacket { kind, marker: true, timestamp, payload: &payload });
+            flush(&mut self.peer, &self.socket)?;
+        }
+        Ok(())
+    }
+
+    /// From now on keeps what it has sent last.
+    pub(crate) fn keep_sent(&mut self) {
+        self.kept.get_or_insert_default();
+    }
+
+    /// What it has sent last, the oldest first.
+    pub(crate) fn sent_last(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
+        self.kept.iter().flatten().map(|bytes| &**bytes)
     }
 
     /// Takes what has come to its socket.
@@ -170,7 +202,11 @@ fn video_config(frame_packets: u32, epoch: Instant) -> VideoSourceConfig {
 }
 
 /// Sends packets of one size in one call.
-fn flush_together(peer: &mut WebRtcPeer, socket: &UdpSocket) -> anyhow::Result<()> {
+fn flush_together(
+    peer: &mut WebRtcPeer,
+    socket: &UdpSocket,
+    kept: &mut Option<VecDeque<Vec<u8>>>,
+) -> anyhow::Result<()> {
     let mut run: Option<(SocketAddr, usize)> = None;
     let mut bytes = Vec::new();
     loop {
@@ -189,5 +225,11 @@ fn flush_together(peer: &mut WebRtcPeer, socket: &UdpSocket) -> anyhow::Result<(
         let Some(next) = next else { return Ok(()) };
         run = Some((next.destination, next.bytes.len()));
         bytes.extend_from_slice(&next.bytes);
+        if let Some(kept) = kept {
+            if kept.len() == KEPT_MAX {
+                kept.pop_front();
+            }
+            kept.push_back(next.bytes);
+        }
     }
 }

@@ -1,32 +1,34 @@
 //! `odeum bench`: that it measures what it says, against a server of its own and one that runs.
 
-use std::path::PathBuf;
-
 use serde_json::Value;
 
 use crate::process::{APP, SECRET, Server, data_folder};
 
-/// Runs one small measurement; its results, and its picture.
-fn bench(name: &str, arguments: &[&str]) -> (Value, String) {
+/// Runs one small measurement; its results.
+fn results(name: &str, arguments: &[&str]) -> Value {
     let folder = data_folder(name);
     std::fs::create_dir_all(&folder).unwrap();
-    let file = |name: &str| -> PathBuf { folder.join(name) };
+    let file = folder.join("results.json");
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_odeum"))
         .arg("bench")
         .args(arguments)
         .args(["--windows", "2", "--window-ms", "400"])
         .arg("--json")
-        .arg(file("results.json"))
-        .arg("--svg")
-        .arg(file("picture.svg"))
+        .arg(&file)
         .env("ODEUM_SERVER_SECRET", SECRET)
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{said}");
-    let results = std::fs::read_to_string(file("results.json")).unwrap();
-    let picture = std::fs::read_to_string(file("picture.svg")).unwrap();
-    (serde_json::from_str(&results).unwrap(), picture)
+    serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()
+}
+
+/// The same with its picture.
+fn bench(name: &str, arguments: &[&str]) -> (Value, String) {
+    let picture = data_folder(name).join("picture.svg");
+    let svg = picture.to_string_lossy().into_owned();
+    let results = results(name, &[arguments, &["--svg", &svg]].concat());
+    (results, std::fs::read_to_string(picture).unwrap())
 }
 
 fn row(results: &Value, number: usize) -> &Value {
@@ -74,6 +76,62 @@ fn a_server_that_runs_is_measured_by_whip_and_whep() {
     // What was begun is ended.
     assert_eq!(server.metric("odeum_sessions"), 0);
     server.assert_no_panic();
+}
+
+#[test]
+fn a_server_that_runs_is_measured_by_its_signalling() {
+    let server = Server::start("bench-signal");
+    let url = format!("ws://{}/signal", server.http);
+    let (app, pid) = (APP.0.to_string(), server.id().to_string());
+    let arguments =
+        ["fanout", "--viewers", "2", "--signal-url", &url, "--app-id", &app, "--pid", &pid];
+    let results = results("bench-signal-results", &arguments);
+    let only = row(&results, 0);
+    let (due, lost) = (only["packets_due"].as_u64(), only["packets_lost"].as_u64());
+    assert!(due > Some(0) && lost < due, "{only}");
+    assert_eq!(results["results"]["target"], Value::from(url));
+    assert!(only["server_us_per_packet"].as_f64() > Some(0.0), "{only}");
+    assert!(server.metric("odeum_logins_total") == 3, "two viewers and who publishes");
+    // There is no floor: it would need the server's core.
+    assert_eq!(only["floor_us_per_packet"], Value::Null);
+    server.assert_no_panic();
+}
+
+#[test]
+fn paced_packets_leave_one_by_one_and_wait_for_their_frame_where_the_app_lingers() {
+    let frame_delay = |name: &str, linger: &str| {
+        let arguments = ["--viewers", "2", "--sending", "paced", "--no-floor", "--linger-ms"];
+        let results = results(name, &[&["fanout"], &arguments[..], &[linger]].concat());
+        assert_eq!(results["results"]["sending"], Value::from("paced"));
+        let delay = |of: &str| row(&results, 0)[of]["p50_ms"].as_f64().unwrap();
+        (delay("delay"), delay("frame_delay"))
+    };
+    // Ten packets 0.4 ms apart: the median of them is made 1.8 ms before the last one, and what
+    // counts as its delay is how long it waits for it.
+    let (at_once, _) = frame_delay("bench-paced", "0");
+    let (lingering, frames) = frame_delay("bench-paced-linger", "8");
+    assert!(lingering > at_once + 0.5, "{at_once} {lingering}");
+    assert!(frames < 8.0, "the last one ends the wait: {frames}");
+}
+
+#[test]
+fn bad_packets_of_each_kind_are_sent_and_counted_by_the_server_as_what_they_are() {
+    let arguments = ["flood", "--viewers", "2", "--packets-per-second", "2000"];
+    let results = &results("bench-flood", &arguments)["results"];
+    let rows = results["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 9);
+    for row in rows {
+        let sent = row["sent"].as_u64().unwrap();
+        assert!((1_000..=1_700).contains(&sent), "{row}");
+        // The victim's frames are as good as what the unwatched publisher sends.
+        if let Some(counted) = row["counted"].as_u64() {
+            assert!(counted * 10 >= sent * 9, "{row}");
+        }
+        let lost = row["packets_lost"].as_u64().unwrap();
+        assert!(lost * 20 <= row["packets_due"].as_u64().unwrap(), "{row}");
+    }
+    assert_eq!(rows.iter().filter(|row| row["counted"].is_null()).count(), 2);
+    assert!(results["delivered_us_per_packet"].as_f64().unwrap() > 0.0);
 }
 
 #[test]
