@@ -109,7 +109,7 @@ fn paced_packets_leave_one_by_one_and_wait_for_their_frame_where_the_app_lingers
     // Ten packets 0.4 ms apart: the median of them is made 1.8 ms before the last one, and what
     // counts as its delay is how long it waits for it.
     let (at_once, _) = frame_delay("bench-paced", "0");
-    let (lingering, frames) = frame_delay("bench-paced-linger", "8");
+    let (lingering, frames) = frame_delay("bench-paced-linger", "4");
     assert!(lingering > at_once + 0.5, "{at_once} {lingering}");
     assert!(frames < 8.0, "the last one ends the wait: {frames}");
 }
