@@ -3,7 +3,8 @@
 
 OpenSSL's flights are recorded from `openssl s_client` against `openssl s_server`; Chromium's and
 Firefox's hellos are written by hand with the cipher suites, groups and extensions that they send.
-Needs the openssl command. Run it again only to add to the seeds: keys and randoms are new each time.
+Needs the openssl command. Run it again only to add to the seeds: keys and randoms are new each
+time.
 """
 
 import os
@@ -109,7 +110,8 @@ def openssl(kind):
         subprocess.run([*command, *keys], check=True, capture_output=True)
         identity = ["-key", f"{folder}/key", "-cert", f"{folder}/certificate", "-dtls1_2"]
         common = [*identity, "-use_srtp", PROFILES]
-        quiet = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        null = subprocess.DEVNULL
+        quiet = {"stdin": subprocess.PIPE, "stdout": null, "stderr": null}
         server = ["openssl", "s_server", "-Verify", "1", "-accept", f"127.0.0.1:{server_port}"]
         server = subprocess.Popen([*server, *common], **quiet)
         time.sleep(0.5)

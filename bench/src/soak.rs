@@ -1,10 +1,14 @@
 //! Rooms with media that come and go for as long as one likes, and end in every way there is: by a
 //! goodbye, by a stream deleted over their heads, by a network that dies without a word, before
-//! they were connected. Do memory and descriptors of the server grow with those who are gone, and
+//! they were connected, in the middle of a handshake. They come by signalling, WHIP and WHEP, over
+//! UDP that may lose packets, TCP and the server's relay, on several media workers, and a backend
+//! is told of all of it. Do memory and descriptors of the server grow with those who are gone, and
 //! does it forget them all in the end?
 
 mod life;
 mod person;
+mod turn;
+mod wire;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,9 +18,10 @@ use anyhow::ensure;
 use clap::Args;
 use serde_json::{Value, json};
 
+use crate::receiver::Receiver;
 use crate::slope::slope;
 use life::{Counts, Stage};
-use odeum_load::{Machine, Server, ServerOptions};
+use odeum_load::{Machine, Reach, Server, ServerOptions};
 
 /// Share of the time after which slopes are taken: until then buffers, pools and those who died
 /// without a word grow to what the churn keeps busy.
@@ -35,8 +40,18 @@ const HEARTBEAT_SECONDS: u64 = 20;
 /// of a stream (5 s), and room for a machine that is busy with other things.
 const FORGOTTEN_IN: Duration = Duration::from_secs(90);
 /// What the server must have none of in the end.
-const GAUGES: [&str; 5] =
-    ["odeum_media_peers", "odeum_sessions", "odeum_rooms", "odeum_streams", "odeum_websockets"];
+const GAUGES: [&str; 7] = [
+    "odeum_media_peers",
+    "odeum_sessions",
+    "odeum_rooms",
+    "odeum_streams",
+    "odeum_websockets",
+    "odeum_whip_sessions",
+    "odeum_callbacks_waiting",
+];
+/// Events that the backend has to have been told of.
+const EVENTS: [&str; 6] =
+    ["room_create", "room_close", "room_login", "room_logout", "stream_create", "stream_close"];
 /// Share of the transports meant to connect that must have.
 const CONNECTED_MIN: f64 = 0.95;
 /// Calls of the backend in a second: more than there are rooms.
@@ -51,6 +66,9 @@ pub(crate) struct SoakArgs {
     /// Rooms that are there at once, each with a publisher and up to four viewers.
     #[arg(long, default_value_t = 6)]
     rooms: usize,
+    /// Media workers, which share the one core; a room goes to the second with its third transport.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=16))]
+    workers: u16,
     /// How often memory and descriptors are read, evenly spread.
     #[arg(long, default_value_t = 120)]
     samples: u32,
@@ -91,9 +109,14 @@ pub(crate) fn run(args: &SoakArgs) -> anyhow::Result<()> {
     ensure!(args.samples >= 10 && args.rooms > 0, "too few samples or rooms");
     ensure!(args.seconds >= SECONDS_MIN, "less than {SECONDS_MIN} s say nothing");
     let machine = Machine::read()?;
+    let receiver = Receiver::start()?;
     let server = Server::start(&ServerOptions {
         calls_per_second: &[("DeleteStream", CALLS_PER_SECOND)],
+        receiver: Some(receiver.address),
         heartbeat_timeout_s: HEARTBEAT_SECONDS,
+        workers: args.workers,
+        room_peers_per_worker: 2,
+        reach: Reach::TcpAndRelay,
         ..Default::default()
     })?;
     let idle = server.measured.descriptors()?;
@@ -117,8 +140,12 @@ pub(crate) fn run(args: &SoakArgs) -> anyhow::Result<()> {
         "{:.1} s after the last one left, the server has forgotten everybody",
         left.as_secs_f64()
     );
+    let told = receiver.counts();
+    println!("the backend was told {} times: {:?}", told.all, told.by_event);
     if let Some(file) = &args.json {
         let results = json!({
+            "callbacks": told.by_event,
+            "workers": args.workers,
             "samples": samples.iter().map(|sample| sample.to_json()).collect::<Vec<_>>(),
             "bytes_per_transport": verdict.bytes,
             "descriptors_per_transport": verdict.descriptors,
@@ -128,6 +155,10 @@ pub(crate) fn run(args: &SoakArgs) -> anyhow::Result<()> {
         machine.save(file, "soak", results)?;
     }
     ensure!(counts.is_real(CONNECTED_MIN), "too few connected: {counts:?}");
+    let untold = EVENTS.into_iter().find(|event| !told.by_event.contains_key(*event));
+    ensure!(untold.is_none(), "the backend was never told of {untold:?}");
+    let crossed = server.metric_sum("odeum_relay_packets_total")?;
+    ensure!(args.workers == 1 || crossed > 0, "no packet crossed between workers");
     ensure!(server.metric_sum("odeum_media_restarts_total")? == 0, "a media worker panicked");
     ensure!(verdict.is_flat(), "it grows");
     Ok(())
@@ -235,17 +266,23 @@ impl Counts {
         let most = samples.iter().map(|sample| sample.peers).max().unwrap_or_default();
         println!(
             "{} rooms, {} transports made, at most {most} at once; {} connected, {} gave up; \
-             {} packets played; ended: {} by goodbye, {} by a deleted stream, {} without a word, \
-             {} before they were connected",
+             {} by TCP, {} by the relay, {} by WHIP and WHEP; {} packets played, {} lost on their \
+             way; ended: {} by goodbye, {} by a deleted stream, {} without a word, {} before they were \
+             connected, {} in their handshake",
             self.rooms,
             self.made,
             self.connected,
             self.gave_up,
+            self.by_tcp,
+            self.by_turn,
+            self.by_http,
             self.played,
+            self.lost,
             self.goodbyes,
             self.deleted,
             self.vanished,
             self.abandoned,
+            self.died,
         );
     }
 }

@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::person::{Person, Role};
-use crate::http_load::{Signer, find};
+use super::person::{Door, Person, Role};
+use super::wire::Way;
+use crate::http_load::Signer;
 use odeum_load::Server;
 
 /// How long the media of a room flows, at most; at least a quarter of it.
@@ -59,6 +60,16 @@ pub(super) struct Counts {
     pub(super) vanished: u64,
     /// Transports that were left alone before they were connected.
     pub(super) abandoned: u64,
+    /// Transports that were left alone in the middle of their handshake.
+    pub(super) died: u64,
+    /// Of those connected, by ICE-TCP.
+    pub(super) by_tcp: u64,
+    /// Of those connected, through the server's relay.
+    pub(super) by_turn: u64,
+    /// Of those connected, by WHIP and WHEP.
+    pub(super) by_http: u64,
+    /// Media packets that were lost on their way to viewers.
+    pub(super) lost: u64,
 }
 
 /// How a room ends.
@@ -72,6 +83,8 @@ pub(super) enum Ending {
     Vanish,
     /// The publisher never connects.
     Abandoned,
+    /// The publisher dies in the middle of its handshake.
+    Dies,
 }
 
 impl Stage {
@@ -100,21 +113,52 @@ impl Stage {
         change(&mut self.counts.lock().expect("nobody panics while counting"));
     }
 
+    /// A request of WHIP or WHEP: status, Location and body of the answer.
+    ///
+    /// # Errors
+    /// What the system says, or no answer that is one.
+    pub(super) async fn request(
+        &self,
+        method: &str,
+        path: &str,
+        token: &str,
+        body: &str,
+    ) -> anyhow::Result<(u16, Option<String>, String)> {
+        let reply = self
+            .exchange(&format!(
+                "{method} {path} HTTP/1.1\r\nHost: odeum\r\nAuthorization: Bearer {token}\r\n\
+                 Content-Type: application/sdp\r\nContent-Length: {}\r\nConnection: close\r\n\r\n\
+                 {body}",
+                body.len()
+            ))
+            .await?;
+        let (head, body) = reply.split_once("\r\n\r\n").context("no HTTP answer")?;
+        let status = head.split(' ').nth(1).and_then(|word| word.parse().ok());
+        let location = head.lines().find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            name.eq_ignore_ascii_case("location").then(|| value.trim().to_owned())
+        });
+        Ok((status.context("no HTTP status")?, location, body.to_owned()))
+    }
+
     async fn delete_stream(&self, room: &str, user: &str, stream: &str) -> anyhow::Result<()> {
         let parameters = format!("&RoomId={room}&UserId={user}&StreamId={stream}");
         let request = {
             let mut signer = self.signer.lock().expect("nobody panics while signing");
             signer.request("DeleteStream", &parameters)
         };
-        let mut socket = TcpStream::connect(self.http).await?;
-        socket
-            .write_all(request.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n").as_bytes())
-            .await?;
-        let mut reply = Vec::new();
-        socket.take(16 * 1024).read_to_end(&mut reply).await?;
-        let text = String::from_utf8_lossy(&reply);
-        ensure!(find(&reply, b"\"Code\":0,").is_some(), "DeleteStream: {text}");
+        let request = request.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n");
+        let reply = self.exchange(&request).await?;
+        ensure!(reply.contains("\"Code\":0,"), "DeleteStream: {reply}");
         Ok(())
+    }
+
+    async fn exchange(&self, request: &str) -> anyhow::Result<String> {
+        let mut socket = TcpStream::connect(self.http).await?;
+        socket.write_all(request.as_bytes()).await?;
+        let mut reply = Vec::new();
+        socket.take(64 * 1024).read_to_end(&mut reply).await?;
+        Ok(String::from_utf8_lossy(&reply).into_owned())
     }
 }
 
@@ -136,18 +180,25 @@ pub(super) async fn rooms(stage: std::sync::Arc<Stage>, end: Instant) {
 }
 
 async fn room(stage: &Stage, number: u64) -> anyhow::Result<()> {
-    let ending = match number % 8 {
+    let ending = match number % 9 {
         0..=2 => Ending::Goodbye,
         3 | 4 => Ending::StreamDeleted,
         5 | 6 => Ending::Vanish,
-        _ => Ending::Abandoned,
+        7 => Ending::Abandoned,
+        _ => Ending::Dies,
     };
     let (room, host) = (format!("soak-{number}"), format!("host-{number}"));
     let stream = format!("stream-{number}");
-    let mut publisher = Person::enter(stage, &room, &host).await?;
+    let (door, way) = door_and_way(number, Role::Publisher);
+    let mut publisher = Person::enter(stage, door, way, &room, &host).await?;
     publisher.offer(stage, Role::Publisher, &stream).await?;
     if ending == Ending::Abandoned {
         stage.count(|counts| counts.abandoned += 1);
+        return Ok(());
+    }
+    if ending == Ending::Dies {
+        publisher.begin_handshake(stage, Instant::now() + CONNECTS_IN).await?;
+        stage.count(|counts| counts.died += 1);
         return Ok(());
     }
     publisher.connect(stage, Instant::now() + CONNECTS_IN).await?;
@@ -156,8 +207,9 @@ async fn room(stage: &Stage, number: u64) -> anyhow::Result<()> {
     let viewers = (0..1 + number % VIEWERS_MAX).map(|viewer| {
         let (room, stream) = (&room, &stream);
         async move {
-            let mut viewer =
-                Person::enter(stage, room, &format!("guest-{number}-{viewer}")).await?;
+            let (door, way) = door_and_way(number / 9 + viewer, Role::Viewer);
+            let user = format!("guest-{number}-{viewer}");
+            let mut viewer = Person::enter(stage, door, way, room, &user).await?;
             viewer.offer(stage, Role::Viewer, stream).await?;
             viewer.connect(stage, Instant::now() + CONNECTS_IN).await?;
             viewer.live(stage, until).await?;
@@ -174,29 +226,53 @@ async fn room(stage: &Stage, number: u64) -> anyhow::Result<()> {
     for person in people {
         match ending {
             Ending::Goodbye => {
-                person.take_leave(&room, Some(&stream)).await.context("goodbye")?;
+                person.take_leave(stage, &room, Some(&stream)).await.context("goodbye")?;
                 stage.count(|counts| counts.goodbyes += 1);
             }
             Ending::StreamDeleted => {
-                person.take_leave(&room, None).await.context("leave after the deletion")?;
+                person.take_leave(stage, &room, None).await.context("leave after the deletion")?;
                 stage.count(|counts| counts.deleted += 1);
             }
             Ending::Vanish => {
                 drop(person);
                 stage.count(|counts| counts.vanished += 1);
             }
-            Ending::Abandoned => bail!("it was over before"),
+            Ending::Abandoned | Ending::Dies => bail!("it was over before"),
         }
     }
     Ok(())
+}
+
+/// How the `number`th of a kind comes in and reaches the server: everything with everything, in
+/// turn. A relay's password comes by signalling here.
+fn door_and_way(number: u64, role: Role) -> (Door, Way) {
+    let door = if number / 5 % 3 == 2 { Door::Http } else { Door::Signalling };
+    let way = match (number % 5, role, door) {
+        (2, Role::Viewer, _) => Way::LossyUdp,
+        (3, ..) => Way::Tcp,
+        (4, _, Door::Signalling) => Way::Turn,
+        _ => Way::Udp,
+    };
+    (door, way)
 }
 
 impl Counts {
     /// Whether all endings happened, and at least `share` of the transports that meant to
     /// connect did, and something was seen.
     pub(super) fn is_real(&self, share: f64) -> bool {
-        let meant = self.made.saturating_sub(self.abandoned) as f64;
-        let endings = [self.goodbyes, self.deleted, self.vanished, self.abandoned, self.played];
+        let meant = self.made.saturating_sub(self.abandoned + self.died) as f64;
+        let endings = [
+            self.goodbyes,
+            self.deleted,
+            self.vanished,
+            self.abandoned,
+            self.died,
+            self.by_tcp,
+            self.by_turn,
+            self.by_http,
+            self.lost,
+            self.played,
+        ];
         self.connected as f64 >= meant * share && endings.iter().all(|count| *count > 0)
     }
 
@@ -212,6 +288,11 @@ impl Counts {
             "deleted": self.deleted,
             "vanished": self.vanished,
             "abandoned": self.abandoned,
+            "died": self.died,
+            "by_tcp": self.by_tcp,
+            "by_turn": self.by_turn,
+            "by_http": self.by_http,
+            "lost": self.lost,
         })
     }
 }

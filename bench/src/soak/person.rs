@@ -1,15 +1,16 @@
-//! Somebody in a room: a session and one transport.
+//! Somebody in a room: a session, or none with WHIP and WHEP, and one transport.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use odeum_client::{
     ConnectOptions, Direction, Event, Events, LoginOptions, PeerConfig, PeerEvent, RequestError,
-    Signalling, UdpPeer, UdpPeerEvent, VideoSource, VideoSourceConfig, WebRtcPeer,
+    Signalling, VideoSource, VideoSourceConfig, WebRtcPeer,
 };
 
 use super::life::Stage;
+use super::turn::Relay;
+use super::wire::{Link, Way};
 use odeum_load::{APP, token};
 
 /// Bits of video in a second: enough that rings and arenas are at work.
@@ -30,45 +31,79 @@ pub(super) enum Role {
     Viewer,
 }
 
-/// A session, and its transport once there is one.
+/// How somebody comes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Door {
+    /// Over signalling, with a session.
+    Signalling,
+    /// With one request of WHIP or WHEP.
+    Http,
+}
+
+/// How the server knows somebody.
+enum Presence {
+    /// By a session.
+    Session { signalling: Signalling, events: Box<Events>, relay: Option<Relay> },
+    /// By a resource, once there is one.
+    Resource { token: String, path: Option<String> },
+}
+
+/// Somebody, and their transport once there is one.
 pub(super) struct Person {
-    /// Where it is.
+    /// Where they are.
     room: String,
-    /// Its requests.
-    signalling: Signalling,
-    /// What it is told.
-    events: Events,
-    /// Its transport, and what it is for.
-    transport: Option<(Role, UdpPeer)>,
-    /// Its picture, if it publishes.
+    presence: Presence,
+    /// Their transport, and what it is for.
+    transport: Option<(Role, Link)>,
+    way: Way,
+    /// Their picture, if they publish.
     source: Option<VideoSource>,
     /// Whether media may flow.
     is_connected: bool,
     /// Whether the server has ended the transport.
     is_closed: bool,
-    /// Media packets taken.
-    played: u64,
+    /// Whether the server has answered the handshake.
+    has_heard_dtls: bool,
 }
 
 impl Person {
-    /// Logs somebody in.
+    /// Lets somebody come in.
     ///
     /// # Errors
     /// A login that is refused.
-    pub(super) async fn enter(stage: &Stage, room: &str, user: &str) -> anyhow::Result<Self> {
-        let options = ConnectOptions::new(&stage.signal_url);
-        let (signalling, events) = Signalling::connect(&options).await?;
-        let login = LoginOptions::new(APP.0, room, user, token(user)?);
-        signalling.login(login).await.context("login")?;
+    pub(super) async fn enter(
+        stage: &Stage,
+        door: Door,
+        way: Way,
+        room: &str,
+        user: &str,
+    ) -> anyhow::Result<Self> {
+        let presence = match door {
+            Door::Http => Presence::Resource { token: token(user)?, path: None },
+            Door::Signalling => {
+                let options = ConnectOptions::new(&stage.signal_url);
+                let (signalling, events) = Signalling::connect(&options).await?;
+                let login = LoginOptions::new(APP.0, room, user, token(user)?);
+                let logged_in = signalling.login(login).await.context("login")?;
+                let relay = logged_in.ice_servers.iter().find_map(|server| {
+                    let url = server.urls.iter().find(|url| url.ends_with("?transport=udp"))?;
+                    let address = url.strip_prefix("turn:")?.split('?').next()?.parse().ok()?;
+                    let (username, credential) =
+                        (server.username.clone()?, server.credential.clone()?);
+                    Some(Relay { address, username, credential })
+                });
+                Presence::Session { signalling, events: Box::new(events), relay }
+            }
+        };
         Ok(Self {
             room: room.to_owned(),
-            signalling,
-            events,
+            presence,
             transport: None,
+            way,
             source: None,
             is_connected: false,
             is_closed: false,
-            played: 0,
+            has_heard_dtls: false,
         })
     }
 
@@ -87,28 +122,15 @@ impl Person {
             Role::Viewer => Direction::Receive,
         };
         let config = PeerConfig::new(direction, stage.certificate.clone(), rand::random());
-        let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let mut peer = UdpPeer::bind(WebRtcPeer::new(config), local).await?;
-        let offer = peer.peer().offer();
-        let answer = match role {
-            Role::Publisher => self.signalling.publish(&self.room, stream, "", &offer).await?,
-            Role::Viewer => self.play(stream, &offer).await.context("play")?,
-        };
+        let peer = WebRtcPeer::new(config);
+        let answer = self.request(stage, role, stream, &peer.offer()).await?;
         stage.count(|counts| counts.made += 1);
-        peer.peer_mut().accept_answer(Instant::now(), &answer)?;
-        self.transport = Some((role, peer));
+        let relay = match &self.presence {
+            Presence::Session { relay, .. } => relay.as_ref(),
+            Presence::Resource { .. } => None,
+        };
+        self.transport = Some((role, Link::open(peer, self.way, &answer, relay).await?));
         Ok(())
-    }
-
-    /// The publisher knows that it is connected a moment before the server does.
-    async fn play(&self, stream: &str, offer: &str) -> Result<String, RequestError> {
-        for _ in 1..PLAY_ATTEMPTS_MAX {
-            match self.signalling.play(&self.room, stream, offer).await {
-                Err(RequestError::Refused { .. }) => tokio::time::sleep(PLAY_AGAIN_IN).await,
-                other => return other,
-            }
-        }
-        self.signalling.play(&self.room, stream, offer).await
     }
 
     /// Goes on until the transport is connected.
@@ -117,10 +139,21 @@ impl Person {
     /// It is not by `deadline`.
     pub(super) async fn connect(&mut self, stage: &Stage, deadline: Instant) -> anyhow::Result<()> {
         while !self.is_connected {
-            ensure!(Instant::now() < deadline && !self.is_closed, "the transport did not connect");
-            self.step(deadline).await?;
+            let way = self.way;
+            let is_over = Instant::now() >= deadline || self.is_closed;
+            ensure!(!is_over, "the transport did not connect by {way:?}");
+            self.step(stage, deadline).await?;
         }
-        stage.count(|counts| counts.connected += 1);
+        let is_http = matches!(self.presence, Presence::Resource { .. });
+        stage.count(|counts| {
+            counts.connected += 1;
+            counts.by_http += u64::from(is_http);
+            match self.way {
+                Way::Udp | Way::LossyUdp => {}
+                Way::Tcp => counts.by_tcp += 1,
+                Way::Turn => counts.by_turn += 1,
+            }
+        });
         if matches!(self.transport, Some((Role::Publisher, _))) {
             let config = VideoSourceConfig {
                 bits_per_second: BITS_PER_SECOND,
@@ -132,6 +165,22 @@ impl Person {
         Ok(())
     }
 
+    /// Goes on until the server has answered the handshake, and no further.
+    ///
+    /// # Errors
+    /// It has not by `deadline`.
+    pub(super) async fn begin_handshake(
+        &mut self,
+        stage: &Stage,
+        deadline: Instant,
+    ) -> anyhow::Result<()> {
+        while !self.has_heard_dtls {
+            ensure!(Instant::now() < deadline && !self.is_closed, "no handshake began");
+            self.step(stage, deadline).await?;
+        }
+        Ok(())
+    }
+
     /// Sends and takes media until `until`.
     ///
     /// # Errors
@@ -139,10 +188,8 @@ impl Person {
     pub(super) async fn live(&mut self, stage: &Stage, until: Instant) -> anyhow::Result<()> {
         while Instant::now() < until {
             ensure!(!self.is_closed, "the server ended a transport of {}", self.room);
-            self.step(until).await?;
+            self.step(stage, until).await?;
         }
-        let played = std::mem::take(&mut self.played);
-        stage.count(|counts| counts.played += played);
         Ok(())
     }
 
@@ -150,48 +197,113 @@ impl Person {
     ///
     /// # Errors
     /// A goodbye that is refused.
-    pub(super) async fn take_leave(self, room: &str, stream: Option<&str>) -> anyhow::Result<()> {
+    pub(super) async fn take_leave(
+        self,
+        stage: &Stage,
+        room: &str,
+        stream: Option<&str>,
+    ) -> anyhow::Result<()> {
+        let signalling = match self.presence {
+            Presence::Session { signalling, .. } => signalling,
+            Presence::Resource { token, path: Some(path) } if stream.is_some() => {
+                let (status, _, body) = stage.request("DELETE", &path, &token, "").await?;
+                ensure!(status == 200, "DELETE {path}: {status} {body}");
+                return Ok(());
+            }
+            // Its stream was deleted, and with it the resource.
+            Presence::Resource { .. } => return Ok(()),
+        };
         match (&self.transport, stream) {
             (Some((Role::Publisher, _)), Some(stream)) => {
-                self.signalling.unpublish(room, stream).await?;
+                signalling.unpublish(room, stream).await?;
             }
             (Some((Role::Viewer, _)), Some(stream)) => {
-                self.signalling.unplay(room, stream).await?;
+                signalling.unplay(room, stream).await?;
             }
             (Some(_), None) | (None, _) => {}
         }
-        Ok(self.signalling.logout(room).await?)
+        Ok(signalling.logout(room).await?)
+    }
+
+    /// The answer to an offer. The publisher knows that it is connected a moment before the server
+    /// does, so viewers ask again.
+    async fn request(
+        &mut self,
+        stage: &Stage,
+        role: Role,
+        stream: &str,
+        offer: &str,
+    ) -> anyhow::Result<String> {
+        let mut left = PLAY_ATTEMPTS_MAX;
+        loop {
+            left -= 1;
+            match &mut self.presence {
+                Presence::Session { signalling, .. } => {
+                    let answer = match role {
+                        Role::Publisher => signalling.publish(&self.room, stream, "", offer).await,
+                        Role::Viewer => signalling.play(&self.room, stream, offer).await,
+                    };
+                    match answer {
+                        Err(RequestError::Refused { .. }) if role == Role::Viewer && left > 0 => {}
+                        answer => return Ok(answer?),
+                    }
+                }
+                Presence::Resource { token, path } => {
+                    let what = if role == Role::Publisher { "whip" } else { "whep" };
+                    let url = format!("/{what}/{}/{stream}", self.room);
+                    let (status, location, body) =
+                        stage.request("POST", &url, token, offer).await?;
+                    if status == 201 {
+                        *path = location;
+                        return Ok(body);
+                    }
+                    ensure!(role == Role::Viewer && left > 0, "POST {url}: {status} {body}");
+                }
+            }
+            tokio::time::sleep(PLAY_AGAIN_IN).await;
+        }
     }
 
     /// One thing that happens, or a frame that is due, or `until`.
-    async fn step(&mut self, until: Instant) -> anyhow::Result<()> {
-        let Some((_, peer)) = &mut self.transport else { bail!("no transport to drive") };
+    async fn step(&mut self, stage: &Stage, until: Instant) -> anyhow::Result<()> {
+        let Some((_, link)) = &mut self.transport else { bail!("no transport to drive") };
         let mut wake = until;
         if let Some(source) = &mut self.source {
             while let Some(packet) = source.poll_packet(Instant::now()) {
-                peer.peer_mut().send_rtp(&packet);
+                link.peer.send_rtp(&packet);
             }
             wake = wake.min(source.poll_timeout());
         }
+        let told = async {
+            match &mut self.presence {
+                Presence::Session { events, .. } => events.next().await,
+                Presence::Resource { .. } => std::future::pending().await,
+            }
+        };
         tokio::select! {
-            event = peer.next() => match event? {
-                UdpPeerEvent::Peer(PeerEvent::Connected { .. }) => self.is_connected = true,
-                UdpPeerEvent::Peer(PeerEvent::Closed(_)) => self.is_closed = true,
-                UdpPeerEvent::Peer(PeerEvent::KeyFrameRequested) => {
-                    if let Some(source) = &mut self.source {
-                        source.request_key_frame();
-                    }
-                }
-                UdpPeerEvent::Media(_) => self.played += 1,
-                UdpPeerEvent::Progress => {}
-            },
-            event = self.events.next() => match event {
+            result = link.next() => result?,
+            event = told => match event {
                 None | Some(Event::Closed { .. }) => bail!("the WebSocket closed"),
                 Some(Event::Gap(gap)) => bail!("a notice is missing: {gap}"),
                 Some(_) => {}
             },
             () = tokio::time::sleep_until(wake.into()) => {}
         }
+        let happened = link.take();
+        for event in happened.events {
+            match event {
+                PeerEvent::Connected { .. } => self.is_connected = true,
+                PeerEvent::Closed(_) => self.is_closed = true,
+                PeerEvent::KeyFrameRequested => {
+                    self.source.iter_mut().for_each(VideoSource::request_key_frame);
+                }
+            }
+        }
+        self.has_heard_dtls |= happened.has_heard_dtls;
+        stage.count(|counts| {
+            counts.played += happened.played;
+            counts.lost += happened.lost;
+        });
         Ok(())
     }
 }

@@ -31,8 +31,8 @@ pub(crate) enum Shape {
     Rooms(RoomsArgs),
     /// One room, sound only: a few speak, everybody plays all of them.
     Audio(AudioArgs),
-    /// Bad packets of every kind against a server of its own that has calls: what each costs it, and
-    /// what the calls lose.
+    /// Bad packets of every kind against a server of its own that has calls: what each costs it,
+    /// and what the calls lose.
     Flood(FloodArgs),
     /// What the others compare with: sends bursts without encryption. Reads commands from stdin.
     #[command(hide = true)]

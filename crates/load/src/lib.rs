@@ -34,7 +34,7 @@ pub use args::BenchArgs;
 pub use machine::Machine;
 pub use percentiles::{Percentiles, median};
 pub use process::{Measured, descriptors_max};
-pub use server::{APP, CORE, SECRET, Server, ServerOptions, token};
+pub use server::{APP, CORE, Reach, SECRET, Server, ServerOptions, token};
 pub use sys::Epoll;
 
 use args::Shape;

@@ -54,6 +54,17 @@ pub struct ServerOptions<'a> {
     pub room_peers_per_worker: usize,
     /// How long packets of a video frame may wait for the rest of it.
     pub linger_ms: u8,
+    /// How clients reach it.
+    pub reach: Reach,
+}
+
+/// How clients reach a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// By UDP.
+    Udp,
+    /// Also by ICE-TCP, and through a TURN relay of its own.
+    TcpAndRelay,
 }
 
 impl Default for ServerOptions<'_> {
@@ -65,6 +76,7 @@ impl Default for ServerOptions<'_> {
             workers: 1,
             room_peers_per_worker: 500,
             linger_ms: 0,
+            reach: Reach::Udp,
         }
     }
 }
@@ -179,11 +191,18 @@ fn configuration(folder: &Path, options: &ServerOptions<'_>) -> String {
              callback_url = \"http://{receiver}/callbacks\"\n"
         )
     });
+    let (tcp, relay) = match options.reach {
+        Reach::Udp => ("", ""),
+        Reach::TcpAndRelay => (
+            "tcp_listen = \"127.0.0.1:0\"\n",
+            "[turn]\nhost = \"127.0.0.1\"\nlisten = \"127.0.0.1:0\"\n",
+        ),
+    };
     format!(
         "listen = \"127.0.0.1:0\"\ndata_dir = {:?}\n\
          [admin]\nlisten = \"127.0.0.1:0\"\n\
          [media]\nlisten = \"127.0.0.1:0\"\nworkers = {workers}\n\
-         room_peers_per_worker = {room_peers_per_worker}\n\
+         room_peers_per_worker = {room_peers_per_worker}\n{tcp}{relay}\
          [limits]\npeers_per_worker_max = {PEERS_MAX}\n\
          [rooms]\nheartbeat_timeout_s = {}\n\
          [[apps]]\napp_id = {}\nserver_secret = \"{SECRET}\"\nlinger_ms = {linger_ms}\n\

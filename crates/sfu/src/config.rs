@@ -128,8 +128,8 @@ pub(crate) const ADDRESSES_PER_PEER_MAX: usize = 4;
 /// subscriber's header may add below the common MTU of 1,500.
 pub(crate) const PACKET_BYTES_MAX: usize = 1_500;
 
-/// Hellos of one peer that are answered, each with a handshake of its own: a client has one, and who
-/// can forge its address may add some. Others are dropped. Each holds 75 KB until one is done.
+/// Hellos of one peer that are answered, each with a handshake of its own: a client has one, and
+/// who can forge its address may add some. Others are dropped. Each holds 75 KB until one is done.
 pub(crate) const HANDSHAKES_MAX: usize = 4;
 
 /// Signatures of one peer that are looked at before its handshake is done: more than those of a

@@ -13,15 +13,16 @@ use std::time::Duration;
 
 use odeum_rtp::rtcp::SenderInfo;
 use odeum_rtp::sdp::Direction;
-use odeum_rtp::{PacketKind, RtpPacket, TransportRecorder, TransportRecorderConfig};
+use odeum_rtp::{PacketKind, TransportRecorder, TransportRecorderConfig};
 
 use super::client::{
-    Client, LAYER_SSRCS, RIDS, Rtx, VIDEO_PT, inter_frame, key_frame, layer_frame, layer_key_frame,
+    Client, LAYER_SSRCS, RIDS, Rtx, inter_frame, key_frame, layer_frame, layer_key_frame,
 };
 use super::net::Net;
-use crate::{CutTracks, IceUfrag, SfuEvent, VideoWish};
+use crate::{CutTracks, SfuEvent};
 
 mod ledger;
+mod viewers;
 
 use ledger::Ledger;
 
@@ -246,90 +247,6 @@ impl World {
     fn temporal_layer(&self, is_key: bool) -> u8 {
         let temporal = if is_key { 0 } else { [0, 2, 1, 2][usize::from(self.frames % 4)] };
         temporal << 6 | u8::from(self.frames % 8 < 4) << 5
-    }
-
-    /// A viewer says what reaches it; who has transport-wide numbers is not believed.
-    fn say(&mut self) {
-        let viewer = self.dice.below(VIEWERS);
-        let bits_per_second = [500, 3_000, 10_000, 40_000, 10_000_000][self.dice.below(5)];
-        let told = self
-            .client(viewer)
-            .rtcp(|writer| writer.receiver_estimate(1, bits_per_second, &[1]).unwrap());
-        self.send(viewer, told);
-    }
-
-    /// A viewer asks for some of its last packets again; some have left the ring, some never were.
-    fn ask_again(&mut self) {
-        let viewer = self.dice.below(VIEWERS);
-        let packets = self.client(viewer).rtp.iter().rev();
-        let headers = packets.map(|bytes| *RtpPacket::parse(bytes).unwrap().header());
-        let newest = { headers }.find(|header| header.payload_type == VIDEO_PT);
-        let Some(newest) = newest else { return };
-        let first = newest.sequence_number.wrapping_sub(self.dice.below(80) as u16);
-        let asked = (0..1 + self.dice.below(20) as u16).map(|n| first.wrapping_add(n));
-        let nack = self.client(viewer).rtcp(|writer| writer.nack(1, newest.ssrc, asked).unwrap());
-        self.send(viewer, nack);
-    }
-
-    /// A viewer tells when numbered packets arrived.
-    fn tell_arrivals(&mut self) {
-        let now = self.net.now;
-        let viewer = self.dice.below(VIEWERS);
-        let Viewer { worker, at, ref mut arrivals } = self.viewers[viewer];
-        let net = match worker {
-            Worker::Home => &mut self.net,
-            Worker::Far => &mut self.far,
-        };
-        for bytes in net.clients[at].rtp.iter().rev().take(50).rev() {
-            if let Some(number) = RtpPacket::parse(bytes).unwrap().extension(3) {
-                arrivals.record(now, u16::from_be_bytes(number.try_into().unwrap()));
-            }
-        }
-        if arrivals.poll_timeout().is_some_and(|at| at <= now) {
-            let told = net.clients[at].rtcp(|writer| {
-                arrivals.write_feedback(writer, 1, 2).unwrap();
-            });
-            net.send(at, told);
-        }
-    }
-
-    fn wish(&mut self) {
-        let viewer = self.dice.below(VIEWERS);
-        let wishes =
-            [VideoWish::Best, VideoWish::Largest, VideoWish::Smallest, VideoWish::Height(360)];
-        let wish = wishes[self.dice.below(wishes.len())];
-        let (id, worker) = (self.client(viewer).id, self.viewers[viewer].worker);
-        let net = self.worker(worker);
-        net.sfu.set_video_wish(net.now, id, wish);
-    }
-
-    /// A viewer moves to another network and restarts ICE.
-    fn restart_ice(&mut self) {
-        self.restarts += 1;
-        let (viewer, restarts) = (self.dice.below(VIEWERS), self.restarts);
-        let Viewer { worker, at, .. } = self.viewers[viewer];
-        let net = self.worker(worker);
-        let ufrag = format!("again{restarts}");
-        let (id, now) = (net.clients[at].id, net.now);
-        let credentials = net.sfu.restart_ice(now, id, &IceUfrag::parse(&ufrag).unwrap()).unwrap();
-        let client = &mut net.clients[at];
-        client.restarted(&ufrag, credentials);
-        client.address.set_port(restarts + 10_000);
-        let check = client.check();
-        net.send(at, check);
-    }
-
-    /// Somebody says a hello in a viewer's place, and nothing comes of it.
-    fn begin_dtls_anew(&mut self) {
-        self.drain();
-        let (viewer, before) = (self.dice.below(VIEWERS), self.dtls);
-        let mut other = Client::new(self.net.now, 77_777, self.net.client_config.clone());
-        other.start_dtls(self.net.now);
-        for hello in other.outbox {
-            self.send(viewer, hello);
-        }
-        self.drain();
-        assert_eq!(self.dtls, before, "it was answered");
     }
 
     fn report(&mut self) {
