@@ -265,9 +265,9 @@ impl Counts {
     fn print(&self, samples: &[Sample]) {
         let most = samples.iter().map(|sample| sample.peers).max().unwrap_or_default();
         println!(
-            "{} rooms, {} transports made, at most {most} at once; {} connected, {} gave up; \
-             {} by TCP, {} by the relay, {} by WHIP and WHEP; {} packets played, {} lost on their \
-             way; ended: {} by goodbye, {} by a deleted stream, {} without a word, {} before they were \
+            "{} rooms, {} transports made, at most {most} at once; {} connected, {} gave up; {} by \
+             TCP, {} by the relay, {} by WHIP and WHEP; {} packets played, {} lost on their way; \
+             ended: {} by goodbye, {} by a deleted stream, {} without a word, {} before they were \
              connected, {} in their handshake",
             self.rooms,
             self.made,
