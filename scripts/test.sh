@@ -10,8 +10,8 @@ cd "$(dirname "$0")/.."
 need_rust
 need_node
 need chromium:chromium firefox-esr:firefox-esr openssl:openssl python3:python3 venv:python3-venv
-# A TURN server for the browser tests.
-need turnserver:coturn
+# A TURN server for the browser tests, and networks of their own.
+need turnserver:coturn ip:iproute2
 # GStreamer, a peer of the browser tests: webrtcbin and its ICE, encoders, decoders, its Python.
 need gstwebrtc.so:gstreamer1.0-plugins-bad gstnice.so:gstreamer1.0-nice \
   gstx264.so:gstreamer1.0-plugins-ugly gstrtp.so:gstreamer1.0-plugins-good \

@@ -4,10 +4,14 @@ import { chromium } from "playwright-core";
 import { appID } from "./server.mjs";
 import { never, until } from "./until.mjs";
 
-/** Starts Chromium: ODEUM_CHROMIUM or Debian's. */
-export function launchBrowser() {
+/**
+ * Starts Chromium: ODEUM_CHROMIUM or Debian's. `namespace`: the network that it is in, where not
+ * this process's.
+ */
+export function launchBrowser({ namespace } = {}) {
+  const executablePath = process.env.ODEUM_CHROMIUM || "/usr/bin/chromium";
   return chromium.launch({
-    executablePath: process.env.ODEUM_CHROMIUM || "/usr/bin/chromium",
+    executablePath: namespace?.script(executablePath) ?? executablePath,
     args: [
       "--headless=new",
       "--no-sandbox",

@@ -41,12 +41,13 @@ export function makeCertificate(folder, name = "odeum test") {
 
 /**
  * The text of a configuration: free ports, one app. `app`, `media` and `more` are lines of TOML,
- * `mediaIp` is where media listens.
+ * `ip` is where HTTP listens, `mediaIp` where media does.
  */
 export function configText(options) {
   const { folder, tls, app = "", media = "", mediaIp = "127.0.0.1", more = "" } = options;
+  const { ip = "127.0.0.1" } = options;
   return [
-    'listen = "127.0.0.1:0"',
+    `listen = "${ip}:0"`,
     `data_dir = ${JSON.stringify(join(folder, "data"))}`,
     tls ? `[tls]\ncert = ${JSON.stringify(tls.cert)}\nkey = ${JSON.stringify(tls.key)}` : "",
     `[media]\nlisten = "${mediaIp}:0"\n${media}`,
@@ -64,24 +65,31 @@ export class Server {
   /** `{ code, signal }` once it has ended. */
   ended = undefined;
 
-  constructor(folder, args, { isSecure = false } = {}) {
+  constructor(folder, args, { isSecure = false, ip = "127.0.0.1", namespace } = {}) {
     this.folder = folder;
     this.isSecure = isSecure;
+    this.ip = ip;
     this.startedAt_ms = performance.now();
-    this.process = spawn(binary(), args, { cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
+    const [program, ...values] = namespace?.command(binary(), ...args) ?? [binary(), ...args];
+    this.process = spawn(program, values, { cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
     for (const pipe of [this.process.stdout, this.process.stderr]) {
       pipe.setEncoding("utf8").on("data", (text) => (this.output += text));
     }
     this.process.on("exit", (code, signal) => (this.ended = { code, signal }));
   }
 
-  /** Starts one and waits until it listens. `secure`: https and wss. */
-  static async start({ secure: isSecure = false, ...options } = {}) {
+  /**
+   * Starts one and waits until it listens. `secure`: https and wss. `namespace`: the network that
+   * it is in, where not this process's.
+   */
+  static async start({ secure: isSecure = false, namespace, ...options } = {}) {
     const folder = mkdtempSync(join(tmpdir(), "odeum-test-"));
     const tls = isSecure ? makeCertificate(folder) : undefined;
     writeFileSync(join(folder, "odeum.toml"), configText({ folder, tls, ...options }));
     const server = new Server(folder, ["serve", "--config", join(folder, "odeum.toml")], {
       isSecure,
+      namespace,
+      ip: options.ip,
     });
     return server.ready();
   }
@@ -129,12 +137,12 @@ export class Server {
 
   /** Where pages and the Server API are. */
   get origin() {
-    return `${this.isSecure ? "https" : "http"}://127.0.0.1:${this.port}`;
+    return `${this.isSecure ? "https" : "http"}://${this.ip}:${this.port}`;
   }
 
   /** The address for the SDK; another port when a proxy stands between. */
   signalUrl(port = this.port) {
-    return `${this.isSecure ? "wss" : "ws"}://127.0.0.1:${port}/signal`;
+    return `${this.isSecure ? "wss" : "ws"}://${this.ip}:${port}/signal`;
   }
 
   /** Where WHIP takes a stream from who publishes it, or WHEP gives it to who plays it. */

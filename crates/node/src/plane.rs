@@ -1,6 +1,6 @@
 //! A worker's media plane and what its outputs need: sockets, rooms and other workers.
 
-use odeum_sfu::{Protocol, Sfu, SfuEvent, TransportAddress};
+use odeum_sfu::{Protocol, Sfu, SfuEvent, Transmit, TransportAddress};
 use odeum_types::PeerId;
 use rustc_hash::FxHashMap;
 use std::time::Instant;
@@ -46,7 +46,10 @@ impl Plane {
             let packets = transmit.segment_size.map_or(1, |segment| size.div_ceil(segment.max(1)));
             let TransportAddress { protocol, socket } = transmit.destination;
             let sent = match protocol {
-                Protocol::Udp => self.socket.send(socket, transmit.bytes, transmit.segment_size),
+                Protocol::Udp => {
+                    let Transmit { source, bytes, segment_size, .. } = transmit;
+                    self.socket.send(socket, source, bytes, segment_size)
+                }
                 Protocol::Tcp => {
                     let tcp = self.tcp.as_mut();
                     let taken =

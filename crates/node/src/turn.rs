@@ -8,17 +8,21 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use odeum_sfu::AddressPair;
 use odeum_turn::{Action, Client, Gate, Limits as ClientLimits, Peers, frame_length};
 use odeum_types::{Redacted, UnixMillis};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::UdpSocket;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
+use self::socket::TurnSocket;
 use crate::handle::NodeHandle;
 use crate::identity::random_bytes;
 use crate::limits::{
     TURN_DATAGRAM_BYTES_MAX, TURN_IDLE_MAX, TURN_QUEUE_PACKETS_MAX, TURN_WRITE_MAX,
 };
+
+mod socket;
 
 /// How long to wait after a read that failed: mostly it told of an ICMP error of an earlier send.
 const READ_PAUSE: Duration = Duration::from_millis(1);
@@ -112,8 +116,8 @@ impl TurnRelay {
     /// # Errors
     /// What the kernel says: the port is taken.
     pub async fn listen_udp(&self, listen: SocketAddr) -> io::Result<SocketAddr> {
-        let socket = Arc::new(UdpSocket::bind(listen).await?);
-        let local = socket.local_addr()?;
+        let socket = Arc::new(TurnSocket::bind(listen).await?);
+        let local = socket.bound();
         tokio::spawn(serve_udp(Arc::clone(&self.0), socket));
         Ok(local)
     }
@@ -170,24 +174,25 @@ impl Shared {
 }
 
 /// Reads all clients of a UDP port and hands each its own.
-async fn serve_udp(shared: Arc<Shared>, socket: Arc<UdpSocket>) {
-    let mut clients: HashMap<SocketAddr, mpsc::Sender<Vec<u8>>> = HashMap::new();
+async fn serve_udp(shared: Arc<Shared>, socket: Arc<TurnSocket>) {
+    // One socket of a client's may ask at several of this machine's addresses (RFC 8656 §3).
+    let mut clients: HashMap<AddressPair, mpsc::Sender<Vec<u8>>> = HashMap::new();
     let mut buffer = vec![0; TURN_DATAGRAM_BYTES_MAX];
     let seats = shared.seats.available_permits();
     loop {
-        let Ok((length, source)) = socket.recv_from(&mut buffer).await else {
+        let Ok((length, way)) = socket.receive(&mut buffer).await else {
             tokio::time::sleep(READ_PAUSE).await;
             continue;
         };
         let bytes = &buffer[..length];
-        if let Some(client) = clients.get(&source) {
+        if let Some(client) = clients.get(&way) {
             match client.try_send(bytes.to_vec()) {
                 // A full queue loses it, as a network would.
                 Ok(()) | Err(mpsc::error::TrySendError::Full(_)) => continue,
-                Err(mpsc::error::TrySendError::Closed(_)) => drop(clients.remove(&source)),
+                Err(mpsc::error::TrySendError::Closed(_)) => drop(clients.remove(&way)),
             }
         }
-        let mut client = Client::new(source, shared.limits);
+        let mut client = Client::new(way.remote.socket, shared.limits);
         let (relay, reply) = match shared.handle(&mut client, bytes) {
             Action::Reply(reply) | Action::Ended(reply) => (None, reply),
             Action::Open { username } => shared.open(&mut client, username).await,
@@ -198,11 +203,11 @@ async fn serve_udp(shared: Arc<Shared>, socket: Arc<UdpSocket>) {
                 clients.retain(|_, client| !client.is_closed());
             }
             let (queue, packets) = mpsc::channel(TURN_QUEUE_PACKETS_MAX);
-            clients.insert(source, queue);
-            tokio::spawn(serve_datagrams(client, relay, Arc::clone(&socket), source, packets));
+            clients.insert(way, queue);
+            tokio::spawn(serve_datagrams(client, relay, Arc::clone(&socket), way, packets));
         }
         // Lost as in a network when the kernel does not take it.
-        drop(socket.send_to(&reply, source).await);
+        drop(socket.send(way, &reply).await);
     }
 }
 
@@ -210,8 +215,8 @@ async fn serve_udp(shared: Arc<Shared>, socket: Arc<UdpSocket>) {
 async fn serve_datagrams(
     mut client: Client,
     relay: Relay,
-    socket: Arc<UdpSocket>,
-    source: SocketAddr,
+    socket: Arc<TurnSocket>,
+    way: AddressPair,
     mut packets: mpsc::Receiver<Vec<u8>>,
 ) {
     let shared = Arc::clone(&relay.shared);
@@ -222,7 +227,7 @@ async fn serve_datagrams(
                 let Some(packet) = packet else { return };
                 match shared.handle(&mut client, &packet) {
                     Action::Reply(reply) | Action::Ended(reply) => {
-                        drop(socket.send_to(&reply, source).await);
+                        drop(socket.send(way, &reply).await);
                     }
                     Action::ToPeer { to, bytes } => drop(relay.socket.send_to(bytes, to).await),
                     Action::Nothing | Action::Open { .. } => {}
@@ -232,7 +237,7 @@ async fn serve_datagrams(
                 let Ok((length, from)) = received else { continue };
                 let (now, bytes) = (Instant::now(), &buffer[..length]);
                 if client.handle_peer(now, &shared.peers, from, bytes, &mut out) {
-                    drop(socket.send_to(&out, source).await);
+                    drop(socket.send(way, &out).await);
                 }
             }
             () = tokio::time::sleep_until(ends.into()) => return,

@@ -6,6 +6,10 @@
 //! brings packets of one source in one buffer. Both are tried at start; a socket without them sends
 //! and reads packet by packet. A network card that cannot segment (EIO) turns GSO off for good;
 //! packets too large for the path (EINVAL) are sent one by one that time.
+//!
+//! A socket that is bound to all addresses is told which of them each packet came to (`IP_PKTINFO`,
+//! `IPV6_RECVPKTINFO`), and sends from the one that it is given; left alone, the kernel chooses by
+//! its routes. A socket that has one address is spared that.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -13,11 +17,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
+use odeum_sfu::AddressPair;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use crate::limits::{DATAGRAM_BYTES_MAX, RECEIVE_BATCH_MAX};
 
-/// Bytes for the control messages of one received buffer: one `int` of UDP_GRO needs 24.
+/// Bytes for the control messages of one buffer: 24 for a size of segments, 40 for an address.
 const CONTROL_BYTES: usize = 64;
 
 /// Whether the kernel cuts one large send into packets.
@@ -72,6 +77,7 @@ impl UdpSocket {
         socket.set_send_buffer_size(buffer_bytes)?;
         let buffers = (socket.recv_buffer_size()?, socket.send_buffer_size()?);
         let local = socket.local_addr()?.as_socket().ok_or(io::ErrorKind::AddrNotAvailable)?;
+        ask_for_local(&socket, local)?;
         let gro = set_option(socket.as_raw_fd(), libc::SOL_UDP, libc::UDP_GRO, 1).is_ok();
         // Zero sets no segment size for plain sends; a kernel before 4.18 does not know the option.
         let gso = set_option(socket.as_raw_fd(), libc::SOL_UDP, libc::UDP_SEGMENT, 0).is_ok();
@@ -80,19 +86,20 @@ impl UdpSocket {
     }
 
     /// Sends `bytes` to `destination`, as packets of `segment_size` bytes (the last may be
-    /// shorter), or as one packet. Never blocks.
+    /// shorter), or as one packet, from `source` or whatever the kernel chooses. Never blocks.
     pub(crate) fn send(
         &mut self,
         destination: SocketAddr,
+        source: Option<IpAddr>,
         bytes: &[u8],
         segment_size: Option<usize>,
     ) -> Sent {
-        let address = self.kernel_address(destination);
+        let way = Way::new(self.local, destination, source);
         let Some(size) = segment_size.filter(|size| *size < bytes.len()) else {
-            return outcome(self.socket.send_to(bytes, &address));
+            return outcome(self.send_packet(&way, bytes));
         };
         if self.segmentation == Segmentation::Kernel {
-            match send_segmented(self.socket.as_raw_fd(), &address, bytes, size) {
+            match send_message(self.socket.as_raw_fd(), &way, bytes, Some(size)) {
                 // The network card cannot do it, and never will.
                 Err(error) if error.raw_os_error() == Some(libc::EIO) => {
                     tracing::warn!(%error, "segmented sends do not work here; GSO is off");
@@ -105,7 +112,7 @@ impl UdpSocket {
         }
         let mut worst = Sent::All;
         for packet in bytes.chunks(size) {
-            match outcome(self.socket.send_to(packet, &address)) {
+            match outcome(self.send_packet(&way, packet)) {
                 Sent::All => {}
                 lost => worst = lost,
             }
@@ -140,15 +147,117 @@ impl UdpSocket {
         self.segmentation = Segmentation::PerPacket;
     }
 
-    /// A dual-stack IPv6 socket takes IPv4 destinations in mapped form only.
-    fn kernel_address(&self, destination: SocketAddr) -> SockAddr {
-        match (self.local, destination) {
+    fn send_packet(&self, way: &Way, packet: &[u8]) -> io::Result<usize> {
+        match way.source {
+            None => self.socket.send_to(packet, &way.destination),
+            Some(_) => send_message(self.socket.as_raw_fd(), way, packet, None),
+        }
+    }
+}
+
+/// Both ends of a send, as the kernel takes them.
+struct Way {
+    /// Where to.
+    destination: SockAddr,
+    /// From where; none: the kernel chooses.
+    source: Option<Source>,
+}
+
+/// An address of this machine, for the control message that a socket of its IP version takes.
+enum Source {
+    V4(libc::in_pktinfo),
+    V6(libc::in6_pktinfo),
+}
+
+impl Way {
+    /// For a socket that is bound to `bound`: one of IPv6 takes IPv4 in mapped form only.
+    fn new(bound: SocketAddr, destination: SocketAddr, source: Option<IpAddr>) -> Self {
+        let destination = match (bound, destination) {
             (SocketAddr::V6(_), SocketAddr::V4(v4)) => {
                 SocketAddrV6::new(v4.ip().to_ipv6_mapped(), v4.port(), 0, 0).into()
             }
             (_, other) => other.into(),
-        }
+        };
+        // Interface 0: the routes say by which one, given this source.
+        let source = source.and_then(|ip| match (bound, ip) {
+            (SocketAddr::V6(_), ip) => Some(Source::V6(libc::in6_pktinfo {
+                ipi6_addr: libc::in6_addr { s6_addr: in_v6(ip).octets() },
+                ipi6_ifindex: 0,
+            })),
+            (SocketAddr::V4(_), IpAddr::V4(v4)) => Some(Source::V4(libc::in_pktinfo {
+                ipi_ifindex: 0,
+                ipi_spec_dst: libc::in_addr { s_addr: u32::from(v4).to_be() },
+                ipi_addr: libc::in_addr { s_addr: 0 },
+            })),
+            (SocketAddr::V4(_), IpAddr::V6(_)) => None,
+        });
+        Self { destination, source }
     }
+}
+
+/// IPv4 in mapped form.
+fn in_v6(ip: IpAddr) -> Ipv6Addr {
+    match ip {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped(),
+        IpAddr::V6(v6) => v6,
+    }
+}
+
+/// Has the kernel say of each packet which address of this machine it came to, where `socket` is
+/// bound to all of them.
+///
+/// # Errors
+/// What the kernel says; it has had both options since IPv6.
+pub(crate) fn ask_for_local(socket: &impl AsRawFd, bound: SocketAddr) -> io::Result<()> {
+    let fd = socket.as_raw_fd();
+    match bound.ip() {
+        ip if !ip.is_unspecified() => Ok(()),
+        IpAddr::V4(_) => set_option(fd, libc::IPPROTO_IP, libc::IP_PKTINFO, 1),
+        IpAddr::V6(_) => set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1),
+    }
+}
+
+/// Reads one datagram without waiting: its size and where it came from and to. A datagram that is
+/// larger than `buffer` is cut.
+///
+/// # Errors
+/// What the kernel says, also `WouldBlock` when nothing is there.
+pub(crate) fn receive_one(
+    socket: &impl AsRawFd,
+    buffer: &mut [u8],
+) -> io::Result<(usize, AddressPair)> {
+    // SAFETY: all-zero is a valid sockaddr_storage, of family AF_UNSPEC, and a valid msghdr.
+    let (mut source, mut message): (libc::sockaddr_storage, libc::msghdr) =
+        unsafe { (std::mem::zeroed(), std::mem::zeroed()) };
+    let mut control = Control([0; CONTROL_BYTES]);
+    let mut part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+    message.msg_name = std::ptr::from_mut(&mut source).cast();
+    message.msg_namelen = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
+    message.msg_iov = &mut part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.0.as_mut_ptr().cast();
+    message.msg_controllen = CONTROL_BYTES as _;
+    // SAFETY: the header points at the caller's buffer and at this frame, which outlive the call,
+    // with their real sizes.
+    let size = unsafe { libc::recvmsg(socket.as_raw_fd(), &mut message, libc::MSG_DONTWAIT) };
+    let size = usize::try_from(size).map_err(|_| io::Error::last_os_error())?;
+    let remote = source_address(&source).ok_or(io::ErrorKind::InvalidData)?;
+    let local = Told::of(&message).local;
+    Ok((size, AddressPair { remote: canonical(remote).into(), local }))
+}
+
+/// Sends one datagram of a socket that is bound to `bound` without waiting.
+///
+/// # Errors
+/// What the kernel says, also `WouldBlock` when its buffer is full.
+pub(crate) fn send_one(
+    socket: &impl AsRawFd,
+    bound: SocketAddr,
+    to: AddressPair,
+    bytes: &[u8],
+) -> io::Result<usize> {
+    let way = Way::new(bound, to.remote.socket, to.local);
+    send_message(socket.as_raw_fd(), &way, bytes, None)
 }
 
 fn outcome(result: io::Result<usize>) -> Sent {
@@ -187,30 +296,68 @@ fn set_option(
 #[derive(Clone, Copy)]
 struct Control([u8; CONTROL_BYTES]);
 
-fn send_segmented(fd: RawFd, to: &SockAddr, bytes: &[u8], size: usize) -> io::Result<usize> {
-    let size = u16::try_from(size).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
-    let mut control = Control([0; CONTROL_BYTES]);
+/// Control messages in the making.
+struct ControlWriter {
+    /// Their bytes.
+    control: Control,
+    /// How many of them are used.
+    used: usize,
+}
+
+impl ControlWriter {
+    fn new() -> Self {
+        Self { control: Control([0; CONTROL_BYTES]), used: 0 }
+    }
+
+    fn push<T: Copy>(&mut self, level: libc::c_int, kind: libc::c_int, value: T) {
+        let size = size_of::<T>() as u32;
+        // SAFETY: both only compute.
+        let (space, length) = unsafe { (libc::CMSG_SPACE(size) as usize, libc::CMSG_LEN(size)) };
+        let place = &mut self.control.0[self.used..self.used + space];
+        let header = place.as_mut_ptr().cast::<libc::cmsghdr>();
+        // SAFETY: `place` has the bytes for one header and its value; it is aligned for a header,
+        // since the buffer is and CMSG_SPACE keeps it so.
+        unsafe {
+            (*header).cmsg_level = level;
+            (*header).cmsg_type = kind;
+            (*header).cmsg_len = length as _;
+            libc::CMSG_DATA(header).cast::<T>().write_unaligned(value);
+        }
+        self.used += space;
+    }
+}
+
+/// One system call: `bytes` as packets of `segment_size`, or as one.
+fn send_message(
+    fd: RawFd,
+    way: &Way,
+    bytes: &[u8],
+    segment_size: Option<usize>,
+) -> io::Result<usize> {
+    let mut controls = ControlWriter::new();
+    if let Some(size) = segment_size {
+        let size = u16::try_from(size).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
+        controls.push(libc::SOL_UDP, libc::UDP_SEGMENT, size);
+    }
+    match way.source {
+        Some(Source::V4(source)) => controls.push(libc::IPPROTO_IP, libc::IP_PKTINFO, source),
+        Some(Source::V6(source)) => controls.push(libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, source),
+        None => {}
+    }
     let mut part = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
     // SAFETY: all-zero is a valid msghdr (null pointers, zero lengths).
     let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
-    message.msg_name = to.as_ptr().cast_mut().cast();
-    message.msg_namelen = to.len();
+    message.msg_name = way.destination.as_ptr().cast_mut().cast();
+    message.msg_namelen = way.destination.len();
     message.msg_iov = &mut part;
     message.msg_iovlen = 1;
-    message.msg_control = control.0.as_mut_ptr().cast();
-    // SAFETY: CMSG_SPACE only computes.
-    message.msg_controllen = unsafe { libc::CMSG_SPACE(size_of::<u16>() as u32) } as _;
-    // SAFETY: msg_control points at CONTROL_BYTES live, aligned bytes, more than msg_controllen, so
-    // the first header and its u16 lie inside them. sendmsg reads name, bytes and control,
-    // which outlive it.
-    let sent = unsafe {
-        let header = libc::CMSG_FIRSTHDR(&message);
-        (*header).cmsg_level = libc::SOL_UDP;
-        (*header).cmsg_type = libc::UDP_SEGMENT;
-        (*header).cmsg_len = libc::CMSG_LEN(size_of::<u16>() as u32) as _;
-        libc::CMSG_DATA(header).cast::<u16>().write_unaligned(size);
-        libc::sendmsg(fd, &message, 0)
-    };
+    if controls.used > 0 {
+        message.msg_control = controls.control.0.as_mut_ptr().cast();
+        message.msg_controllen = controls.used as _;
+    }
+    // SAFETY: sendmsg reads name, bytes and control messages, which outlive it, with their real
+    // sizes.
+    let sent = unsafe { libc::sendmsg(fd, &message, libc::MSG_DONTWAIT) };
     usize::try_from(sent).map_err(|_| io::Error::last_os_error())
 }
 
@@ -231,6 +378,8 @@ pub(crate) struct ReceiveBatch {
 struct Filled {
     /// Who sent it; none for an address family that is not IP.
     source: Option<SocketAddr>,
+    /// Which address of this machine it came to, where the socket has several.
+    local: Option<IpAddr>,
     /// Bytes in it.
     size: usize,
     /// Size of each packet in it but the last.
@@ -299,22 +448,25 @@ impl ReceiveBatch {
         };
         for (message, source) in messages[..count].iter().zip(&self.sources) {
             let size = message.msg_len as usize;
+            let told = Told::of(&message.msg_hdr);
             self.filled.push(Filled {
                 source: source_address(source).map(canonical),
+                local: told.local,
                 size,
-                segment: gro_segment(&message.msg_hdr).unwrap_or(size),
+                segment: told.segment.unwrap_or(size),
             });
         }
         Ok(count == RECEIVE_BATCH_MAX)
     }
 
     /// Every packet of the last read, in the order of arrival.
-    pub(crate) fn datagrams(&mut self) -> impl Iterator<Item = (SocketAddr, &mut [u8])> {
+    pub(crate) fn datagrams(&mut self) -> impl Iterator<Item = (AddressPair, &mut [u8])> {
         let buffers = self.storage.chunks_exact_mut(DATAGRAM_BYTES_MAX);
         self.filled.iter().zip(buffers).flat_map(|(filled, buffer)| {
             let bytes = if filled.source.is_some() { &mut buffer[..filled.size] } else { &mut [] };
             let source = filled.source.unwrap_or(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)));
-            bytes.chunks_mut(filled.segment.max(1)).map(move |packet| (source, packet))
+            let way = AddressPair { remote: source.into(), local: filled.local };
+            bytes.chunks_mut(filled.segment.max(1)).map(move |packet| (way, packet))
         })
     }
 }
@@ -350,22 +502,47 @@ pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
     }
 }
 
-/// The packet size that the kernel says a GRO buffer was joined from.
-fn gro_segment(header: &libc::msghdr) -> Option<usize> {
-    // SAFETY: the kernel set msg_control and msg_controllen to well-formed control messages inside
-    // the live control buffer; CMSG_NXTHDR ends at its length; a UDP_GRO message carries one
-    // int.
-    unsafe {
-        let mut next = libc::CMSG_FIRSTHDR(header);
-        while let Some(control) = next.as_ref() {
-            if control.cmsg_level == libc::SOL_UDP && control.cmsg_type == libc::UDP_GRO {
-                let size = libc::CMSG_DATA(next).cast::<libc::c_int>().read_unaligned();
-                return usize::try_from(size).ok().filter(|size| *size > 0);
+/// What the kernel says of one received buffer.
+#[derive(Default)]
+struct Told {
+    /// The size of the packets that it was joined from.
+    segment: Option<usize>,
+    /// The address of this machine that they came to.
+    local: Option<IpAddr>,
+}
+
+impl Told {
+    fn of(header: &libc::msghdr) -> Self {
+        let mut told = Self::default();
+        // SAFETY: the kernel set msg_control and msg_controllen to well-formed control messages
+        // inside the live control buffer; CMSG_NXTHDR ends at its length; each kind carries the
+        // type that is read.
+        unsafe {
+            let mut next = libc::CMSG_FIRSTHDR(header);
+            while let Some(control) = next.as_ref() {
+                let data = libc::CMSG_DATA(next);
+                match (control.cmsg_level, control.cmsg_type) {
+                    (libc::SOL_UDP, libc::UDP_GRO) => {
+                        let size = data.cast::<libc::c_int>().read_unaligned();
+                        told.segment = usize::try_from(size).ok().filter(|size| *size > 0);
+                    }
+                    (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
+                        let info = data.cast::<libc::in_pktinfo>().read_unaligned();
+                        let ip = Ipv4Addr::from(u32::from_be(info.ipi_spec_dst.s_addr));
+                        told.local = Some(ip.into());
+                    }
+                    (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
+                        let info = data.cast::<libc::in6_pktinfo>().read_unaligned();
+                        let ip = Ipv6Addr::from(info.ipi6_addr.s6_addr);
+                        told.local = Some(ip.to_canonical());
+                    }
+                    _ => {}
+                }
+                next = libc::CMSG_NXTHDR(header, next);
             }
-            next = libc::CMSG_NXTHDR(header, next);
         }
+        told
     }
-    None
 }
 
 /// A counter in the kernel that one thread waits for and any thread raises.

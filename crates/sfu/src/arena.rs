@@ -4,15 +4,18 @@
 //! the loopback of the measuring machine that saves more than everything else together.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 
 use crate::config::{ARENA_BYTES, ARENA_RESERVE_BYTES, SEGMENTS_MAX, TRANSMIT_BYTES_MAX};
-use crate::transport_address::TransportAddress;
+use crate::transport_address::{AddressPair, TransportAddress};
 
 /// One send: a datagram, or several of equal size (the last may be shorter) for UDP_SEGMENT.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Transmit<'a> {
     /// Where to.
     pub destination: TransportAddress,
+    /// Which of this machine's addresses it leaves from; none where the system may choose.
+    pub source: Option<IpAddr>,
     /// Size of each datagram but the last; `None` when `bytes` is one datagram.
     pub segment_size: Option<usize>,
     /// The datagrams, side by side: at most 64 and at most 64,000 bytes.
@@ -31,8 +34,8 @@ pub(crate) struct Arena {
 
 /// A send in the making.
 struct Run {
-    /// Where to.
-    destination: TransportAddress,
+    /// Where to, and from where.
+    way: AddressPair,
     /// Its first byte in the arena.
     start: usize,
     /// The byte behind its last.
@@ -70,12 +73,12 @@ impl Arena {
         self.bytes.get_mut(self.used..self.used + length).ok_or(ArenaFull)
     }
 
-    /// The first `length` bytes of the last [`Self::room`] are a datagram to `destination`.
-    pub(crate) fn commit(&mut self, destination: TransportAddress, length: usize) {
+    /// The first `length` bytes of the last [`Self::room`] are a datagram that goes this way.
+    pub(crate) fn commit(&mut self, way: AddressPair, length: usize) {
         let start = self.used;
         self.used += length;
         if let Some(run) = self.runs.back_mut() {
-            let fits = run.destination == destination
+            let fits = run.way == way
                 && run.end == start
                 && !run.is_ended
                 && length <= run.segment_size
@@ -89,7 +92,7 @@ impl Arena {
             }
         }
         self.runs.push_back(Run {
-            destination,
+            way,
             start,
             end: self.used,
             segment_size: length,
@@ -105,7 +108,8 @@ impl Arena {
             self.used = 0;
         }
         Some(Transmit {
-            destination: run.destination,
+            destination: run.way.remote,
+            source: run.way.local,
             segment_size: (run.segments > 1).then_some(run.segment_size),
             bytes: &self.bytes[run.start..run.end],
         })
@@ -141,7 +145,7 @@ impl Arena {
 mod tests {
     use super::*;
 
-    fn address(port: u16) -> TransportAddress {
+    fn address(port: u16) -> AddressPair {
         std::net::SocketAddr::from(([127, 0, 0, 1], port)).into()
     }
 
@@ -174,6 +178,18 @@ mod tests {
             [(1, Some(100), 260), (1, None, 60), (2, None, 60), (2, None, 70)]
         );
         assert!(arena.is_empty());
+    }
+
+    #[test]
+    fn what_leaves_from_another_address_leaves_by_itself() {
+        let mut arena = Arena::new();
+        let locals = [None, Some([10, 0, 0, 1].into()), Some([10, 0, 0, 2].into())];
+        for local in [locals[0], locals[1], locals[1], locals[2]] {
+            arena.room(10).unwrap();
+            arena.commit(AddressPair { local, ..address(1) }, 10);
+        }
+        let sources = std::iter::from_fn(|| arena.poll().map(|transmit| transmit.source));
+        assert_eq!(sources.collect::<Vec<_>>(), locals);
     }
 
     #[test]

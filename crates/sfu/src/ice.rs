@@ -8,7 +8,7 @@ use odeum_rtp::stun::{self, Class, ErrorCode, IceRole, IntegrityKey, Message, No
 
 use crate::config::{ADDRESS_SILENCE, ADDRESSES_PER_PEER_MAX};
 use crate::entropy::Entropy;
-use crate::transport_address::TransportAddress;
+use crate::transport_address::{AddressPair, TransportAddress};
 
 /// Characters of our ufrag and password (RFC 8839 §5.4 asks for 4 and 22): 48 and 144 bits.
 const UFRAG_CHARACTERS: usize = 8;
@@ -21,10 +21,11 @@ pub(crate) struct Ice {
     /// What they were before a restart, good until a pair of the new ones is nominated: media goes
     /// on over the old pair until then (RFC 8445 §9).
     former: Option<Credentials>,
-    /// Addresses that an authentic check came from, the oldest first.
-    addresses: Vec<TransportAddress>,
+    /// Addresses that an authentic check came from, each once, with the one of ours that the last
+    /// of them came to; the oldest first.
+    addresses: Vec<AddressPair>,
     /// Where we send to: the last nominated, before that the first validated.
-    selected: Option<TransportAddress>,
+    selected: Option<AddressPair>,
     /// When an authentic check last came from there.
     selected_checked: Instant,
 }
@@ -147,7 +148,7 @@ impl Ice {
     pub(crate) fn accept(
         &mut self,
         now: Instant,
-        source: TransportAddress,
+        source: AddressPair,
         message: &Message<'_>,
     ) -> Accepted {
         let is_nominated = message.nomination == Nomination::UseCandidate;
@@ -162,7 +163,7 @@ impl Ice {
     fn let_in(
         &mut self,
         now: Instant,
-        source: TransportAddress,
+        source: AddressPair,
         is_nominated: bool,
     ) -> Option<TransportAddress> {
         let is_lost = now.saturating_duration_since(self.selected_checked) >= ADDRESS_SILENCE;
@@ -172,22 +173,23 @@ impl Ice {
         if self.selected == Some(source) {
             self.selected_checked = now;
         }
-        if self.addresses.contains(&source) {
+        if let Some(known) = self.addresses.iter_mut().find(|pair| pair.remote == source.remote) {
+            *known = source;
             return None;
         }
         self.addresses.push(source);
         if self.addresses.len() <= ADDRESSES_PER_PEER_MAX {
             return None;
         }
-        let selected = self.selected;
-        let oldest = self.addresses.iter().position(|address| Some(*address) != selected)?;
-        Some(self.addresses.remove(oldest))
+        let selected = self.selected.map(|pair| pair.remote);
+        let oldest = self.addresses.iter().position(|pair| Some(pair.remote) != selected)?;
+        Some(self.addresses.remove(oldest).remote)
     }
 
     /// Another peer has proven to be at `address` now.
     pub(crate) fn forget(&mut self, address: TransportAddress) {
-        self.addresses.retain(|known| *known != address);
-        if self.selected == Some(address) {
+        self.addresses.retain(|known| known.remote != address);
+        if self.selected.is_some_and(|selected| selected.remote == address) {
             self.selected = self.addresses.last().copied();
         }
     }
@@ -231,11 +233,11 @@ impl Ice {
         &self.credentials.password
     }
 
-    pub(crate) fn addresses(&self) -> &[TransportAddress] {
-        &self.addresses
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = TransportAddress> {
+        self.addresses.iter().map(|pair| pair.remote)
     }
 
-    pub(crate) fn selected(&self) -> Option<TransportAddress> {
+    pub(crate) fn selected(&self) -> Option<AddressPair> {
         self.selected
     }
 

@@ -100,7 +100,7 @@ pub use linger::LINGER_MAX;
 pub use odeum_rtp::sdp::{IceCredentials, IceUfrag};
 pub use relay::{MirrorError, MirrorTerms, Relayed, RelayedKind};
 pub use transport::NoTransport;
-pub use transport_address::{Protocol, TransportAddress};
+pub use transport_address::{AddressPair, Protocol, TransportAddress};
 
 use arena::Arena;
 use dtls::DtlsSettings;
@@ -188,7 +188,7 @@ impl Sfu {
     pub fn handle_datagram(
         &mut self,
         now: Instant,
-        source: impl Into<TransportAddress>,
+        source: impl Into<AddressPair>,
         bytes: &mut [u8],
     ) {
         let source = source.into();
@@ -200,7 +200,7 @@ impl Sfu {
             PacketKind::Unknown => return,
             PacketKind::Dtls | PacketKind::Rtp | PacketKind::Rtcp => {}
         }
-        let Some(&key) = self.by_address.get(&source) else {
+        let Some(&key) = self.by_address.get(&source.remote) else {
             self.statistics.unknown_source += 1;
             return;
         };
@@ -335,7 +335,7 @@ impl Sfu {
 fn sender<'a>(
     arena: &'a mut Arena,
     statistics: &'a mut Statistics,
-    destination: TransportAddress,
+    destination: AddressPair,
 ) -> impl FnMut(&[u8]) + 'a {
     move |datagram| match arena.room(datagram.len()) {
         Ok(room) => {

@@ -12,7 +12,6 @@ use crate::publisher::Publisher;
 use crate::send_path::SendPath;
 use crate::subscriber::Subscriber;
 use crate::transport::Transport;
-use crate::transport_address::TransportAddress;
 
 /// A peer of the worker.
 pub(crate) struct Peer {
@@ -102,7 +101,7 @@ impl Peer {
         statistics: &'a mut Statistics,
     ) -> Option<(SendPath<'a>, &'a mut Role)> {
         let transport = self.transport.as_mut()?;
-        let destination: TransportAddress = transport.ice.selected()?;
+        let destination = transport.ice.selected()?;
         let outbound = &mut transport.srtp.as_mut()?.outbound;
         let estimator = transport.estimator.as_deref_mut();
         let path = SendPath { arena, outbound, destination, now, estimator, statistics };

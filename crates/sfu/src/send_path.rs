@@ -9,7 +9,7 @@ use odeum_srtp::Outbound;
 
 use crate::arena::Arena;
 use crate::event::Statistics;
-use crate::transport_address::TransportAddress;
+use crate::transport_address::AddressPair;
 
 /// Where and with which keys a peer's packets leave.
 pub(crate) struct SendPath<'a> {
@@ -17,8 +17,8 @@ pub(crate) struct SendPath<'a> {
     pub(crate) arena: &'a mut Arena,
     /// The peer's keys.
     pub(crate) outbound: &'a mut Outbound,
-    /// The peer's address.
-    pub(crate) destination: TransportAddress,
+    /// The peer's address, and ours.
+    pub(crate) destination: AddressPair,
     /// When they leave.
     pub(crate) now: Instant,
     /// What reaches the peer, if its feedback tells.

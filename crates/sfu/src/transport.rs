@@ -15,7 +15,7 @@ use crate::event::{CloseReason, SfuEvent};
 use crate::ice::{CheckRefused, Ice};
 use crate::key_frames::Asked;
 use crate::peer::{Peer, Role};
-use crate::transport_address::TransportAddress;
+use crate::transport_address::{AddressPair, TransportAddress};
 use crate::{PeerKey, Sfu, sender};
 
 /// The server's end of a WebRTC transport.
@@ -65,8 +65,8 @@ impl Sfu {
     }
 
     /// ICE: the only packets that are looked at without knowing their source.
-    pub(crate) fn handle_stun(&mut self, now: Instant, source: TransportAddress, bytes: &[u8]) {
-        if self.take_stun_answer(source, bytes) {
+    pub(crate) fn handle_stun(&mut self, now: Instant, source: AddressPair, bytes: &[u8]) {
+        if self.take_stun_answer(source.remote, bytes) {
             return;
         }
         let found = Message::parse(bytes).ok().and_then(|message| {
@@ -87,10 +87,10 @@ impl Sfu {
         &mut self,
         now: Instant,
         key: PeerKey,
-        source: TransportAddress,
+        source: AddressPair,
         message: &Message<'_>,
     ) {
-        let is_anothers = self.is_held_by_another(now, key, source);
+        let is_anothers = self.is_held_by_another(now, key, source.remote);
         let peer = &mut self.peers[key];
         let Some(transport) = &mut peer.transport else { return };
         let verdict = match transport.ice.check(message) {
@@ -103,7 +103,9 @@ impl Sfu {
         };
         match self.arena.room(MESSAGE_SIZE_MAX) {
             Ok(room) => {
-                if let Ok(length) = transport.ice.write_answer(room, message, source, verdict) {
+                if let Ok(length) =
+                    transport.ice.write_answer(room, message, source.remote, verdict)
+                {
                     self.arena.commit(source, length);
                 }
             }
@@ -123,12 +125,12 @@ impl Sfu {
             self.by_ufrag.remove(&*ufrag);
         }
         // A NAT may give a silent peer's address to another.
-        let before = self.by_address.insert(source, key);
+        let before = self.by_address.insert(source.remote, key);
         if let Some(other) = before.filter(|other| *other != key) {
             self.peers[other]
                 .transport
                 .iter_mut()
-                .for_each(|transport| transport.ice.forget(source));
+                .for_each(|transport| transport.ice.forget(source.remote));
         }
     }
 
@@ -145,7 +147,7 @@ impl Sfu {
         &mut self,
         now: Instant,
         key: PeerKey,
-        source: TransportAddress,
+        source: AddressPair,
         bytes: &[u8],
     ) -> Result<(), CloseReason> {
         let Some(transport) = &mut self.peers[key].transport else { return Ok(()) };
@@ -178,8 +180,8 @@ impl Sfu {
             self.by_ufrag.remove(ufrag);
         }
         for address in transport.ice.addresses() {
-            if self.by_address.get(address) == Some(&key) {
-                self.by_address.remove(address);
+            if self.by_address.get(&address) == Some(&key) {
+                self.by_address.remove(&address);
             }
         }
         self.connecting.retain(|other| *other != key);

@@ -1,7 +1,7 @@
 //! Where a client is: an address and the protocol that reaches it there (RFC 8445 §3, "transport
-//! address").
+//! address"), and which of this machine's addresses it speaks to.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// What carries packets between a client and a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -28,9 +28,32 @@ impl TransportAddress {
     }
 }
 
+/// Both ends of a way: a client takes an answer only from the address that it asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct AddressPair {
+    /// The client's end.
+    pub remote: TransportAddress,
+    /// This machine's address; none where the socket has but one, or the system may choose.
+    pub local: Option<IpAddr>,
+}
+
 /// Over UDP.
 impl From<SocketAddr> for TransportAddress {
     fn from(socket: SocketAddr) -> Self {
         Self { protocol: Protocol::Udp, socket }
+    }
+}
+
+/// From the socket's only address, or whichever the system chooses.
+impl From<TransportAddress> for AddressPair {
+    fn from(remote: TransportAddress) -> Self {
+        Self { remote, local: None }
+    }
+}
+
+/// The same over UDP.
+impl From<SocketAddr> for AddressPair {
+    fn from(remote: SocketAddr) -> Self {
+        TransportAddress::from(remote).into()
     }
 }

@@ -1,6 +1,7 @@
 //! The media plane against clients that speak real ICE, DTLS and SRTP, in virtual time and without
 //! a socket.
 
+mod addresses;
 mod attacks;
 mod bandwidth;
 mod client;

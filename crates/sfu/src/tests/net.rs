@@ -1,7 +1,7 @@
 //! The network between a media plane and its clients: delivers at once, in virtual time, and can be
 //! told to lose.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -147,6 +147,15 @@ impl Net {
 
     pub(super) fn send_from(&mut self, source: SocketAddr, mut datagram: Vec<u8>) {
         self.sfu.handle_datagram(self.now, source, &mut datagram);
+    }
+
+    /// Everything that is sent: where to, and from which address of this machine.
+    pub(super) fn ways(&mut self) -> Vec<(SocketAddr, Option<IpAddr>)> {
+        std::iter::from_fn(|| {
+            let transmit = self.sfu.poll_transmit()?;
+            Some((transmit.destination.socket, transmit.source))
+        })
+        .collect()
     }
 
     /// Delivers until nobody has anything to say.
