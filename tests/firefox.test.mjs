@@ -88,6 +88,32 @@ describe("Firefox and Chromium", { skip }, () => {
     await client.context.close();
   });
 
+  test("extensions that Firefox offers one way are answered the other way", async () => {
+    await chromium.publish("one-way");
+    await firefox.hearsStream("ADD", "one-way");
+    assert.deepEqual(await firefox.play("one-way"), {});
+    const [offer, answer] = await firefox.page.evaluate(() => {
+      const { localDescription, remoteDescription } = window.peers.at(-1);
+      return [localDescription.sdp, remoteDescription.sdp];
+    });
+    const directions = (sdp) => {
+      const lines = [...sdp.matchAll(/^a=extmap:(\d+)(?:\/(\w+))? (\S+)/gm)];
+      return new Map(lines.map(([, id, direction, uri]) => [`${id} ${uri}`, direction]));
+    };
+    const offered = directions(offer);
+    const mirrored = { recvonly: "sendonly", sendonly: "recvonly" };
+    let oneWay = 0;
+    for (const [extension, direction] of directions(answer)) {
+      const asked = offered.get(extension);
+      assert.equal(direction, mirrored[asked] ?? asked, extension);
+      if (asked) oneWay += 1;
+    }
+    assert.ok(oneWay > 0, `none has a direction:\n${offer}`);
+    await firefox.seesAndHears("one-way");
+    await firefox.call("stopPlayingStream", "one-way");
+    await chromium.call("stopPublishingStream", "one-way");
+  });
+
   const assertSizes = async (viewer, publisher, streamID, sizes) => {
     await publisher.publish(streamID, { simulcast: true });
     await viewer.hearsStream("ADD", streamID);

@@ -1,5 +1,7 @@
-//! What an RTP header extension means: kinds known by URI, and the ids that one negotiation gave
-//! them.
+//! What an RTP header extension means: kinds known by URI, and the ids and directions that one
+//! negotiation gave them.
+
+use crate::sdp::Direction;
 
 /// A header extension that Odeum knows by its URI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -71,10 +73,18 @@ impl ExtensionKind {
 }
 
 /// Which id each kind has in one m-line, 1 to 255 but for 15; zero is "not negotiated".
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExtensionMap {
     /// Indexed by the kind.
     ids: [u8; KINDS],
+    /// Likewise; both ways where nothing was said (RFC 8285 §5).
+    directions: [Direction; KINDS],
+}
+
+impl Default for ExtensionMap {
+    fn default() -> Self {
+        Self { ids: [0; KINDS], directions: [Direction::SendReceive; KINDS] }
+    }
 }
 
 impl ExtensionMap {
@@ -89,6 +99,27 @@ impl ExtensionMap {
         true
     }
 
+    /// Which way a kind goes, seen from the end that says so.
+    pub fn set_direction(&mut self, kind: ExtensionKind, direction: Direction) {
+        self.directions[kind as usize] = direction;
+    }
+
+    /// The same map seen from the other end: an answer's, from an offer's (RFC 8285 §5).
+    pub fn mirrored(mut self) -> Self {
+        self.directions = self.directions.map(Direction::mirrored);
+        self
+    }
+
+    /// What the end that says so sends.
+    pub fn sent(&self) -> Self {
+        self.only(|kind| self.direction(kind).sends())
+    }
+
+    /// What the end that says so wants to receive.
+    pub fn received(&self) -> Self {
+        self.only(|kind| self.direction(kind).receives())
+    }
+
     /// The map with only the kinds for which `wanted` holds: an answer's, from an offer's.
     pub fn only(&self, wanted: impl Fn(ExtensionKind) -> bool) -> Self {
         let mut map = *self;
@@ -101,6 +132,11 @@ impl ExtensionMap {
     /// The kind's id.
     pub fn id(&self, kind: ExtensionKind) -> Option<u8> {
         Some(self.ids[kind as usize]).filter(|id| *id != 0)
+    }
+
+    /// Which way the kind goes.
+    pub fn direction(&self, kind: ExtensionKind) -> Direction {
+        self.directions[kind as usize]
     }
 
     /// What the id means.
@@ -171,6 +207,31 @@ mod tests {
         assert_eq!(map.iter().count(), 2);
         let less = map.only(|kind| kind == ExtensionKind::Mid);
         assert_eq!(less.iter().collect::<Vec<_>>(), [(3, ExtensionKind::Mid)]);
+    }
+
+    #[test]
+    fn a_direction_is_the_other_one_seen_from_the_other_end() {
+        let mut map = ExtensionMap::default();
+        for (id, kind, direction) in [
+            (1, ExtensionKind::Mid, Direction::SendReceive),
+            (2, ExtensionKind::PlayoutDelay, Direction::ReceiveOnly),
+            (3, ExtensionKind::AudioLevel, Direction::SendOnly),
+            (4, ExtensionKind::VideoOrientation, Direction::Inactive),
+        ] {
+            assert!(map.insert(id, kind));
+            map.set_direction(kind, direction);
+        }
+        let ids = |map: ExtensionMap| map.iter().map(|(id, _)| id).collect::<Vec<_>>();
+        let mut sent = ids(map.sent());
+        sent.sort_unstable();
+        assert_eq!(sent, [1, 3]);
+        let mut received = ids(map.received());
+        received.sort_unstable();
+        assert_eq!(received, [1, 2]);
+        let other = map.mirrored();
+        assert_eq!(ids(other.sent()), ids(map.received()));
+        assert_eq!(ids(other.received()), ids(map.sent()));
+        assert_eq!(other.direction(ExtensionKind::VideoOrientation), Direction::Inactive);
     }
 
     #[test]

@@ -75,7 +75,7 @@ impl Sfu {
             };
             let rids = taken_rids(media);
             let codec = chosen.codec.codec();
-            let extensions = media.extensions.only(|kind| is_taken(kind, codec, &rids));
+            let extensions = media.extensions.sent().only(|kind| is_taken(kind, codec, &rids));
             // Layers are known by their rids; browsers name no SSRC then.
             let ssrc = media.primary_ssrc().filter(|_| rids.is_empty());
             let repair = match chosen.format.feedback.contains(&Feedback::Nack) {

@@ -70,7 +70,7 @@ pub(crate) fn inactive_section(media: &sdp::Media) -> Option<MediaSection> {
 /// The layers that are taken of a line that offers several; empty for one that does not, or whose
 /// packets would not say which layer they are of.
 pub(crate) fn taken_rids(media: &sdp::Media) -> Vec<String> {
-    let names_them = media.extensions.id(ExtensionKind::RtpStreamId).is_some();
+    let names_them = media.extensions.sent().id(ExtensionKind::RtpStreamId).is_some();
     let is_several = media.simulcast && media.send_rids.len() > 1;
     let is_taken = names_them && is_several && kind_of(media) == Some(TrackKind::Video);
     let rids = media.send_rids.iter().filter(|_| is_taken);
@@ -83,7 +83,7 @@ pub(crate) fn given_extensions(media: &sdp::Media, chosen: &Chosen) -> Extension
     let is_repeated =
         chosen.retransmission.is_none() && chosen.format.feedback.contains(&Feedback::Nack);
     let is_av1 = chosen.codec.codec() == Codec::Av1;
-    media.extensions.only(|kind| match kind {
+    media.extensions.received().only(|kind| match kind {
         ExtensionKind::TransportSequenceNumber => !is_repeated,
         ExtensionKind::DependencyDescriptor => is_av1,
         _ => is_forwarded(kind),

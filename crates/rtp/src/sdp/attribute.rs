@@ -143,6 +143,15 @@ impl Direction {
     pub fn receives(self) -> bool {
         matches!(self, Self::SendReceive | Self::ReceiveOnly)
     }
+
+    /// The same, seen from the other end.
+    pub fn mirrored(self) -> Self {
+        match self {
+            Self::SendOnly => Self::ReceiveOnly,
+            Self::ReceiveOnly => Self::SendOnly,
+            Self::SendReceive | Self::Inactive => self,
+        }
+    }
 }
 
 words! {

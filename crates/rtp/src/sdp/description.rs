@@ -197,7 +197,7 @@ pub struct MediaSection {
     pub formats: Vec<PayloadFormat>,
     /// How much sound a packet has or is to have.
     pub packet_times: PacketTimes,
-    /// The header extensions.
+    /// The header extensions, as the offer has them.
     pub extensions: ExtensionMap,
     /// The layers that are sent or received, by their rids (RFC 8853); empty without simulcast.
     pub rids: Vec<String>,

@@ -140,6 +140,7 @@ impl Offer {
             media.direction = Direction::Inactive;
             if let Some(section) = section {
                 media.fill(section, transport, Setup::Passive);
+                media.extensions = section.extensions.mirrored();
                 media.port = transport.candidates.first().map_or(9, |address| address.port());
                 media.rtcp_rsize = offered.rtcp_rsize;
                 // RFC 8843 §9: candidates belong to the first line of the group only.

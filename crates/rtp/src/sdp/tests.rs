@@ -11,6 +11,7 @@ use crate::negotiate::{
 };
 use crate::{ExtensionKind, ExtensionMap};
 
+mod extensions;
 mod simulcast;
 
 const PUBLISH: &str = include_str!("tests/chromium_publish.sdp");
@@ -50,19 +51,6 @@ fn answer_all(offer: &Offer) -> Description {
         .map(|media| choose_for_publisher(media).map(|chosen| receive(&chosen, media.extensions)))
         .collect();
     offer.answer(&transport(), &sections)
-}
-
-#[test]
-fn an_extension_id_that_clashes_or_is_reserved_is_skipped_and_the_offer_taken() {
-    let added = "a=mid:0\na=extmap:15 urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id\n";
-    let offer = Offer::parse(&PUBLISH.replacen("a=mid:0\n", added, 1)).unwrap();
-    assert_eq!(offer.media()[0].extensions.id(ExtensionKind::RtpStreamId), None);
-    let mid = offer.media()[0].extensions.id(ExtensionKind::Mid).unwrap();
-    let clash = format!("a=extmap:{mid} urn:3gpp:video-orientation\n");
-    let clashing = PUBLISH.replacen("a=mid:0\n", &format!("a=mid:0\n{clash}"), 1);
-    assert!(clashing.contains(&clash), "the offer has a first section to add to");
-    let offer = Offer::parse(&clashing);
-    assert!(offer.is_ok(), "{offer:?}");
 }
 
 #[test]

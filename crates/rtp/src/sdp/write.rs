@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-use super::attribute::PayloadFormat;
+use super::attribute::{Direction, PayloadFormat};
 use super::description::{Description, IceMode, Media};
 
 /// RFC 8445 §5.1.2.1 for a host candidate of component 1: type preference 126; of several addresses
@@ -67,7 +67,10 @@ fn write_media(f: &mut fmt::Formatter<'_>, media: &Media) -> fmt::Result {
         f.write_str("a=rtcp-rsize\r\n")?;
     }
     for (id, kind) in media.extensions.iter() {
-        write!(f, "a=extmap:{id} {}\r\n", kind.uri())?;
+        match media.extensions.direction(kind) {
+            Direction::SendReceive => write!(f, "a=extmap:{id} {}\r\n", kind.uri())?,
+            one_way => write!(f, "a=extmap:{id}/{one_way} {}\r\n", kind.uri())?,
+        }
     }
     media.formats.iter().try_for_each(|format| write_format(f, format))?;
     if let Some(usual_ms) = media.packet_times.usual_ms {

@@ -104,6 +104,21 @@ fn header_extensions_arrive_under_the_viewers_ids_and_transport_numbers_are_our_
 }
 
 #[test]
+fn a_viewer_gets_the_extensions_that_it_wants_to_receive() {
+    let mut net = Net::new();
+    let publisher = net.publisher();
+    let id = net.clients[publisher].id;
+    net.lines = "a=extmap:9/recvonly \
+                 http://www.webrtc.org/experiments/rtp-hdrext/playout-delay\r\n\
+                 a=extmap:10/sendonly urn:3gpp:video-orientation\r\n";
+    let client = Client::new(net.now, 77, Arc::clone(&net.client_config));
+    let offer = client.offer(Direction::ReceiveOnly, Rtx::Offered) + net.lines;
+    let answer = net.sfu.create_subscriber(net.now, client.id, id, &offer).unwrap();
+    assert!(answer.sdp.contains("a=extmap:9/sendonly http"), "{}", answer.sdp);
+    assert!(!answer.sdp.contains("a=extmap:10"), "{}", answer.sdp);
+}
+
+#[test]
 fn packets_of_200_viewers_leave_in_long_runs() {
     let mut net = Net::new();
     let publisher = net.publisher();

@@ -1,7 +1,7 @@
 //! Attributes about payload types and extension ids. None: malformed.
 
 use crate::ExtensionKind;
-use crate::sdp::attribute::{Feedback, PayloadFormat};
+use crate::sdp::attribute::{Direction, Feedback, PayloadFormat};
 use crate::sdp::description::Media;
 
 /// `<payload type> <encoding>/<clock rate>[/<channels>]`; types that the m-line lacks are skipped.
@@ -44,18 +44,23 @@ pub(super) fn rtcp_fb(media: &mut Media, value: &str) -> Option<()> {
     Some(())
 }
 
-/// `<id>[/<direction>] <uri> [..]`; kinds that Odeum does not know, and ids that clash, are
-/// skipped.
+/// `<id>[/<direction>] <uri> [..]`; kinds and directions that Odeum does not know, and ids that
+/// clash, are skipped.
 pub(super) fn extmap(media: &mut Media, value: &str) -> Option<()> {
     let mut words = value.split_ascii_whitespace();
     let id = words.next()?;
-    let id: u16 = id.split_once('/').map_or(id, |(id, _)| id).parse().ok()?;
+    let (id, direction) = match id.split_once('/') {
+        Some((id, direction)) => (id, Direction::parse(direction)),
+        None => (id, Some(Direction::SendReceive)),
+    };
+    let id: u16 = id.parse().ok()?;
     let kind = ExtensionKind::from_uri(words.next()?);
-    if let (Ok(id), Some(kind)) = (u8::try_from(id), kind)
+    // What cannot be inserted is an extension less, not a broken offer.
+    if let (Ok(id), Some(kind), Some(direction)) = (u8::try_from(id), kind, direction)
         && media.extensions.id(kind).is_none()
+        && media.extensions.insert(id, kind)
     {
-        // What cannot be inserted is an extension less, not a broken offer.
-        let _is_taken = media.extensions.insert(id, kind);
+        media.extensions.set_direction(kind, direction);
     }
     Some(())
 }
