@@ -2,9 +2,9 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use odeum_room::CutMedia;
@@ -132,6 +132,9 @@ pub(crate) struct MediaHandle {
     pub(crate) alive: Arc<AtomicBool>,
     /// Share of its core that the thread used in the last second, in thousandths.
     pub(crate) load: Arc<AtomicU16>,
+    /// How STUN servers see the worker's socket. A lock, since it outlives the worker's sfu and is
+    /// read by others a few times a minute.
+    outer_addresses: Arc<Mutex<Vec<SocketAddr>>>,
 }
 
 /// The worker's queue of offers is full, or the worker is down.
@@ -152,6 +155,7 @@ impl MediaHandle {
             waker: Arc::new(Waker::new()?),
             alive: Arc::new(AtomicBool::new(true)),
             load: Arc::default(),
+            outer_addresses: Arc::default(),
         };
         Ok((handle, queue))
     }
@@ -209,6 +213,17 @@ impl MediaHandle {
     /// How busy it is.
     pub(crate) fn load(&self) -> Load {
         Load(self.load.load(Ordering::Relaxed))
+    }
+
+    /// How STUN servers see the worker's socket: at most one address of each IP version.
+    pub(crate) fn outer_addresses(&self) -> Vec<SocketAddr> {
+        self.outer_addresses.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Keeps what STUN servers say.
+    pub(crate) fn set_outer_addresses(&self, found: &[SocketAddr]) {
+        let mut kept = self.outer_addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        found.clone_into(&mut kept);
     }
 
     /// Whether the worker serves.

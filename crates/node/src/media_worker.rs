@@ -52,6 +52,7 @@ pub(crate) fn start(
         tcp: ports.tcp,
         owners: FxHashMap::default(),
         mirrors: Mirrors::new(number, Arc::clone(workers)),
+        handle: handle.clone(),
         counters: SocketStatistics::default(),
         stun_askers: StunAskers::default(),
     };
@@ -135,6 +136,8 @@ impl MediaWorker {
             }
             // Another seed than the last one's: the same secrets must not come twice.
             rand::Rng::fill(&mut rand::rng(), &mut self.config.seed[..]);
+            // Clients are told of it at once, and not when the STUN server is asked again.
+            self.config.outer_addresses = self.handle.outer_addresses();
             self.plane.sfu = Sfu::new(Instant::now(), self.config.clone());
             // Requests that came with the one that panicked have been waited for already.
             self.handle.waker.wake();
@@ -370,6 +373,11 @@ impl MediaWorker {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
+    use odeum_client::{Certificate, Direction, PeerConfig, WebRtcPeer};
+    use tokio::sync::oneshot;
+
     use super::*;
     use crate::media_handle::MediaBusy;
     use crate::media_handle::tests::queued_offer;
@@ -397,6 +405,51 @@ mod tests {
         handle.stop();
         thread.join().unwrap();
         assert!(!handle.is_alive());
+    }
+
+    /// A STUN server that sees everybody at 203.0.113.9:7881, and answers once.
+    fn stun_server() -> SocketAddr {
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        thread::spawn(move || {
+            let mut request = [0; 20];
+            let (_, source) = socket.recv_from(&mut request).unwrap();
+            // RFC 8489 §5 and §14.2: a success, XOR-MAPPED-ADDRESS of IPv4.
+            let mut answer = vec![1, 1, 0, 12];
+            answer.extend(&request[4..20]);
+            answer.extend([0, 0x20, 0, 8, 0, 1]);
+            answer.extend((7_881u16 ^ 0x2112).to_be_bytes());
+            answer.extend([203 ^ 0x21, 0x12, 113 ^ 0xa4, 9 ^ 0x42]);
+            socket.send_to(&answer, source).unwrap();
+        });
+        address
+    }
+
+    /// The candidates of UDP in the answer to a publisher.
+    async fn candidates(handle: &MediaHandle) -> Vec<String> {
+        let certificate = Certificate::generate().unwrap();
+        let config = PeerConfig::new(Direction::Send, certificate, 1);
+        let (mut offer, answer) = queued_offer(2);
+        offer.create.offer = WebRtcPeer::new(config).offer();
+        handle.create(offer.create).unwrap();
+        let answer = answer.await.unwrap().unwrap();
+        let candidates = answer.sdp.lines().filter(|line| line.contains(" udp "));
+        let address = |line: &str| line.split(' ').skip(4).take(2).collect::<Vec<_>>().join(":");
+        candidates.map(address).collect()
+    }
+
+    #[tokio::test]
+    async fn what_a_stun_server_said_is_announced_at_once_after_a_panic() {
+        let (handle, thread) = worker();
+        let server = stun_server();
+        let (reply, found) = oneshot::channel();
+        handle.send(MediaRequest::AskStun(server, reply)).unwrap();
+        assert_eq!(found.await.unwrap(), Some("203.0.113.9:7881".parse().unwrap()));
+        handle.send(MediaRequest::Panic).unwrap();
+        assert_eq!(handle.statistics().await.expect("it serves again").restarts, 1);
+        assert_eq!(candidates(&handle).await[1..], ["203.0.113.9:7881"]);
+        handle.stop();
+        thread.join().unwrap();
     }
 
     #[test]

@@ -5,6 +5,7 @@ use odeum_types::PeerId;
 use rustc_hash::FxHashMap;
 use std::time::Instant;
 
+use crate::media_handle::MediaHandle;
 use crate::mirrors::Mirrors;
 use crate::outer_address::StunAskers;
 use crate::peer_notice::{PeerChange, PeerOwner};
@@ -24,6 +25,8 @@ pub(crate) struct Plane {
     pub(crate) owners: FxHashMap<PeerId, PeerOwner>,
     /// What it has to do with other workers.
     pub(crate) mirrors: Mirrors,
+    /// What others know of this worker.
+    pub(crate) handle: MediaHandle,
     /// What the socket did.
     pub(crate) counters: SocketStatistics,
     /// Who waits for what STUN servers say.
@@ -82,7 +85,10 @@ impl Plane {
                 SfuEvent::KeyFrameWanted { publisher, layer } => {
                     self.mirrors.ask_for_key_frame(publisher, layer);
                 }
-                SfuEvent::StunEnded { server, found } => self.stun_askers.tell(server, found),
+                SfuEvent::StunEnded { server, found } => {
+                    self.handle.set_outer_addresses(self.sfu.outer_addresses());
+                    self.stun_askers.tell(server, found);
+                }
                 SfuEvent::Closed { peer, reason } => {
                     self.mirrors.peer_closed(peer);
                     // Without an owner it was the room that asked for the end.

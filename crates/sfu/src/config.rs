@@ -17,6 +17,9 @@ pub struct SfuConfig {
     /// Addresses announced as host candidates of passive TCP (RFC 6544), the preferred one first.
     /// Default none.
     pub tcp_candidates: Vec<SocketAddr>,
+    /// How STUN servers have seen the media socket before, at most one address of each IP version;
+    /// announced until they say otherwise. Default none.
+    pub outer_addresses: Vec<SocketAddr>,
     /// Where the secrets of ICE come from: 256 bits from the system's generator.
     pub seed: [u8; 32],
     /// Peers of this worker. One more is refused with [`crate::OfferError::PeersMax`]. Default
@@ -56,6 +59,7 @@ impl SfuConfig {
             certificate,
             candidates,
             tcp_candidates: Vec::new(),
+            outer_addresses: Vec::new(),
             seed,
             peers_max: 4_000,
             subscribers_per_publisher_max: 4_000,

@@ -171,7 +171,7 @@ impl Sfu {
             arena: Arena::new(),
             fan_out: FanOut::default(),
             relay_queue: RelayQueue::default(),
-            outer: OuterAddresses::default(),
+            outer: OuterAddresses::new(&config.outer_addresses),
             events: VecDeque::new(),
             statistics: Statistics::default(),
             next_sweep: now,

@@ -21,7 +21,6 @@ pub(crate) const REQUESTS_MAX: u32 = 4;
 pub(crate) const QUESTIONS_MAX: usize = 2;
 
 /// What has been found and what is being asked.
-#[derive(Default)]
 pub(crate) struct OuterAddresses {
     /// At most one of each IP version.
     found: Vec<SocketAddr>,
@@ -42,6 +41,13 @@ struct Question {
 }
 
 impl OuterAddresses {
+    /// With what was `found` before.
+    pub(crate) fn new(found: &[SocketAddr]) -> Self {
+        let mut addresses = Self { found: Vec::new(), questions: Vec::new() };
+        found.iter().for_each(|address| addresses.take_in(*address));
+        addresses
+    }
+
     /// When something is due.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         self.questions.iter().map(|question| question.next).min()
@@ -87,6 +93,11 @@ impl Sfu {
         let transaction = TransactionId(transaction);
         self.outer.questions.push(Question { server, transaction, requests: 0, next: now });
         self.sweep_questions(now);
+    }
+
+    /// How STUN servers see the media socket: at most one address of each IP version.
+    pub fn outer_addresses(&self) -> &[SocketAddr] {
+        &self.outer.found
     }
 
     /// Sends what is due, and gives up who did not answer.

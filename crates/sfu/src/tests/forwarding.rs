@@ -1,13 +1,15 @@
 //! Media: what comes out at the viewers, and what publishers are asked for.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use odeum_rtp::RtpPacket;
 use odeum_rtp::rtcp::{self, RtcpPacket, SenderInfo};
+use odeum_rtp::sdp::Direction;
 use odeum_srtp::Profile;
 
 use super::client::{
-    AUDIO_PT, AUDIO_SSRC, RTX_PT, Rtx, VIDEO_PT, VIDEO_SSRC, inter_frame, key_frame,
+    AUDIO_PT, AUDIO_SSRC, Client, RTX_PT, Rtx, VIDEO_PT, VIDEO_SSRC, inter_frame, key_frame,
 };
 use super::net::Net;
 

@@ -70,6 +70,16 @@ fn a_new_answer_replaces_the_old_one_of_its_ip_version_alone() {
 }
 
 #[test]
+fn what_was_found_before_is_announced_until_a_server_says_otherwise() {
+    let before = ["[2001:db8::9]:7881", "203.0.113.9:7881"].map(|text| text.parse().unwrap());
+    let mut net = Net::with(|config| config.outer_addresses = before.to_vec());
+    assert_eq!(candidates(&net), ["127.0.0.1:7881", "203.0.113.9:7881", "[2001:db8::9]:7881"]);
+    let transaction = ask(&mut net);
+    answer(&mut net, SERVER, transaction, "203.0.113.10:7881");
+    assert_eq!(candidates(&net), ["127.0.0.1:7881", "203.0.113.10:7881", "[2001:db8::9]:7881"]);
+}
+
+#[test]
 fn nobody_else_and_no_other_answer_is_believed() {
     let mut net = Net::new();
     let transaction = ask(&mut net);
