@@ -39,6 +39,17 @@ import { version } from "./version.ts";
 import { ZegoStreamView } from "./view.ts";
 import type { Notice, Reply, Snapshot } from "./wire.ts";
 
+/** How the engine works. */
+export interface ZegoEngineOption {
+  /** Taken for compatibility; it changes nothing. */
+  scenario?: number;
+  /**
+   * By which ways media may go: `"all"`, or `"relay"` through TURN servers alone, which hides this
+   * client's addresses and needs a server with `[turn]` or `[[media.ice_servers]]`. @default "all"
+   */
+  iceTransportPolicy?: "all" | "relay";
+}
+
 /** How to log in. */
 export interface ZegoRoomConfig {
   /** Whether to be told of users who come and go. @default false */
@@ -79,6 +90,7 @@ export class ZegoExpressEngine {
 
   readonly #appID: number;
   readonly #servers: readonly string[];
+  readonly #iceTransportPolicy: RTCIceTransportPolicy;
   readonly #emitter = new Emitter<ZegoEvent>();
   readonly #log = new Log();
   /** The room, while logged in or on the way there. */
@@ -94,8 +106,9 @@ export class ZegoExpressEngine {
   readonly #onOnline = (): void => this.#room?.signalling.hurry();
 
   /** @param server the address of the server's `/signal`, or several to be tried in order. */
-  constructor(appID: number, server: string | string[], _options?: { scenario: number }) {
+  constructor(appID: number, server: string | string[], option: ZegoEngineOption = {}) {
     this.#appID = appID;
+    this.#iceTransportPolicy = option.iceTransportPolicy ?? "all";
     this.#servers = (Array.isArray(server) ? server : [server]).filter((url) => url !== "");
     globalThis.addEventListener?.("online", this.#onOnline);
   }
@@ -170,6 +183,7 @@ export class ZegoExpressEngine {
         token,
         userUpdate: config.userUpdate ?? false,
         maxMemberCount: config.maxMemberCount ?? 0,
+        iceTransportPolicy: this.#iceTransportPolicy,
       },
       {
         onState: (reason, errorCode, extendedData) =>

@@ -1,6 +1,11 @@
 // What the SDK exports: the engine, its errors, and the types of its arguments and events.
 
-export { ZegoExpressEngine, type LocalStream, type ZegoRoomConfig } from "./engine.ts";
+export {
+  ZegoExpressEngine,
+  type LocalStream,
+  type ZegoEngineOption,
+  type ZegoRoomConfig,
+} from "./engine.ts";
 export { ErrorCode, ZegoError } from "./errors.ts";
 export { ZegoLocalStream } from "./stream.ts";
 export { ZegoStreamView } from "./view.ts";

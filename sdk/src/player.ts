@@ -69,7 +69,7 @@ export class Player {
     this.#wish = videoWish(option.streamType, option.videoHeight);
     this.#transport = new Transport({
       prepare: (peer) => this.#prepare(peer, option),
-      iceServers: () => signalling.iceServers,
+      ice: () => signalling.ice,
       ready: async () => {
         const mustWait = !signalling.isOpen;
         await signalling.opened();

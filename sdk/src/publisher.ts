@@ -77,7 +77,7 @@ export class Publisher {
     this.#signalling = signalling;
     this.#transport = new Transport({
       prepare: (peer) => this.#prepare(peer, option, bitrates),
-      iceServers: () => signalling.iceServers,
+      ice: () => signalling.ice,
       ready: async () => {
         const mustWait = !signalling.isOpen;
         await signalling.opened();

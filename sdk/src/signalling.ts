@@ -6,6 +6,7 @@ import { ErrorCode, isFinalLoginRefusal, toZegoError, ZegoError } from "./errors
 import type { ZegoRoomStateChangedReason } from "./events.ts";
 import type { Log } from "./log.ts";
 import { decideRetry, roomRetry } from "./reconnect.ts";
+import type { IceConfiguration } from "./transport.ts";
 import {
   CloseCode,
   VERSION,
@@ -29,6 +30,8 @@ export interface LoginFacts {
   token: string;
   userUpdate: boolean;
   maxMemberCount: number;
+  /** By which ways its media may go. @default "all" */
+  iceTransportPolicy?: RTCIceTransportPolicy;
 }
 
 /** How the session got the snapshot: anew, carried on, or anew after it was lost. */
@@ -109,9 +112,10 @@ export class Signalling {
     return this.#facts.roomID;
   }
 
-  /** STUN and TURN servers for the next connection of media. */
-  get iceServers(): IceServer[] {
-    return this.#iceServers;
+  /** By which ways the next connection of media may go. */
+  get ice(): IceConfiguration {
+    const { iceTransportPolicy = "all" } = this.#facts;
+    return { iceServers: this.#iceServers, iceTransportPolicy };
   }
 
   /** Whether requests go out at once. */

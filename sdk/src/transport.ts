@@ -15,12 +15,18 @@ const farewellWait_ms = 2_000;
 /** How long a connection may be `disconnected` before its ICE is restarted, milliseconds. */
 const disconnectedWait_ms = 1_000;
 
+/** By which ways media may go. */
+export interface IceConfiguration {
+  iceServers: IceServer[];
+  iceTransportPolicy: RTCIceTransportPolicy;
+}
+
 /** What differs between publishing and playing. */
 export interface TransportPlan {
   /** Adds what is to be sent or received. */
   prepare: (peer: RTCPeerConnection) => void;
-  /** STUN and TURN servers as the server has named them last. */
-  iceServers: () => IceServer[];
+  /** STUN and TURN servers as the server has named them last, and whether to use nothing else. */
+  ice: () => IceConfiguration;
   /** Waits until requests can be sent; returns whether it had to wait. */
   ready: () => Promise<boolean>;
   /** What to say otherwise in an offer before it is applied. */
@@ -170,7 +176,7 @@ export class Transport {
     const peer = new RTCPeerConnection({
       bundlePolicy: "max-bundle",
       rtcpMuxPolicy: "require",
-      iceServers: this.#plan.iceServers(),
+      ...this.#plan.ice(),
     });
     this.#peer = peer;
     this.#restart = "none";

@@ -48,7 +48,7 @@ function rig(changes: Partial<TransportPlan> = {}): {
   const offers: string[] = [];
   const transport = new Transport({
     prepare: () => undefined,
-    iceServers: () => [],
+    ice: () => ({ iceServers: [], iceTransportPolicy: "all" }),
     ready: async () => false,
     adjust: (offer) => offer,
     exchange: async (offer) => {
@@ -78,7 +78,9 @@ test("it is connected when the server says so", async () => {
 
 test("each connection has the ICE servers that the server has named last", async () => {
   let name = "first";
-  const { transport } = rig({ iceServers: () => [{ urls: [`stun:${name}`] }] });
+  const { transport } = rig({
+    ice: () => ({ iceServers: [{ urls: [`stun:${name}`] }], iceTransportPolicy: "relay" }),
+  });
   await transport.start();
   transport.connected();
   name = "second";
@@ -86,6 +88,8 @@ test("each connection has the ICE servers that the server has named last", async
   await until("another connection", () => FakePeer.made.length === 2);
   const named = FakePeer.made.map(({ configuration }) => configuration.iceServers);
   assert.deepEqual(named, [[{ urls: ["stun:first"] }], [{ urls: ["stun:second"] }]]);
+  const policies = FakePeer.made.map(({ configuration }) => configuration.iceTransportPolicy);
+  assert.deepEqual(policies, ["relay", "relay"]);
 });
 
 test("a connection that fails is set up anew, and the old one closed", async () => {

@@ -56,8 +56,8 @@ function keepPeers() {
 }
 
 /** Makes the engine and notes every event. */
-function makeEngine([app, url]) {
-  const engine = new window.ZegoExpressEngine(app, url);
+function makeEngine([app, url, option]) {
+  const engine = new window.ZegoExpressEngine(app, url, option);
   const events = [];
   const names = [
     "roomStateChanged",
@@ -82,11 +82,16 @@ function makeEngine([app, url]) {
 
 /** One user in one page. */
 export class User {
-  /** Opens a page of its own context, with an engine. `signalUrl` may lead through a proxy. */
-  static async open(browser, server, { userID, roomID = "room", signalUrl = server.signalUrl() }) {
+  /**
+   * Opens a page of its own context, with an engine. `signalUrl` may lead through a proxy; `option`
+   * is the engine's.
+   */
+  static async open(browser, server, options) {
+    const { userID, roomID = "room", signalUrl = server.signalUrl(), option = {} } = options;
     const context = await browser.newContext({ ignoreHTTPSErrors: true });
     const page = await context.newPage();
-    const user = Object.assign(new User(), { context, page, server, userID, roomID, signalUrl });
+    const facts = { context, page, server, userID, roomID, signalUrl, option };
+    const user = Object.assign(new User(), facts);
     await context.addInitScript(keepPeers);
     await user.load();
     return user;
@@ -98,7 +103,7 @@ export class User {
     await this.page.goto(`${this.server.origin}/healthz`);
     await this.page.setContent(html(this.server.origin));
     await this.page.waitForFunction(() => window.ZegoExpressEngine);
-    await this.page.evaluate(makeEngine, [appID, this.signalUrl]);
+    await this.page.evaluate(makeEngine, [appID, this.signalUrl, this.option]);
   }
 
   /** Logs in; resolves to `{ ok: true }` or `{ errorCode, extendedData }`. */
