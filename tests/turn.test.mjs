@@ -7,9 +7,9 @@ import { after, before, test } from "node:test";
 import { launchBrowser, User } from "./harness/browser.mjs";
 import { Server } from "./harness/server.mjs";
 import { TurnClient } from "./harness/turn_client.mjs";
-import { never } from "./harness/until.mjs";
+import { never, until } from "./harness/until.mjs";
 
-/** Makes a page use one way to the TURN server and nothing else. */
+/** Makes a page know one way to the TURN server alone. */
 function relaysOver(way) {
   const Original = window.RTCPeerConnection;
   window.RTCPeerConnection = class extends Original {
@@ -18,7 +18,7 @@ function relaysOver(way) {
         urls: urls.filter((url) => url.startsWith(way.scheme) && url.endsWith(way.transport)),
         ...access,
       }));
-      super({ ...configuration, iceServers, iceTransportPolicy: "relay" });
+      super({ ...configuration, iceServers });
     }
   };
 }
@@ -55,7 +55,8 @@ for (const [name, way] of Object.entries({
   test(`Chromium publishes and plays through the relay over ${name}`, async () => {
     const users = [];
     for (const userID of ["publisher", "viewer"]) {
-      const user = await User.open(browser, server, { userID });
+      const option = { iceTransportPolicy: "relay" };
+      const user = await User.open(browser, server, { userID, option });
       await user.page.evaluate(relaysOver, way);
       assert.deepEqual(await user.login(), { ok: true });
       users.push(user);
@@ -69,10 +70,80 @@ for (const [name, way] of Object.entries({
       const local = await localOf(user);
       assert.equal(local.type, "relay");
       assert.equal(local.relayProtocol, name.toLowerCase());
+      // The option is the engine's own, and no other candidate was gathered.
+      const gathered = await user.page.evaluate(() => window.peers.at(-1).localDescription.sdp);
+      assert.doesNotMatch(gathered, / typ (host|srflx)/);
       await user.context.close();
     }
   });
 }
+
+test("without the option Chromium goes directly where it can", async () => {
+  const user = await User.open(browser, server, { userID: "direct" });
+  assert.deepEqual(await user.login(), { ok: true });
+  await user.publish("directly");
+  await until("a pair is selected", async () => (await localOf(user)).type !== undefined);
+  assert.notEqual((await localOf(user)).type, "relay");
+  await user.context.close();
+});
+
+/** The server's figures of a name, by the value of their only label. */
+async function figures(name) {
+  const page = await (await fetch(`${server.adminOrigin}/metrics`)).text();
+  const lines = page.matchAll(new RegExp(`^${name}(?:\\{\\w+="(\\w+)"\\})? (\\d+)$`, "gm"));
+  return Object.fromEntries([...lines].map(([, label, value]) => [label ?? "", Number(value)]));
+}
+
+test("an allocation ends with its session, and its password opens nothing any more", async () => {
+  const option = { iceTransportPolicy: "relay" };
+  const user = await User.open(browser, server, { userID: "kicked", option });
+  await user.page.evaluate(relaysOver, { scheme: "turn:", transport: "udp" });
+  // What the SDK was given, for a client of TURN that has no manners.
+  await user.page.evaluate(() => {
+    const Original = window.RTCPeerConnection;
+    window.RTCPeerConnection = class extends Original {
+      constructor(configuration) {
+        super(configuration);
+        [window.turn] = configuration.iceServers;
+      }
+    };
+  });
+  assert.deepEqual(await user.login(), { ok: true });
+  await user.publish("of-the-kicked");
+  const { urls, username, credential } = await user.page.evaluate(() => window.turn);
+  const [, port] = /:(\d+)\?/.exec(urls[0]);
+  const client = new TurnClient({ port: Number(port), username, credential });
+  const late = new TurnClient({ port: Number(port), username, credential });
+  try {
+    assert.equal(await client.allocate(), 0);
+    assert.equal(await client.refresh(), 0);
+    const before = await figures("odeum_turn_ended_with_session_total");
+    const kicked = await server.backend.call("KickoutUser", {
+      RoomId: user.roomID,
+      UserId: [user.userID],
+    });
+    assert.equal(kicked.Code, 0, JSON.stringify(kicked));
+    assert.equal(await client.refresh(), 401);
+    assert.equal(await late.allocate(), 401);
+    await until(
+      "the allocations end",
+      async () => (await figures("odeum_turn_ended_with_session_total"))[""] > before[""],
+    );
+    const refusals = await figures("odeum_turn_refusals_total");
+    assert.ok(refusals.session_ended >= 2, JSON.stringify(refusals));
+  } finally {
+    client.close();
+    late.close();
+    await user.context.close();
+  }
+  await until(
+    "no allocation is left",
+    async () => (await figures("odeum_turn_allocations"))[""] === 0,
+    { shown: () => figures("odeum_turn_allocations") },
+  );
+  const carried = await figures("odeum_turn_relayed_packets_total");
+  assert.ok(carried.to_media > 100 && carried.to_clients > 10, JSON.stringify(carried));
+});
 
 /** What WHIP tells a client with a token of the relay: `{ port, username, credential }`. */
 async function access(userID) {

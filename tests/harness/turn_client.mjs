@@ -4,7 +4,13 @@ import { createHash, createHmac, randomBytes } from "node:crypto";
 import { createSocket } from "node:dgram";
 
 const magicCookie = 0x2112a442;
-const methods = { allocate: 0x003, send: 0x006, createPermission: 0x008, channelBind: 0x009 };
+const methods = {
+  allocate: 0x003,
+  refresh: 0x004,
+  send: 0x006,
+  createPermission: 0x008,
+  channelBind: 0x009,
+};
 const kinds = {
   username: 0x0006,
   integrity: 0x0008,
@@ -81,6 +87,10 @@ export class TurnClient {
     if (code !== 401) return code;
     Object.assign(this, { realm, nonce });
     return this.#request(methods.allocate, [transport]);
+  }
+
+  refresh() {
+    return this.#request(methods.refresh, []);
   }
 
   createPermission(address, port) {

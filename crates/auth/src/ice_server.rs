@@ -11,6 +11,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use odeum_types::{Redacted, UnixMillis};
 
+use crate::turn_name::{TurnHolder, TurnName};
+
 /// Longest `urls` of one server, in bytes; headers carry them.
 const URL_BYTES_MAX: usize = 255;
 
@@ -40,6 +42,13 @@ pub enum IceAccess {
         /// What the TURN server knows as well.
         secret: Redacted<String>,
         /// How long a client may ask the TURN server for something with it.
+        lifetime: Duration,
+    },
+    /// The server's own relay: made for each session, and good no longer than it.
+    OwnRelay {
+        /// What the relay knows as well.
+        secret: Redacted<String>,
+        /// How long it is good at most.
         lifetime: Duration,
     },
 }
@@ -145,8 +154,8 @@ impl IceServers {
         Self(servers.into())
     }
 
-    /// What `user` is told at `now`.
-    pub fn grants(&self, user: &str, now: UnixMillis) -> Vec<IceServerGrant> {
+    /// What `holder` is told at `now`.
+    pub fn grants(&self, holder: &TurnHolder, now: UnixMillis) -> Vec<IceServerGrant> {
         let grant = |server: &IceServer| IceServerGrant {
             urls: server.urls.clone(),
             credentials: match &server.access {
@@ -155,7 +164,12 @@ impl IceServers {
                     Some((username.clone(), credential.clone()))
                 }
                 IceAccess::Shared { secret, lifetime } => {
-                    Some(make_credentials(secret, user, now.after(*lifetime)))
+                    Some(make_credentials(secret, holder.user.as_str(), now.after(*lifetime)))
+                }
+                IceAccess::OwnRelay { secret, lifetime } => {
+                    let username = TurnName::write(holder, now, now.after(*lifetime));
+                    let password = turn_password(secret, &username);
+                    Some((username, password))
                 }
             },
         };
@@ -199,7 +213,14 @@ pub fn turn_password(secret: &Redacted<String>, username: &str) -> Redacted<Stri
 
 #[cfg(test)]
 mod tests {
+    use odeum_types::{AppId, SessionId, UserId};
+
     use super::*;
+
+    fn ann(session: Option<u64>) -> TurnHolder {
+        let user = UserId::parse("ann").unwrap();
+        TurnHolder { app: AppId(7), user, session: session.map(SessionId) }
+    }
 
     #[test]
     fn a_url_names_scheme_host_port_and_transport() {
@@ -259,8 +280,23 @@ mod tests {
             },
         ]);
         assert_eq!(servers.open(), [IceServerGrant { urls: url("stun:a"), credentials: None }]);
-        let grants = servers.grants("ann", UnixMillis(40_000));
+        let grants = servers.grants(&ann(None), UnixMillis(40_000));
         assert_eq!(grants.len(), 2);
         assert_eq!(grants[1].credentials.as_ref().unwrap().0, "100:ann");
+    }
+
+    #[test]
+    fn at_the_own_relay_each_session_has_a_name_of_its_own() {
+        let secret = Redacted::new("north".to_owned());
+        let lifetime = Duration::from_secs(60);
+        let own = IceAccess::OwnRelay { secret: secret.clone(), lifetime };
+        let urls = vec![IceUrl::parse("turn:b").unwrap()];
+        let servers = IceServers::new(vec![IceServer { urls, access: own }]);
+        let [grant] = &servers.grants(&ann(Some(42)), UnixMillis(40_000))[..] else { panic!() };
+        let (name, password) = grant.credentials.as_ref().unwrap();
+        assert_eq!(TurnName::parse(name).unwrap().holder, ann(Some(42)));
+        assert!(name.starts_with("100:"), "{name}");
+        assert_eq!(password, &turn_password(&secret, name));
+        assert_eq!(servers.open(), []);
     }
 }

@@ -8,7 +8,8 @@
 //! - [`Apps`], [`AppCredentials`]: the secrets and rights of every app, replaced as one on a
 //!   reload.
 //! - [`FailedLogins`]: who fails too often; [`RateBucket`]: how often one may do something.
-//! - [`IceServers`]: what a client is told of STUN and TURN servers.
+//! - [`IceServers`]: what a client is told of STUN and TURN servers; [`TurnName`]: for whom a name
+//!   at the own relay was made.
 //! - [`client_code`]: the numbers a web client is refused with.
 //!
 //! Everything is pure: time and random bytes are arguments. The invariant: a wrong secret and a
@@ -43,6 +44,7 @@ mod rate;
 mod secret;
 pub mod server_api;
 pub mod token;
+mod turn_name;
 pub mod webhook;
 
 pub use apps::{AppCredentials, Apps, AppsError, Environment, SECRETS_MAX, Service, Services};
@@ -53,3 +55,4 @@ pub use ice_server::{
 pub use rate::RateBucket;
 pub use secret::{SECRET_BYTES, SecretError, ServerSecret};
 pub use token::{Token, TokenError, TokenForm, TokenForms, TokenUse};
+pub use turn_name::{SESSION_WITHIN, TurnHolder, TurnName};

@@ -9,7 +9,7 @@ use odeum_room::{
     ConnectionId, HeartbeatError, LeaveError, RenewTokenError, Room, StopPlayingError,
     StopPublishingError,
 };
-use odeum_types::{AppId, RoomId, SessionId, StreamId, UnixMillis};
+use odeum_types::{AppId, RoomId, SessionId, StreamId, UnixMillis, UserId};
 use tokio::sync::oneshot;
 use tracing::Span;
 
@@ -189,6 +189,11 @@ impl NodeHandle {
         !self.shared.is_closing()
             && !self.shared.journal.is_closed()
             && self.shared.media.iter().all(|worker| worker.is_alive())
+    }
+
+    /// The session that a user has in an app now.
+    pub fn user_session(&self, app: AppId, user: &UserId) -> Option<SessionId> {
+        self.shared.apps.get(app)?.claims.lock().user_session(user)
     }
 
     /// What the node has counted, for the metrics page.

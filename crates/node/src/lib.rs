@@ -92,4 +92,4 @@ pub use rules::RuleFailed;
 pub use statistics::{
     ControlStatistics, MediaStatistics, NodeStatistics, RelayStatistics, SocketStatistics,
 };
-pub use turn::{TurnConfig, TurnRelay};
+pub use turn::{Carried, TurnConfig, TurnRelay, TurnStatistics};

@@ -116,6 +116,10 @@ pub(crate) const TURN_IDLE_MAX: Duration = Duration::from_secs(30);
 /// How long a TURN client's connection may take nothing; then it is closed.
 pub(crate) const TURN_WRITE_MAX: Duration = Duration::from_secs(5);
 
+/// How often it is looked whether the session of a TURN allocation goes on: how long one outlives
+/// its session at most.
+pub(crate) const TURN_SESSION_CHECK_INTERVAL: Duration = Duration::from_secs(2);
+
 /// Time from one question to the STUN server to the next: an address that changes is announced
 /// within it, and a NAT whose mapping ends with silence keeps it.
 pub(crate) const STUN_INTERVAL: Duration = Duration::from_secs(180);

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rustc_hash::FxBuildHasher;
 use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::watch;
 
 use crate::claims::AppRegistry;
 use crate::clock::Clock;
@@ -19,6 +20,7 @@ use crate::mailbox::{Job, Mailbox, RoomKey};
 use crate::media_handle::{MediaHandle, WorkerNumber};
 use crate::start::MediaPortNames;
 use crate::statistics::{ControlCounters, count};
+use crate::turn::Places;
 
 /// The node. Everything here is fixed after the start, or a counter, or documents its own lock.
 pub(crate) struct Shared {
@@ -42,6 +44,9 @@ pub(crate) struct Shared {
     pub(crate) media_addresses: Vec<SocketAddr>,
     /// The UDP ports of media: as clients are told of them, and as they are bound.
     pub(crate) media_ports: MediaPortNames,
+    /// Where the TURN relay may lead. Behind a lock of its own: it changes with what STUN servers
+    /// say, and is read for each packet that is relayed.
+    pub(crate) places: watch::Sender<Arc<Places>>,
     /// Asked for the addresses beyond a NAT, `host:port`.
     pub(crate) stun_server: Option<String>,
     /// Transports of one room on its own media worker before the next go elsewhere.
@@ -68,6 +73,11 @@ impl Shared {
     /// The queue to a media worker.
     pub(crate) fn media(&self, worker: WorkerNumber) -> &MediaHandle {
         &self.media[worker.0]
+    }
+
+    /// Where the TURN relay may lead now.
+    pub(crate) fn places(&self) -> Arc<Places> {
+        Arc::clone(&self.places.borrow())
     }
 
     /// Whether the shutdown has begun.

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Instant;
 
 use odeum_sfu::SfuConfig;
+use tokio::sync::watch;
 
 use crate::claims::AppRegistry;
 use crate::clock::Clock;
@@ -23,6 +24,7 @@ use crate::room_worker;
 use crate::shared::Shared;
 use crate::statistics::ControlCounters;
 use crate::tcp::TcpPort;
+use crate::turn::Places;
 use crate::udp::UdpSocket;
 
 impl NodeHandle {
@@ -53,6 +55,7 @@ impl NodeHandle {
             sessions: (0..workers).map(|_| Arc::new(AtomicU64::new(0))).collect(),
             media,
             media_addresses: bound(&media_ports),
+            places: watch::Sender::new(Arc::new(Places::new(media_ports.iter().copied(), []))),
             media_ports,
             stun_server: config.media.stun_server,
             room_peers_per_worker: config.media.room_peers_per_worker,

@@ -4,28 +4,30 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use odeum_sfu::AddressPair;
-use odeum_turn::{Action, Client, Gate, Limits as ClientLimits, Peers, frame_length};
+use odeum_turn::{Action, Client, Family, FromPeer, Gate, Limits as ClientLimits, Refusal};
 use odeum_types::{Redacted, UnixMillis};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UdpSocket;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use self::counters::Counters;
 use self::socket::TurnSocket;
 use crate::handle::NodeHandle;
 use crate::identity::random_bytes;
-use crate::limits::{
-    TURN_DATAGRAM_BYTES_MAX, TURN_IDLE_MAX, TURN_QUEUE_PACKETS_MAX, TURN_WRITE_MAX,
-};
+use crate::limits::TURN_SESSION_CHECK_INTERVAL;
 
+mod counters;
+mod datagrams;
+mod places;
 mod socket;
+mod streams;
 
-/// How long to wait after a read that failed: mostly it told of an ICMP error of an earlier send.
-const READ_PAUSE: Duration = Duration::from_millis(1);
+pub use counters::{Carried, TurnStatistics};
+pub(crate) use places::Places;
 
 /// The system's time.
 type WallClock = fn() -> UnixMillis;
@@ -39,8 +41,8 @@ pub struct TurnConfig {
     pub realm: String,
     /// Allocations at once; beyond it a client gets 508.
     pub allocations_max: usize,
-    /// Allocations of one name at once; beyond it 508.
-    pub allocations_per_user_max: usize,
+    /// Allocations of one session at once; beyond it 486.
+    pub allocations_per_session_max: usize,
     /// Bits each second of one allocation, both directions together; what is more is lost.
     pub bits_per_second_max: u64,
 }
@@ -52,62 +54,59 @@ pub struct TurnRelay(Arc<Shared>);
 /// See [`TurnRelay`].
 struct Shared {
     gate: Gate,
-    peers: Peers,
+    node: NodeHandle,
     limits: ClientLimits,
     wall: WallClock,
-    /// Where relay sockets are bound: where the media ports are reached from.
-    bind: IpAddr,
-    /// The address that clients are told of them; nobody but the media ports is ever heard there.
-    shown: IpAddr,
+    counters: Counters,
     /// Allocations that may still be made.
     seats: Arc<Semaphore>,
-    /// Allocations of each name. A lock, since each is taken and given back by another task.
-    by_user: Mutex<HashMap<String, usize>>,
-    allocations_per_user_max: usize,
+    allocations_max: usize,
+    /// Allocations of each session. A lock, since each is taken and given back by another task.
+    by_session: Mutex<HashMap<String, usize>>,
+    allocations_per_session_max: usize,
 }
 
 /// A socket towards the media ports, and its place among the allocations.
 struct Relay {
     socket: UdpSocket,
     shared: Arc<Shared>,
-    username: String,
+    session: String,
     _seat: OwnedSemaphorePermit,
 }
 
 impl Drop for Relay {
     fn drop(&mut self) {
-        let mut by_user = self.shared.by_user.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = by_user.get_mut(&self.username) {
+        let mut by_session = self.shared.by_session.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = by_session.get_mut(&self.session) {
             *count -= 1;
             if *count == 0 {
-                by_user.remove(&self.username);
+                by_session.remove(&self.session);
             }
         }
     }
 }
 
 impl TurnRelay {
-    /// A relay to the media ports of `node`.
-    pub fn new(config: TurnConfig, node: &NodeHandle, wall: WallClock) -> Self {
-        let ports = node.shared.media_ports.iter();
-        let peers =
-            Peers::new(ports.map(|(announced, local)| (*announced, reached(*local, *announced))));
-        let (shown, bind) = peers.first().map_or(
-            (Ipv4Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()),
-            |(announced, local)| (announced.ip(), local.ip()),
-        );
-        let gate = Gate::new(config.realm, config.secret, random_bytes());
+    /// A relay to the media ports of `node`. `is_here` says of the name of a client whether its
+    /// session goes on; what it was given ends within [`TURN_SESSION_CHECK_INTERVAL`] otherwise.
+    pub fn new(
+        config: TurnConfig,
+        node: &NodeHandle,
+        wall: WallClock,
+        is_here: impl Fn(UnixMillis, &str) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        let gate = Gate::new(config.realm, config.secret, random_bytes()).while_here(is_here);
         let limits = ClientLimits { bytes_per_second: config.bits_per_second_max / 8 };
         Self(Arc::new(Shared {
             gate,
-            peers,
+            node: node.clone(),
             limits,
             wall,
-            bind,
-            shown,
+            counters: Counters::default(),
             seats: Arc::new(Semaphore::new(config.allocations_max)),
-            by_user: Mutex::default(),
-            allocations_per_user_max: config.allocations_per_user_max,
+            allocations_max: config.allocations_max,
+            by_session: Mutex::default(),
+            allocations_per_session_max: config.allocations_per_session_max,
         }))
     }
 
@@ -118,7 +117,7 @@ impl TurnRelay {
     pub async fn listen_udp(&self, listen: SocketAddr) -> io::Result<SocketAddr> {
         let socket = Arc::new(TurnSocket::bind(listen).await?);
         let local = socket.bound();
-        tokio::spawn(serve_udp(Arc::clone(&self.0), socket));
+        tokio::spawn(datagrams::serve(Arc::clone(&self.0), socket));
         Ok(local)
     }
 
@@ -128,213 +127,110 @@ impl TurnRelay {
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
         // A stream that ends, whyever, takes its allocation with it.
-        drop(serve_stream(&self.0, source, &mut stream).await);
+        drop(streams::serve(&self.0, source, &mut stream).await);
     }
-}
 
-/// Where a media port is reached from this machine.
-fn reached(local: SocketAddr, announced: SocketAddr) -> SocketAddr {
-    let ip = match (local.ip(), announced.ip()) {
-        (bound, IpAddr::V4(_)) if bound.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        (bound, IpAddr::V6(_)) if bound.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        (bound, _) => bound,
-    };
-    SocketAddr::new(ip, local.port())
+    /// What it has counted.
+    pub fn statistics(&self) -> TurnStatistics {
+        let free = self.0.seats.available_permits();
+        self.0.counters.copy(self.0.allocations_max.saturating_sub(free) as u64)
+    }
 }
 
 impl Shared {
     fn handle<'a>(&self, client: &mut Client, bytes: &'a [u8]) -> Action<'a> {
-        client.handle(Instant::now(), (self.wall)(), &self.gate, &self.peers, bytes)
+        let places = self.node.shared.places();
+        let (now, wall) = (Instant::now(), (self.wall)());
+        let action = client.handle(now, wall, &self.gate, places.peers(), bytes);
+        match &action {
+            Action::Refuse { why, .. } => self.counters.refused(*why),
+            Action::ToPeer { bytes, .. } => self.counters.to_media(bytes.len()),
+            Action::OverRate => self.counters.over_rate(),
+            Action::Nothing | Action::Reply(_) | Action::Open { .. } | Action::Ended(_) => {}
+        }
+        action
+    }
+
+    /// Whether what came from a media port goes to the client; it stands in `out` then.
+    fn handle_peer(
+        &self,
+        client: &mut Client,
+        from: SocketAddr,
+        bytes: &[u8],
+        out: &mut Vec<u8>,
+    ) -> bool {
+        match client.handle_peer(Instant::now(), from, bytes, out) {
+            FromPeer::Passed => {
+                self.counters.to_client(bytes.len());
+                true
+            }
+            FromPeer::OverRate => {
+                self.counters.over_rate();
+                false
+            }
+            FromPeer::Refused => false,
+        }
     }
 
     /// A socket for `client`, whose request it was, and the reply.
     async fn open(
         self: &Arc<Self>,
         client: &mut Client,
-        username: String,
+        username: &str,
+        family: Family,
     ) -> (Option<Relay>, Vec<u8>) {
-        let relay = self.relay(username).await;
-        let port = relay.as_ref().and_then(|relay| relay.socket.local_addr().ok());
-        let shown = port.map(|local| SocketAddr::new(self.shown, local.port()));
+        let opened = self.relay(username, family).await;
+        let (relay, shown) = match opened {
+            Ok((relay, shown)) => (Some(relay), Ok(shown)),
+            Err(why) => {
+                self.counters.refused(why);
+                (None, Err(why))
+            }
+        };
         (relay, client.allocated(Instant::now(), shown))
     }
 
-    async fn relay(self: &Arc<Self>, username: String) -> Option<Relay> {
-        let seat = Arc::clone(&self.seats).try_acquire_owned().ok()?;
-        let socket = UdpSocket::bind(SocketAddr::new(self.bind, 0)).await.ok()?;
-        let mut by_user = self.by_user.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = by_user.entry(username.clone()).or_insert(0);
-        if *count >= self.allocations_per_user_max {
-            return None;
+    async fn relay(
+        self: &Arc<Self>,
+        username: &str,
+        family: Family,
+    ) -> Result<(Relay, SocketAddr), Refusal> {
+        let of = self.node.shared.places().of(family);
+        let (bind, shown) = of.ok_or(Refusal::FamilyUnsupported)?;
+        let seat = Arc::clone(&self.seats).try_acquire_owned().map_err(|_| Refusal::Capacity)?;
+        let socket = UdpSocket::bind((bind, 0)).await.map_err(|_| Refusal::Capacity)?;
+        let local = socket.local_addr().map_err(|_| Refusal::Capacity)?;
+        // Names begin with their end, and each resumption of a session makes another one.
+        let session = username.split_once(':').map_or(username, |(_, session)| session).to_owned();
+        let mut by_session = self.by_session.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = by_session.entry(session.clone()).or_insert(0);
+        if *count >= self.allocations_per_session_max {
+            return Err(Refusal::Quota);
         }
         *count += 1;
-        drop(by_user);
-        Some(Relay { socket, shared: Arc::clone(self), username, _seat: seat })
+        drop(by_session);
+        self.counters.allocated();
+        let relay = Relay { socket, shared: Arc::clone(self), session, _seat: seat };
+        Ok((relay, SocketAddr::new(shown, local.port())))
     }
-}
 
-/// Reads all clients of a UDP port and hands each its own.
-async fn serve_udp(shared: Arc<Shared>, socket: Arc<TurnSocket>) {
-    // One socket of a client's may ask at several of this machine's addresses (RFC 8656 §3).
-    let mut clients: HashMap<AddressPair, mpsc::Sender<Vec<u8>>> = HashMap::new();
-    let mut buffer = vec![0; TURN_DATAGRAM_BYTES_MAX];
-    let seats = shared.seats.available_permits();
-    loop {
-        let Ok((length, way)) = socket.receive(&mut buffer).await else {
-            tokio::time::sleep(READ_PAUSE).await;
-            continue;
-        };
-        let bytes = &buffer[..length];
-        if let Some(client) = clients.get(&way) {
-            match client.try_send(bytes.to_vec()) {
-                // A full queue loses it, as a network would.
-                Ok(()) | Err(mpsc::error::TrySendError::Full(_)) => continue,
-                Err(mpsc::error::TrySendError::Closed(_)) => drop(clients.remove(&way)),
-            }
-        }
-        let mut client = Client::new(way.remote.socket, shared.limits);
-        let (relay, reply) = match shared.handle(&mut client, bytes) {
-            Action::Reply(reply) | Action::Ended(reply) => (None, reply),
-            Action::Open { username } => shared.open(&mut client, username).await,
-            Action::Nothing | Action::ToPeer { .. } => continue,
-        };
-        if let Some(relay) = relay {
-            if clients.len() >= 2 * seats {
-                clients.retain(|_, client| !client.is_closed());
-            }
-            let (queue, packets) = mpsc::channel(TURN_QUEUE_PACKETS_MAX);
-            clients.insert(way, queue);
-            tokio::spawn(serve_datagrams(client, relay, Arc::clone(&socket), way, packets));
-        }
-        // Lost as in a network when the kernel does not take it.
-        drop(socket.send(way, &reply).await);
+    /// When a client is to be looked at again although it says nothing: its allocation may have
+    /// ended by then, or its session.
+    fn next_look(ends: Option<Instant>) -> Instant {
+        let look_at = Instant::now() + TURN_SESSION_CHECK_INTERVAL;
+        ends.map_or(look_at, |ends| ends.min(look_at))
     }
-}
 
-/// Serves one client of a UDP port until its allocation ends.
-async fn serve_datagrams(
-    mut client: Client,
-    relay: Relay,
-    socket: Arc<TurnSocket>,
-    way: AddressPair,
-    mut packets: mpsc::Receiver<Vec<u8>>,
-) {
-    let shared = Arc::clone(&relay.shared);
-    let (mut buffer, mut out) = (vec![0; TURN_DATAGRAM_BYTES_MAX], Vec::new());
-    while let Some(ends) = client.ends() {
-        tokio::select! {
-            packet = packets.recv() => {
-                let Some(packet) = packet else { return };
-                match shared.handle(&mut client, &packet) {
-                    Action::Reply(reply) | Action::Ended(reply) => {
-                        drop(socket.send(way, &reply).await);
-                    }
-                    Action::ToPeer { to, bytes } => drop(relay.socket.send_to(bytes, to).await),
-                    Action::Nothing | Action::Open { .. } => {}
-                }
-            }
-            received = relay.socket.recv_from(&mut buffer) => {
-                let Ok((length, from)) = received else { continue };
-                let (now, bytes) = (Instant::now(), &buffer[..length]);
-                if client.handle_peer(now, &shared.peers, from, bytes, &mut out) {
-                    drop(socket.send(way, &out).await);
-                }
-            }
-            () = tokio::time::sleep_until(ends.into()) => return,
+    /// Whether what the client has goes on.
+    fn goes_on(&self, client: &Client) -> bool {
+        let is_over = client.ends().is_none_or(|ends| Instant::now() >= ends);
+        if is_over {
+            return false;
         }
-    }
-}
-
-/// What a stream's task was woken by.
-enum Woken {
-    /// The client has sent so many bytes.
-    Client(usize),
-    /// A peer has sent so many bytes.
-    Peer(usize, SocketAddr),
-    /// Nothing worth mentioning.
-    Nothing,
-}
-
-async fn serve_stream<S>(shared: &Arc<Shared>, source: SocketAddr, stream: &mut S) -> io::Result<()>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let mut client = Client::new(source, shared.limits);
-    let mut relay: Option<Relay> = None;
-    let idle_until = Instant::now() + TURN_IDLE_MAX;
-    let mut input = vec![0; 2 * TURN_DATAGRAM_BYTES_MAX];
-    let (mut buffer, mut out) = (vec![0; TURN_DATAGRAM_BYTES_MAX], Vec::new());
-    let mut filled = 0;
-    loop {
-        let until = client.ends().unwrap_or(idle_until);
-        if Instant::now() >= until {
-            return Ok(());
+        let is_here = client.username().is_some_and(|name| self.gate.is_here((self.wall)(), name));
+        if !is_here {
+            self.counters.ended_with_session();
         }
-        let woken = tokio::select! {
-            read = stream.read(&mut input[filled..]) => Woken::Client(read?),
-            received = receive(&relay, &mut buffer) => match received {
-                Ok((length, from)) => Woken::Peer(length, from),
-                Err(_) => Woken::Nothing,
-            },
-            () = tokio::time::sleep_until(until.into()) => return Ok(()),
-        };
-        match woken {
-            Woken::Nothing => {}
-            Woken::Client(0) => return Ok(()),
-            Woken::Client(read) => {
-                filled += read;
-                let mut at = 0;
-                while let Some(length) =
-                    frame_length(&input[at..filled]).map_err(io::Error::other)?
-                    && at + length <= filled
-                {
-                    let frame = &input[at..at + length];
-                    at += length;
-                    match shared.handle(&mut client, frame) {
-                        Action::Nothing => {}
-                        Action::Reply(reply) => write(stream, &reply).await?,
-                        Action::Ended(reply) => return write(stream, &reply).await,
-                        Action::Open { username } => {
-                            let (opened, reply) = shared.open(&mut client, username).await;
-                            relay = opened;
-                            write(stream, &reply).await?;
-                        }
-                        Action::ToPeer { to, bytes } => {
-                            if let Some(relay) = &relay {
-                                drop(relay.socket.send_to(bytes, to).await);
-                            }
-                        }
-                    }
-                }
-                input.copy_within(at..filled, 0);
-                filled -= at;
-            }
-            Woken::Peer(length, from) => {
-                let (now, bytes) = (Instant::now(), &buffer[..length]);
-                if client.handle_peer(now, &shared.peers, from, bytes, &mut out) {
-                    write(stream, &out).await?;
-                }
-            }
-        }
-    }
-}
-
-async fn receive(relay: &Option<Relay>, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-    match relay {
-        Some(relay) => relay.socket.recv_from(buffer).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Writes all of it; a client that does not read for so long is left. What comes meanwhile waits in
-/// the relay's socket, and is lost there when it is too much.
-async fn write<S: AsyncWrite + Unpin>(stream: &mut S, bytes: &[u8]) -> io::Result<()> {
-    let all = async {
-        stream.write_all(bytes).await?;
-        stream.flush().await
-    };
-    match tokio::time::timeout(TURN_WRITE_MAX, all).await {
-        Ok(written) => written,
-        Err(_) => Err(io::ErrorKind::TimedOut.into()),
+        is_here
     }
 }

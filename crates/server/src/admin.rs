@@ -21,7 +21,7 @@ use axum::routing::{get, post};
 use odeum_api::ApiState;
 use odeum_auth::Apps;
 use odeum_callback::{CallbackEvent, Callbacks, ServiceError};
-use odeum_node::NodeHandle;
+use odeum_node::{NodeHandle, TurnRelay};
 use odeum_signal::SignalState;
 use odeum_store::{CallbackNumber, CallbackRow, CallbackState, Selection, StoreError};
 use odeum_types::{AppId, Redacted, RoomId, UnixMillis};
@@ -49,6 +49,8 @@ pub(crate) struct AdminState {
     pub(crate) signal: SignalState,
     /// What came without signalling.
     pub(crate) whip: WhipState,
+    /// The TURN relay, where there is one.
+    pub(crate) turn: Option<TurnRelay>,
     /// Callbacks.
     pub(crate) callbacks: Callbacks,
     /// The apps in force.
@@ -73,7 +75,8 @@ async fn metrics(State(state): State<AdminState>) -> impl IntoResponse {
     let api = state.api.statistics();
     let callbacks = state.callbacks.statistics();
     let (websockets, whip_sessions) = (state.signal.connections(), state.whip.sessions());
-    let metrics = Metrics { node, api, callbacks, websockets, whip_sessions };
+    let turn = state.turn.as_ref().map(TurnRelay::statistics);
+    let metrics = Metrics { node, api, callbacks, websockets, whip_sessions, turn };
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.to_text())
 }
 

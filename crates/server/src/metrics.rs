@@ -1,11 +1,11 @@
 //! The metrics page: what node, Server API and signalling count, as Prometheus text (exposition
-//! format 0.0.4). Names end in their unit or in `_total`; labels stay few: `worker` alone.
+//! format 0.0.4). Names end in their unit or in `_total`; labels stay few, and each has few values.
 
 use std::fmt::Write as _;
 
 use odeum_api::ApiStatistics;
 use odeum_callback::CallbackStatistics;
-use odeum_node::{MediaStatistics, NodeStatistics};
+use odeum_node::{MediaStatistics, NodeStatistics, TurnStatistics};
 
 /// Everything that is shown.
 pub(crate) struct Metrics {
@@ -19,6 +19,8 @@ pub(crate) struct Metrics {
     pub(crate) websockets: usize,
     /// Sessions of WHIP and WHEP.
     pub(crate) whip_sessions: usize,
+    /// What the TURN relay counts, where there is one.
+    pub(crate) turn: Option<TurnStatistics>,
 }
 
 /// Whether a figure only grows.
@@ -123,6 +125,9 @@ impl Metrics {
         page.gauge("odeum_whip_sessions", help, self.whip_sessions as u64);
         page.server_api(&self.api);
         page.callbacks(&self.callbacks);
+        if let Some(turn) = &self.turn {
+            page.turn(turn);
+        }
         for (name, kind, help, read) in MEDIA {
             page.per_worker(name, *kind, help, self.node.media.iter().map(read));
         }
@@ -233,6 +238,37 @@ impl Page {
         }
     }
 
+    fn turn(&mut self, turn: &TurnStatistics) {
+        self.gauge("odeum_turn_allocations", "Allocations of the TURN relay", turn.allocations);
+        for (name, help, value) in [
+            ("odeum_turn_allocations_made_total", "Allocations made", turn.allocations_made),
+            (
+                "odeum_turn_ended_with_session_total",
+                "Allocations ended because their session did",
+                turn.ended_with_session,
+            ),
+            ("odeum_turn_over_rate_total", "Lost: over an allocation's rate", turn.over_rate),
+        ] {
+            self.counter(name, help, value);
+        }
+        let ways = [("to_media", turn.to_media), ("to_clients", turn.to_clients)];
+        let name = "odeum_turn_relayed_packets_total";
+        self.head(name, Kind::Counter, "Packets relayed");
+        for (way, carried) in ways {
+            self.line(format_args!("{name}{{direction=\"{way}\"}} {}", carried.packets));
+        }
+        let name = "odeum_turn_relayed_bytes_total";
+        self.head(name, Kind::Counter, "Their bytes, without TURN's own");
+        for (way, carried) in ways {
+            self.line(format_args!("{name}{{direction=\"{way}\"}} {}", carried.bytes));
+        }
+        let name = "odeum_turn_refusals_total";
+        self.head(name, Kind::Counter, "Requests refused; `challenged` is how every client begins");
+        for (reason, count) in &turn.refusals {
+            self.line(format_args!("{name}{{reason=\"{reason}\"}} {count}"));
+        }
+    }
+
     fn gauge(&mut self, name: &str, help: &str, value: u64) {
         self.one(name, Kind::Gauge, help, value);
     }
@@ -275,6 +311,8 @@ impl Page {
 
 #[cfg(test)]
 mod tests {
+    use odeum_node::Carried;
+
     use super::*;
 
     #[test]
@@ -289,7 +327,26 @@ mod tests {
             waiting_by_app: [(odeum_types::AppId(9), 4)].into(),
             ..CallbackStatistics::default()
         };
-        let text = Metrics { node, api, callbacks, websockets: 5, whip_sessions: 6 }.to_text();
+        let turn = Some(TurnStatistics {
+            allocations: 8,
+            allocations_made: 9,
+            ended_with_session: 1,
+            to_media: Carried { packets: 10, bytes: 1_000 },
+            to_clients: Carried { packets: 11, bytes: 1_100 },
+            over_rate: 2,
+            refusals: vec![("forbidden", 3), ("quota", 0)],
+        });
+        let metrics = Metrics { node, api, callbacks, websockets: 5, whip_sessions: 6, turn };
+        let text = metrics.to_text();
+        for line in [
+            "odeum_turn_allocations 8\n",
+            "odeum_turn_relayed_packets_total{direction=\"to_media\"} 10\n",
+            "odeum_turn_relayed_bytes_total{direction=\"to_clients\"} 1100\n",
+            "odeum_turn_refusals_total{reason=\"forbidden\"} 3\n",
+            "odeum_turn_over_rate_total 2\n",
+        ] {
+            assert!(text.contains(line), "{line} is missing in {text}");
+        }
         assert!(text.contains("odeum_callbacks_waiting{app=\"9\"} 4\n"), "{text}");
         assert!(text.contains("# TYPE odeum_rooms gauge\nodeum_rooms 3\n"), "{text}");
         assert!(text.contains("odeum_websockets 5\n") && text.contains("odeum_whip_sessions 6\n"));

@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use odeum_api::{ApiState, StreamHistory};
 use odeum_auth::{Apps, IceServers};
 use odeum_callback::Callbacks;
-use odeum_node::{AppSettings, NodeConfig, NodeHandle};
+use odeum_node::{AppSettings, NodeConfig, NodeHandle, TurnRelay};
 use odeum_room::DeleteStreamMode;
 use odeum_signal::SignalState;
 use odeum_store::Store;
@@ -201,7 +201,7 @@ impl Server {
             stream_history(callbacks.clone()),
         );
         let tls = certificate.as_ref().map(|files| TlsAcceptor::from(files.server_config()));
-        let ice_servers = ice_servers(&config, &node, tls.clone()).await?;
+        let (turn, ice_servers) = ice_servers(&config, &node, tls.clone()).await?;
         let (signal, whip) = client_surfaces(&config, &node, &apps, ice_servers);
         let admin = admin::router(AdminState {
             node: node.clone(),
@@ -210,6 +210,7 @@ impl Server {
             whip: whip.clone(),
             callbacks: callbacks.clone(),
             apps: apps.clone(),
+            turn,
             token: config.admin.token.clone(),
         });
         let api = odeum_api::router(api);
@@ -319,17 +320,17 @@ fn client_surfaces(
     (signal, whip)
 }
 
-/// The configured STUN and TURN servers, then the own relay, which is started.
+/// The own relay, which is started, and what clients are told: the configured STUN and TURN
+/// servers, then that one.
 async fn ice_servers(
     config: &Config,
     node: &NodeHandle,
     tls: Option<TlsAcceptor>,
-) -> anyhow::Result<IceServers> {
+) -> anyhow::Result<(Option<TurnRelay>, IceServers)> {
     let servers = config.media.servers_of_clients()?;
-    Ok(match &config.turn {
-        Some(turn) => servers.with(turn::start(turn, node, tls).await?),
-        None => servers,
-    })
+    let Some(turn) = &config.turn else { return Ok((None, servers)) };
+    let (relay, told) = turn::start(turn, node, tls).await?;
+    Ok((Some(relay), servers.with(told)))
 }
 
 /// Starts the store's service, then the rooms whose journal it takes.

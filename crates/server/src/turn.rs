@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use odeum_auth::IceServer;
+use odeum_auth::{IceServer, TurnHolder, TurnName};
 use odeum_node::{NodeHandle, TurnRelay};
-use odeum_types::Redacted;
+use odeum_types::{Redacted, UnixMillis};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
@@ -24,8 +24,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// has.
 const CONNECTIONS_PER_ALLOCATION: usize = 2;
 
-/// Starts the relay to the media ports of `node`; it runs as long as the process. Gives what
-/// clients are told of it.
+/// Starts the relay to the media ports of `node`; it runs as long as the process. Gives it, and
+/// what clients are told of it.
 ///
 /// # Errors
 /// An address that cannot be bound, by its key.
@@ -33,7 +33,7 @@ pub(crate) async fn start(
     config: &TurnConfig,
     node: &NodeHandle,
     tls: Option<TlsAcceptor>,
-) -> anyhow::Result<IceServer> {
+) -> anyhow::Result<(TurnRelay, IceServer)> {
     // Good for this run: whoever was told another logs in again after a restart anyway.
     let secret = Redacted::new(format!("{:032x}", rand::random::<u128>()));
     let relay = TurnRelay::new(
@@ -41,11 +41,12 @@ pub(crate) async fn start(
             secret: secret.clone(),
             realm: config.host.clone(),
             allocations_max: config.allocations_max,
-            allocations_per_user_max: config.allocations_per_login_max,
+            allocations_per_session_max: config.allocations_per_login_max,
             bits_per_second_max: config.kbps_per_allocation_max * 1_000,
         },
         node,
         wall_clock,
+        is_here(node.clone()),
     );
     let tcp = TcpListener::bind(config.listen).await;
     let tcp = tcp.with_context(|| format!("turn.listen = tcp {}", config.listen))?;
@@ -59,10 +60,20 @@ pub(crate) async fn start(
         let socket = TcpListener::bind(listen).await;
         let socket = socket.with_context(|| format!("turn.tls_listen = {listen}"))?;
         tls_port = Some(socket.local_addr()?.port());
-        tokio::spawn(accept(relay, socket, tls, slots));
+        tokio::spawn(accept(relay.clone(), socket, tls, slots));
     }
     info!(%local, tls_port, host = config.host, "TURN relays to the media ports");
-    Ok(config.server(local.port(), tls_port, secret)?)
+    Ok((relay, config.server(local.port(), tls_port, secret)?))
+}
+
+/// Whether the holder of a name is here: its user has in its app the session that the name is of.
+fn is_here(node: NodeHandle) -> impl Fn(UnixMillis, &str) -> bool + Send + Sync + 'static {
+    move |now, name| {
+        TurnName::parse(name).is_some_and(|name| {
+            let TurnHolder { app, user, .. } = &name.holder;
+            name.is_here(now, node.user_session(*app, user))
+        })
+    }
 }
 
 async fn accept(

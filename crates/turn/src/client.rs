@@ -6,13 +6,10 @@ use std::time::{Duration, Instant};
 use odeum_types::UnixMillis;
 
 use crate::allocation::Allocation;
-use crate::failure::{
-    BAD_REQUEST, Failure, NO_ALLOCATION, NO_CAPACITY, NO_FAMILY, NO_TRANSPORT, WRONG_USER,
-    error_code, failure,
-};
-use crate::gate::{Gate, Proven, Refused};
+use crate::failure::{Refusal, error_code, failure};
+use crate::gate::{Gate, Proven};
 use crate::message::{Class, Message, Method, Writer, attribute};
-use crate::peers::Peers;
+use crate::peers::{Family, Peers};
 
 /// How long an allocation lives unless it is refreshed, and at most (RFC 8656 §7.2).
 const LIFETIME: Duration = Duration::from_secs(600);
@@ -38,10 +35,19 @@ pub enum Action<'a> {
     Nothing,
     /// Send this to the client.
     Reply(Vec<u8>),
+    /// Send this to the client, whose request is refused.
+    Refuse {
+        /// What to send.
+        reply: Vec<u8>,
+        /// Why.
+        why: Refusal,
+    },
     /// Open a socket for the user of this name, and tell [`Client::allocated`].
     Open {
         /// Whose it will be.
         username: String,
+        /// The IP version of the peers that it is for.
+        family: Family,
     },
     /// Send this from the relay's socket.
     ToPeer {
@@ -50,8 +56,21 @@ pub enum Action<'a> {
         /// What.
         bytes: &'a [u8],
     },
+    /// Lose a packet that is over the rate.
+    OverRate,
     /// Send this to the client; its allocation is over.
     Ended(Vec<u8>),
+}
+
+/// What becomes of a packet from a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FromPeer {
+    /// It goes to the client.
+    Passed,
+    /// The client is not to have it.
+    Refused,
+    /// It is over the rate, and lost.
+    OverRate,
 }
 
 /// One client.
@@ -108,15 +127,16 @@ impl Client {
         }
     }
 
-    /// The socket that [`Action::Open`] asked for, as the client is to know it; none when there is
-    /// none left. Gives what the client is to be sent.
-    pub fn allocated(&mut self, now: Instant, relayed: Option<SocketAddr>) -> Vec<u8> {
+    /// The socket that [`Action::Open`] asked for, as the client is to know it, or why there is
+    /// none. Gives what the client is to be sent.
+    pub fn allocated(&mut self, now: Instant, relayed: Result<SocketAddr, Refusal>) -> Vec<u8> {
         let State::Opening(opening) = std::mem::replace(&mut self.state, State::Idle) else {
             return Vec::new();
         };
         let Opening { user, transaction, lifetime } = opening;
-        let Some(relayed) = relayed else {
-            return failure(Method::Allocate, transaction, NO_CAPACITY, Some(&user));
+        let relayed = match relayed {
+            Ok(relayed) => relayed,
+            Err(why) => return failure(Method::Allocate, transaction, why, &user),
         };
         let allocation = Allocation::new(now, user, relayed, transaction, lifetime, self.limits);
         let reply = self.success(&allocation);
@@ -124,21 +144,21 @@ impl Client {
         reply
     }
 
-    /// Writes what came to the relay's socket from `from` for the client into `out`; false when it
-    /// is not to have it.
+    /// Writes what came to the relay's socket from `from` for the client into `out`. Only a media
+    /// port that the client has sent to is heard.
     pub fn handle_peer(
         &mut self,
         now: Instant,
-        peers: &Peers,
         from: SocketAddr,
         bytes: &[u8],
         out: &mut Vec<u8>,
-    ) -> bool {
+    ) -> FromPeer {
         out.clear();
-        let State::Allocated(allocation) = &mut self.state else { return false };
-        let Some(peer) = peers.announced(from) else { return false };
-        if now >= allocation.ends || !allocation.spend(now, self.limits, bytes.len()) {
-            return false;
+        let State::Allocated(allocation) = &mut self.state else { return FromPeer::Refused };
+        let name = allocation.name_of(from).filter(|_| now < allocation.ends);
+        let Some(peer) = name else { return FromPeer::Refused };
+        if !allocation.spend(now, self.limits, bytes.len()) {
+            return FromPeer::OverRate;
         }
         let channel = allocation.channels.iter().find(|(_, of, ends)| *of == peer && now < *ends);
         if let Some((number, _, _)) = channel {
@@ -146,17 +166,25 @@ impl Client {
             out.extend_from_slice(&(bytes.len() as u16).to_be_bytes());
             out.extend_from_slice(bytes);
             out.resize(out.len().next_multiple_of(4), 0);
-            return true;
+            return FromPeer::Passed;
         }
         if !allocation.permits(now, peer.ip()) {
-            return false;
+            return FromPeer::Refused;
         }
         // An indication is nobody's answer: any transaction id does (RFC 8656 §11.2).
         let indication = Writer::new(Class::Indication, Method::Data, [0; 12])
             .add_address(attribute::XOR_PEER_ADDRESS, peer)
             .add(attribute::DATA, bytes);
         *out = indication.finish(None);
-        true
+        FromPeer::Passed
+    }
+
+    /// The name of the user whose allocation it is; none without one.
+    pub fn username(&self) -> Option<&str> {
+        match &self.state {
+            State::Allocated(allocation) => Some(&allocation.user.username),
+            State::Idle | State::Opening(_) => None,
+        }
     }
 
     /// When the allocation ends unless it is refreshed; none without one.
@@ -177,18 +205,22 @@ impl Client {
     ) -> Action<'a> {
         let user = match gate.check(wall, self.source, message) {
             Ok(user) => user,
-            Err(refused) => return Action::Reply(self.challenge(wall, gate, message, refused)),
+            Err(why) => {
+                let reply = self.challenge(wall, gate, message, why);
+                return Action::Refuse { reply, why };
+            }
         };
-        let fail = |reason| {
-            Action::Reply(failure(message.method, message.transaction, reason, Some(&user)))
+        let fail = |why| {
+            let reply = failure(message.method, message.transaction, why, &user);
+            Action::Refuse { reply, why }
         };
         let unknown = message.unknown();
         if !unknown.is_empty() {
             let kinds: Vec<u8> = unknown.iter().flat_map(|kind| kind.to_be_bytes()).collect();
-            let reply = Writer::new(Class::Error, message.method, message.transaction)
-                .add(attribute::ERROR_CODE, &[0, 0, 4, 20])
-                .add(attribute::UNKNOWN_ATTRIBUTES, &kinds);
-            return Action::Reply(reply.finish(Some(&user.key)));
+            let why = Refusal::UnknownAttribute;
+            let reply = Writer::new(Class::Error, message.method, message.transaction);
+            let reply = error_code(reply, why).add(attribute::UNKNOWN_ATTRIBUTES, &kinds);
+            return Action::Refuse { reply: reply.finish(Some(&user.key)), why };
         }
         if message.method == Method::Allocate {
             return match self.allocate(peers, message, user.clone()) {
@@ -196,12 +228,14 @@ impl Client {
                 Err(reason) => fail(reason),
             };
         }
-        let State::Allocated(allocation) = &mut self.state else { return fail(NO_ALLOCATION) };
+        let State::Allocated(allocation) = &mut self.state else {
+            return fail(Refusal::AllocationMismatch);
+        };
         if now >= allocation.ends {
-            return fail(NO_ALLOCATION);
+            return fail(Refusal::AllocationMismatch);
         }
         if allocation.user.username != user.username {
-            return fail(WRONG_USER);
+            return fail(Refusal::WrongUser);
         }
         let reply = Writer::new(Class::Success, message.method, message.transaction);
         match message.method {
@@ -233,34 +267,36 @@ impl Client {
         peers: &Peers,
         message: &Message<'_>,
         user: Proven,
-    ) -> Result<Action<'a>, Failure> {
+    ) -> Result<Action<'a>, Refusal> {
         match &self.state {
             State::Idle => {}
             State::Opening(_) => return Ok(Action::Nothing),
             State::Allocated(allocation) if allocation.transaction == message.transaction => {
                 return Ok(Action::Reply(self.success(allocation)));
             }
-            State::Allocated(_) => return Err(NO_ALLOCATION),
+            State::Allocated(_) => return Err(Refusal::AllocationMismatch),
         }
         match message.get(attribute::REQUESTED_TRANSPORT) {
             Some([UDP, _, _, _]) => {}
-            Some([_, _, _, _]) => return Err(NO_TRANSPORT),
-            Some(_) | None => return Err(BAD_REQUEST),
+            Some([_, _, _, _]) => return Err(Refusal::TransportUnsupported),
+            Some(_) | None => return Err(Refusal::BadRequest),
         }
+        let is_served = |family: &Family| peers.first(*family).is_some();
         let family = match message.get(attribute::REQUESTED_ADDRESS_FAMILY) {
-            None => FAMILY_V4,
-            Some([family, _, _, _]) => *family,
-            Some(_) => return Err(BAD_REQUEST),
+            // RFC 8656 §7.2 has IPv4 here and nothing else. Browsers never ask for a version, and
+            // at a server of IPv6 alone they would have no relay.
+            None => [Family::V4, Family::V6].into_iter().find(is_served),
+            Some([FAMILY_V4, _, _, _]) => Some(Family::V4).filter(is_served),
+            Some([FAMILY_V6, _, _, _]) => Some(Family::V6).filter(is_served),
+            Some([_, _, _, _]) => None,
+            Some(_) => return Err(Refusal::BadRequest),
         };
-        let served = if peers.is_ipv4() { FAMILY_V4 } else { FAMILY_V6 };
-        if family != served {
-            return Err(NO_FAMILY);
-        }
+        let family = family.ok_or(Refusal::FamilyUnsupported)?;
         let lifetime = lifetime(message).max(LIFETIME);
         let username = user.username.clone();
         let transaction = message.transaction;
         self.state = State::Opening(Opening { user, transaction, lifetime });
-        Ok(Action::Open { username })
+        Ok(Action::Open { username, family })
     }
 
     fn handle_send<'a>(
@@ -311,17 +347,13 @@ impl Client {
         wall: UnixMillis,
         gate: &Gate,
         message: &Message<'_>,
-        refused: Refused,
+        why: Refusal,
     ) -> Vec<u8> {
-        let reason = match refused {
-            Refused::Malformed => {
-                return failure(message.method, message.transaction, BAD_REQUEST, None);
-            }
-            Refused::Unauthenticated => Failure(401, "Unauthenticated"),
-            Refused::StaleNonce => Failure(438, "Stale Nonce"),
-        };
-        let reply = Writer::new(Class::Error, message.method, message.transaction);
-        error_code(reply, reason)
+        let reply = error_code(Writer::new(Class::Error, message.method, message.transaction), why);
+        if why == Refusal::BadRequest {
+            return reply.finish(None);
+        }
+        reply
             .add(attribute::REALM, gate.realm().as_bytes())
             .add(attribute::NONCE, gate.nonce(wall, self.source).as_bytes())
             .finish(None)

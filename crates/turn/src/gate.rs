@@ -9,6 +9,7 @@ use odeum_auth::turn_password;
 use odeum_types::{Redacted, UnixMillis};
 use subtle::ConstantTimeEq;
 
+use crate::failure::Refusal;
 use crate::message::{Message, attribute};
 
 /// How long a nonce is good, milliseconds; then the client is given another.
@@ -22,7 +23,12 @@ pub struct Gate {
     secret: Redacted<String>,
     /// Signs nonces.
     nonces: hmac::Key,
+    /// Says of a good name whether who holds it is still here.
+    is_here: IsHere,
 }
+
+/// Whether the holder of a name, whose own time is not over, is still here.
+type IsHere = Box<dyn Fn(UnixMillis, &str) -> bool + Send + Sync>;
 
 /// Who has proved to be somebody.
 #[derive(Clone)]
@@ -32,21 +38,25 @@ pub(crate) struct Proven {
     pub(crate) key: [u8; 16],
 }
 
-/// Why a request is not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refused {
-    /// 400: an attribute is missing.
-    Malformed,
-    /// 401: nobody, or somebody whose time is over.
-    Unauthenticated,
-    /// 438: with a nonce of another time or of somebody else.
-    StaleNonce,
-}
-
 impl Gate {
-    /// A gate for `secret`; `nonce_key` is 256 random bits.
+    /// A gate for `secret`; `nonce_key` is 256 random bits. Names are good until their time ends.
     pub fn new(realm: String, secret: Redacted<String>, nonce_key: [u8; 32]) -> Self {
-        Self { realm, secret, nonces: hmac::Key::new(hmac::HMAC_SHA256, &nonce_key) }
+        let nonces = hmac::Key::new(hmac::HMAC_SHA256, &nonce_key);
+        Self { realm, secret, nonces, is_here: Box::new(|_, _| true) }
+    }
+
+    /// Names are good no longer than `is_here` says so, asked with the time and a name that was
+    /// made from the secret.
+    pub fn while_here(
+        self,
+        is_here: impl Fn(UnixMillis, &str) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Self { is_here: Box::new(is_here), ..self }
+    }
+
+    /// Whether who holds this name may still use what it was given by it.
+    pub fn is_here(&self, now: UnixMillis, username: &str) -> bool {
+        (self.is_here)(now, username)
     }
 
     pub(crate) fn realm(&self) -> &str {
@@ -66,26 +76,29 @@ impl Gate {
         now: UnixMillis,
         source: SocketAddr,
         message: &Message<'_>,
-    ) -> Result<Proven, Refused> {
+    ) -> Result<Proven, Refusal> {
         if !message.has_integrity() {
-            return Err(Refused::Unauthenticated);
+            return Err(Refusal::Challenged);
         }
-        let text = |kind| message.text(kind).ok_or(Refused::Malformed);
+        let text = |kind| message.text(kind).ok_or(Refusal::BadRequest);
         let (username, nonce) = (text(attribute::USERNAME)?, text(attribute::NONCE)?);
         let realm = text(attribute::REALM)?;
         if !self.is_fresh(now, source, nonce) {
-            return Err(Refused::StaleNonce);
+            return Err(Refusal::StaleNonce);
         }
         let expires_s = username.split_once(':').and_then(|(time, _)| time.parse::<u64>().ok());
         if realm != self.realm || expires_s.is_none_or(|expires_s| expires_s <= now.0 / 1_000) {
-            return Err(Refused::Unauthenticated);
+            return Err(Refusal::Unauthenticated);
         }
         let password = turn_password(&self.secret, username);
         // RFC 8489 §9.2.2.
         let key: [u8; 16] = Md5::digest(format!("{username}:{realm}:{}", password.expose())).into();
-        match message.is_made_with(&key) {
+        if !message.is_made_with(&key) {
+            return Err(Refusal::Unauthenticated);
+        }
+        match self.is_here(now, username) {
             true => Ok(Proven { username: username.to_owned(), key }),
-            false => Err(Refused::Unauthenticated),
+            false => Err(Refusal::SessionEnded),
         }
     }
 

@@ -8,7 +8,9 @@ use odeum_auth::turn_password;
 use odeum_types::{Redacted, UnixMillis};
 
 use crate::message::{Class, Message, Method, Writer, attribute};
-use crate::{Action, Client, Gate, Limits, Peers, frame_length};
+use crate::{Action, Client, Family, FromPeer, Gate, Limits, Peers, Refusal, frame_length};
+
+mod peers;
 
 const SOURCE: &str = "198.51.100.7:4000";
 const MEDIA: &str = "203.0.113.9:7881";
@@ -64,8 +66,8 @@ impl Rig {
     fn allocate(&mut self) {
         let request = self.request(Method::Allocate, &[(attribute::REQUESTED_TRANSPORT, UDP)]);
         let username = self.username.clone();
-        assert_eq!(self.handle(&request), Action::Open { username });
-        let reply = self.client.allocated(self.now, Some(address(RELAYED)));
+        assert_eq!(self.handle(&request), Action::Open { username, family: Family::V4 });
+        let reply = self.client.allocated(self.now, Ok(address(RELAYED)));
         assert_eq!(code(&reply), 0);
     }
 
@@ -107,9 +109,15 @@ impl Rig {
     #[track_caller]
     fn answer(&mut self, bytes: &[u8]) -> u16 {
         match self.handle(bytes) {
-            Action::Reply(reply) | Action::Ended(reply) => code(&reply),
+            Action::Reply(reply) | Action::Ended(reply) | Action::Refuse { reply, .. } => {
+                code(&reply)
+            }
             other => panic!("{other:?}"),
         }
+    }
+
+    fn heard(&mut self, from: SocketAddr, bytes: &[u8], out: &mut Vec<u8>) -> FromPeer {
+        self.client.handle_peer(self.now, from, bytes, out)
     }
 
     fn send(&mut self, peer: &str, bytes: &[u8]) -> Vec<u8> {
@@ -135,7 +143,9 @@ fn code(reply: &[u8]) -> u16 {
 fn a_client_learns_its_nonce_and_then_has_an_allocation() {
     let mut rig = Rig::new();
     let first = rig.writer(Method::Allocate).add(attribute::REQUESTED_TRANSPORT, UDP).finish(None);
-    let Action::Reply(challenge) = rig.handle(&first) else { panic!("no challenge") };
+    let Action::Refuse { reply: challenge, why: Refusal::Challenged } = rig.handle(&first) else {
+        panic!("no challenge");
+    };
     assert_eq!(code(&challenge), 401);
     let message = Message::parse(&challenge).unwrap();
     assert_eq!(message.text(attribute::REALM), Some("odeum"));
@@ -153,7 +163,7 @@ fn media_ports_are_reached_where_they_really_are_and_answer_under_their_name() {
     let to = address(LOCAL);
     assert_eq!(rig.handle(&sent), Action::ToPeer { to, bytes: b"check" });
     let mut out = Vec::new();
-    assert!(rig.client.handle_peer(rig.now, &rig.peers, to, b"answer", &mut out));
+    assert_eq!(rig.heard(to, b"answer", &mut out), FromPeer::Passed);
     let data = Message::parse(&out).unwrap();
     assert_eq!((data.class, data.method), (Class::Indication, Method::Data));
     assert_eq!(data.peers().next(), Some(Some(address(MEDIA))));
@@ -161,7 +171,7 @@ fn media_ports_are_reached_where_they_really_are_and_answer_under_their_name() {
     let bind = rig.about(Method::ChannelBind, MEDIA, &[(attribute::CHANNEL_NUMBER, CHANNEL)]);
     assert_eq!(rig.answer(&bind), 0);
     assert_eq!(rig.handle(b"\x40\x01\x00\x03abc"), Action::ToPeer { to, bytes: b"abc" });
-    assert!(rig.client.handle_peer(rig.now, &rig.peers, to, b"defgh", &mut out));
+    assert_eq!(rig.heard(to, b"defgh", &mut out), FromPeer::Passed);
     assert_eq!(out, b"\x40\x01\x00\x05defgh\0\0\0");
 }
 
@@ -192,7 +202,7 @@ fn nothing_leads_anywhere_else() {
         let mut out = Vec::new();
         let from = address(peer);
         if from != address(LOCAL) {
-            assert!(!rig.client.handle_peer(rig.now, &rig.peers, from, b"x", &mut out), "{peer}");
+            assert_eq!(rig.heard(from, b"x", &mut out), FromPeer::Refused, "{peer}");
         }
     }
     // Another port of the machine that media is on.
@@ -210,7 +220,7 @@ fn without_a_permission_nothing_passes_and_a_permission_ends() {
     let mut rig = Rig::allocated();
     let (sent, mut out) = (rig.send(MEDIA, b"x"), Vec::new());
     assert_eq!(rig.handle(&sent), Action::Nothing);
-    assert!(!rig.client.handle_peer(rig.now, &rig.peers, address(LOCAL), b"x", &mut out));
+    assert_eq!(rig.heard(address(LOCAL), b"x", &mut out), FromPeer::Refused);
     let permission = rig.about(Method::CreatePermission, MEDIA, &[]);
     assert_eq!(rig.answer(&permission), 0);
     assert_ne!(rig.handle(&sent), Action::Nothing);
@@ -284,7 +294,7 @@ fn what_is_asked_for_wrongly_is_refused_with_its_code() {
     assert_eq!(rig.answer(&permission), 437);
     let request = rig.request(Method::Allocate, &[(attribute::REQUESTED_TRANSPORT, UDP)]);
     assert!(matches!(rig.handle(&request), Action::Open { .. }));
-    assert_eq!(code(&rig.client.allocated(rig.now, None)), 508);
+    assert_eq!(code(&rig.client.allocated(rig.now, Err(Refusal::Capacity))), 508);
     rig.allocate();
     for channel in [&[0x3F, 0xFF, 0, 0][..], &[0x50, 0x00, 0, 0], &[0x40]] {
         let bind = rig.about(Method::ChannelBind, MEDIA, &[(attribute::CHANNEL_NUMBER, channel)]);
@@ -301,10 +311,18 @@ fn more_than_the_rate_is_lost_in_both_directions() {
     let sent = rig.send(MEDIA, &[0; 600]);
     assert_ne!(rig.handle(&sent), Action::Nothing);
     let mut out = Vec::new();
-    assert!(!rig.client.handle_peer(rig.now, &rig.peers, address(LOCAL), &[0; 600], &mut out));
+    assert_eq!(rig.heard(address(LOCAL), &[0; 600], &mut out), FromPeer::OverRate);
     rig.now += Duration::from_millis(200);
-    assert!(rig.client.handle_peer(rig.now, &rig.peers, address(LOCAL), &[0; 600], &mut out));
-    assert_eq!(rig.handle(&sent), Action::Nothing);
+    assert_eq!(rig.heard(address(LOCAL), &[0; 600], &mut out), FromPeer::Passed);
+    assert_eq!(rig.handle(&sent), Action::OverRate);
+}
+
+#[test]
+fn every_refusal_has_a_code_and_a_word_of_its_own() {
+    let mut words: Vec<_> = Refusal::ALL.iter().map(|refusal| refusal.word()).collect();
+    words.sort_unstable();
+    words.dedup();
+    assert_eq!(words.len(), Refusal::ALL.len());
 }
 
 #[test]

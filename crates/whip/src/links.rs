@@ -7,10 +7,10 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{ConnectInfo, Extension, Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
-use odeum_auth::IceServerGrant;
+use odeum_auth::{IceServerGrant, TurnHolder};
 
 use crate::headers::{self, bearer};
-use crate::offer::{Options, authenticate, place};
+use crate::offer::{Client, Options, authenticate, place};
 use crate::{WhipState, source};
 
 /// Answers OPTIONS. TURN servers are for those alone who show a token that an offer would be taken
@@ -29,7 +29,10 @@ pub(crate) async fn preflight(
         .flatten()
         .and_then(|(room, _)| authenticate(&state, source(address), &room, app, &headers).ok());
     let servers = match client {
-        Some(client) => state.0.ice_servers.grants(client.user.as_str(), state.now()),
+        Some(Client { app, user, .. }) => {
+            let holder = TurnHolder { app, user, session: None };
+            state.0.ice_servers.grants(&holder, state.now())
+        }
         None => state.0.ice_servers.open(),
     };
     add(response.headers_mut(), &servers);
@@ -62,7 +65,7 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use odeum_auth::{IceAccess, IceServer, IceServers, IceUrl};
-    use odeum_types::{Redacted, UnixMillis};
+    use odeum_types::{AppId, Redacted, UnixMillis, UserId};
 
     use super::*;
 
@@ -82,7 +85,9 @@ mod tests {
             ),
         ]);
         let mut headers = HeaderMap::new();
-        add(&mut headers, &servers.grants("ann", UnixMillis(0)));
+        let user = UserId::parse("ann").unwrap();
+        let holder = TurnHolder { app: AppId(1), user, session: None };
+        add(&mut headers, &servers.grants(&holder, UnixMillis(0)));
         let links: Vec<_> =
             headers.get_all(header::LINK).iter().map(|value| value.to_str().unwrap()).collect();
         let secrets = r#"username="a\"b\\c"; credential="p"; credential-type="password""#;

@@ -8,7 +8,7 @@ use std::time::Instant;
 use axum::extract::{ConnectInfo, Extension, Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use odeum_auth::{Token, TokenForm};
+use odeum_auth::{Token, TokenForm, TurnHolder};
 use odeum_node::{LoggedIn, LoginRequest, VideoWish};
 use odeum_room::{AuthLevel, Terminal, UserUpdate};
 use odeum_types::{AppId, Redacted, RoomId, StreamId, UserId, UserName};
@@ -116,7 +116,8 @@ async fn try_begin(
     };
     let token = Redacted::new(bearer(headers).unwrap_or_default().to_owned());
     let Client { app, user, .. } = client;
-    let servers = state.0.ice_servers.grants(user.as_str(), state.now());
+    let holder = TurnHolder { app, user: user.clone(), session: Some(reference.session) };
+    let servers = state.0.ice_servers.grants(&holder, state.now());
     let opened = Opened { role, app, user, room, stream, token, ufrag, ice_restarts: 0, reference };
     let (location, tag) = state.open(opened, logged_in.inbox);
     let headers = [

@@ -19,14 +19,14 @@ pub(crate) struct TurnConfig {
     pub(crate) listen: SocketAddr,
     /// TLS, with the certificate of `[tls]`. Default: none.
     pub(crate) tls_listen: Option<SocketAddr>,
-    /// Seconds that a client's password is good for; whoever is longer in a session resumes or
-    /// logs in again to set up further connections. Default 86,400.
+    /// Seconds that a client's password is good for at most; it ends with its session. Whoever is
+    /// longer in a session resumes or logs in again to set up further connections. Default 86,400.
     #[serde(default = "lifetime_s")]
     pub(crate) lifetime_s: u64,
     /// Allocations at once; beyond it clients are refused with 508. Default 1,000.
     #[serde(default = "allocations_max")]
     pub(crate) allocations_max: usize,
-    /// Allocations at once of the password of one login. Default 64: a session needs one for each
+    /// Allocations at once of one login's session. Default 64: a session needs one for each
     /// stream that it publishes or plays, and some more while it finds out which way works.
     #[serde(default = "allocations_per_login_max")]
     pub(crate) allocations_per_login_max: usize,
@@ -97,7 +97,7 @@ impl TurnConfig {
     ) -> Result<IceServer, ConfigError> {
         let urls = self.urls(port, tls_port)?;
         let lifetime = Duration::from_secs(self.lifetime_s);
-        Ok(IceServer { urls, access: IceAccess::Shared { secret, lifetime } })
+        Ok(IceServer { urls, access: IceAccess::OwnRelay { secret, lifetime } })
     }
 
     fn urls(&self, port: u16, tls_port: Option<u16>) -> Result<Vec<IceUrl>, ConfigError> {

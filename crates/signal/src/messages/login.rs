@@ -63,7 +63,7 @@ pub(crate) async fn handle(caller: Caller, message: wire::Login) -> Result<Handl
         resume_secret: hex::write(logged_in.resume_secret.expose()),
         heartbeat_interval_ms: (heartbeat_timeout / 5).as_millis() as u64,
         heartbeat_timeout_ms: heartbeat_timeout.as_millis() as u64,
-        ice_servers: ice_servers::for_user(&caller, user.as_str()),
+        ice_servers: ice_servers::for_session(&caller, &user, &logged_in.session),
         snapshot: wire_snapshot(&logged_in.snapshot),
     });
     Ok(Handled::Opened {

@@ -63,7 +63,7 @@ pub(crate) async fn handle(caller: Caller, message: wire::Resume) -> Result<Hand
         request_id: message.request_id,
         room_id: message.room_id,
         resume_secret: hex::write(resumed.resume_secret.expose()),
-        ice_servers: ice_servers::for_user(&caller, user.as_str()),
+        ice_servers: ice_servers::for_session(&caller, &user, &resumed.session),
         snapshot: None,
         messages: Vec::new(),
         messages_lost: 0,
