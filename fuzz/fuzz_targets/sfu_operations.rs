@@ -18,9 +18,10 @@ use odeum_rtp::PacketKind;
 use odeum_rtp::rtcp::{ReportBlock, SenderInfo};
 use odeum_rtp::sdp::Direction;
 use odeum_sfu::{
-    CutTracks, IceUfrag, LayerIndex, Relayed, RelayedKind, Sfu, SfuConfig, SfuEvent, VideoWish,
+    CutTracks, IceUfrag, LayerIndex, PlayTerms, PlayWish, Priority, Relayed, RelayedKind, Sfu,
+    SfuConfig, SfuEvent, VideoWish,
 };
-use odeum_types::PeerId;
+use odeum_types::{PeerId, SessionId};
 
 use client::{Client, Rtx};
 use member::{Member, ssrc_of};
@@ -284,7 +285,13 @@ impl World {
                 self.send_as(peer, packet);
             }
             Operation::Wish { peer, wish } => {
-                let wish = match wish {
+                let priority = match wish % 4 {
+                    0 => Priority::VeryLow,
+                    1 => Priority::Low,
+                    2 => Priority::Medium,
+                    _ => Priority::High,
+                };
+                let video = match wish {
                     0..=9 => VideoWish::Best,
                     10..=19 => VideoWish::Largest,
                     20..=29 => VideoWish::Smallest,
@@ -293,7 +300,7 @@ impl World {
                 let (Some(id), worker) = (self.nth(peer), self.worker_of(peer)) else {
                     return false;
                 };
-                self.sfus[worker].set_video_wish(self.now, id, wish);
+                self.sfus[worker].set_wish(self.now, id, PlayWish { video, priority });
             }
             Operation::Cut { peer, audio, video } => {
                 let Some(id) = self.nth(peer) else { return false };
@@ -412,7 +419,10 @@ impl World {
         let rtx = if rtx { Rtx::Offered } else { Rtx::Left };
         let offer = client.offer(Direction::ReceiveOnly, rtx);
         let sfu = &mut self.sfus[worker];
-        if let Ok(answer) = sfu.create_subscriber(self.now, client.id, publisher, &offer) {
+        // Those with even ids play for one session.
+        let session = (client.id.0 % 2 == 0).then_some(SessionId(1));
+        let terms = PlayTerms { session, ..PlayTerms::alone(publisher) };
+        if let Ok(answer) = sfu.create_subscriber(self.now, client.id, terms, &offer) {
             self.admit(worker, client, &answer.sdp);
         }
     }

@@ -11,7 +11,7 @@ import {
   type ZegoUser,
 } from "./events.ts";
 import { loginFault, streamFault } from "./identifier.ts";
-import { videoWish } from "./layers.ts";
+import { isPriority, priorityWish, videoWish } from "./layers.ts";
 import { Log, type ZegoLogConfig } from "./log.ts";
 import {
   commandOutcome,
@@ -449,6 +449,21 @@ export class ZegoExpressEngine {
     if (!Number.isFinite(videoHeight) || videoHeight < 1)
       throw new ZegoError(ErrorCode.BAD_PARAMETER, "videoHeight is 1 or more");
     return this.#players.get(streamID)?.player.setVideo(videoWish(0, videoHeight)) ?? false;
+  }
+
+  /**
+   * Says how much the video of a played stream matters among all that are played: "very-low",
+   * "low", "medium" or "high". While not all that is wanted of them arrives, each first gets a
+   * picture if it can, and those that matter more get the larger sizes. Beyond the contract.
+   * Resolves as setPlayStreamVideoType does.
+   */
+  async setPlayStreamPriority(streamID: string, priority: string): Promise<boolean> {
+    if (!isPriority(priority))
+      throw new ZegoError(
+        ErrorCode.BAD_PARAMETER,
+        'priority is "very-low", "low", "medium" or "high"',
+      );
+    return this.#players.get(streamID)?.player.setVideo(priorityWish(priority)) ?? false;
   }
 
   /** Shows a played stream. */

@@ -3,6 +3,12 @@
 /** Which layer of a video a play gets: 0 the best that arrives, 1 the smallest, 2 the largest. */
 export type StreamType = 0 | 1 | 2;
 
+/**
+ * How much a played stream's video matters among those of this client, when not all that is wanted
+ * of them reaches it. The words of RTCPriorityType.
+ */
+export type PlayPriority = "very-low" | "low" | "medium" | "high";
+
 /** The part of RTCRtpEncodingParameters that is set. */
 export interface Encoding {
   rid?: string;
@@ -62,7 +68,27 @@ function bitrate(video_kbps: number, share: number): number {
   return Math.round(video_kbps * 1000 * share);
 }
 
-/** What the server is told of a play. */
+/** The server's words for priorities. */
+const priorities = {
+  "very-low": "VERY_LOW",
+  low: "LOW",
+  medium: "MEDIUM",
+  high: "HIGH",
+} as const;
+
+/** Whether an app's word is a priority. */
+export function isPriority(word: string): word is PlayPriority {
+  return Object.hasOwn(priorities, word);
+}
+
+/** What the server is told of a play's priority. */
+export function priorityWish(priority: PlayPriority | undefined): {
+  priority: (typeof priorities)[PlayPriority];
+} {
+  return { priority: priorities[priority ?? "medium"] };
+}
+
+/** What the server is told of the size of a play's video. */
 export function videoWish(
   streamType: StreamType | undefined,
   videoHeight: number | undefined,

@@ -5,7 +5,7 @@ import { ErrorCode, ZegoError } from "./errors.ts";
 import type { ZegoPlayerState } from "./events.ts";
 import { offerDependencyDescriptor } from "./header_extensions.ts";
 import { requestRestart } from "./ice_restart.ts";
-import { videoWish, type StreamType } from "./layers.ts";
+import { priorityWish, videoWish, type PlayPriority, type StreamType } from "./layers.ts";
 import { withOpus } from "./opus.ts";
 import type { Signalling } from "./signalling.ts";
 import { playStats, type PlayTotals, type StatsEntry, type ZegoPlayStats } from "./stats.ts";
@@ -32,8 +32,16 @@ export interface ZegoWebPlayOption {
    * Beyond the contract. @default undefined
    */
   videoHeight?: number;
+  /**
+   * How much the video matters among all that are played, when not all that is wanted of them
+   * arrives. Beyond the contract. @default "medium"
+   */
+  priority?: PlayPriority;
   streamParams?: string;
 }
+
+/** What the server is told of a play. */
+type PlayWish = ReturnType<typeof videoWish> & ReturnType<typeof priorityWish>;
 
 /** What ended a play on the server's side while the stream stays: play again. */
 const passingReasons: ReadonlySet<string> = new Set(["publisher_replaced", "media_lost"]);
@@ -46,7 +54,7 @@ export class Player {
   readonly #signalling: Signalling;
   readonly #transport: Transport;
   /** What of the video is wanted. */
-  #wish: ReturnType<typeof videoWish>;
+  #wish: PlayWish;
   /** Kinds of tracks that the app has muted. */
   readonly #muted = new Set<string>();
   /** Whether media came at any time. */
@@ -66,7 +74,10 @@ export class Player {
   ) {
     this.streamID = streamID;
     this.#signalling = signalling;
-    this.#wish = videoWish(option.streamType, option.videoHeight);
+    this.#wish = {
+      ...videoWish(option.streamType, option.videoHeight),
+      ...priorityWish(option.priority),
+    };
     this.#transport = new Transport({
       prepare: (peer) => this.#prepare(peer, option),
       ice: () => signalling.ice,
@@ -149,15 +160,15 @@ export class Player {
     return tracks.length > 0;
   }
 
-  /** Wants another size of the video; false when the server could not be told now. */
-  async setVideo(wish: ReturnType<typeof videoWish>): Promise<boolean> {
-    this.#wish = wish; // Told again with every attempt.
+  /** Wants another size or priority of the video; false when the server could not be told now. */
+  async setVideo(wish: Partial<PlayWish>): Promise<boolean> {
+    this.#wish = { ...this.#wish, ...wish }; // Told again with every attempt.
     if (this.#transport.state !== "connected" || !this.#signalling.isOpen) return false;
     const request = {
       type: "set_play_video" as const,
       room_id: this.#signalling.roomID,
       stream_id: this.streamID,
-      ...wish,
+      ...this.#wish,
     };
     return this.#signalling.request(request).then(
       () => true,

@@ -191,6 +191,8 @@ export interface Play {
   video_layer?: VideoLayer;
   /** Rows of pixels that the client shows: no more than the layer that has them; 0 does not say. */
   video_height?: number;
+  /** How much its video matters among those that the client plays. */
+  priority?: PlayPriority;
 }
 
 /** What a client wants to see of a stream that it plays. */
@@ -205,10 +207,15 @@ export interface SetPlayVideo {
   video_layer?: VideoLayer;
   /** Rows of pixels that the client shows: no more than the layer that has them; 0 does not say. */
   video_height?: number;
+  /** How much its video matters among those that the client plays. */
+  priority?: PlayPriority;
 }
 
 /** Which layer of a video that is published in several. */
 export type VideoLayer = "BEST" | "LARGEST" | "SMALLEST";
+
+/** How much a video matters among those that a client plays, when not all of them reach it. */
+export type PlayPriority = "VERY_LOW" | "LOW" | "MEDIUM" | "HIGH";
 
 /**
  * Restarts the ICE of a stream's transport (RFC 8445 §9). Media goes on over the old path until

@@ -12,7 +12,14 @@ import {
 } from "../src/errors.ts";
 import { Emitter } from "../src/events.ts";
 import { loginFault, streamFault } from "../src/identifier.ts";
-import { bitrateOf, encodings, layerCount, videoWish } from "../src/layers.ts";
+import {
+  bitrateOf,
+  encodings,
+  isPriority,
+  layerCount,
+  priorityWish,
+  videoWish,
+} from "../src/layers.ts";
 import { withOpus } from "../src/opus.ts";
 import { readToken } from "../src/token.ts";
 
@@ -159,6 +166,9 @@ test("a play's wish is told in the server's words", () => {
   assert.deepEqual(videoWish(undefined, undefined), { video_layer: "BEST", video_height: 0 });
   assert.deepEqual(videoWish(1, 360.4), { video_layer: "SMALLEST", video_height: 360 });
   assert.deepEqual(videoWish(2, 1e9), { video_layer: "LARGEST", video_height: 65_535 });
+  assert.deepEqual(priorityWish(undefined), { priority: "MEDIUM" });
+  assert.deepEqual(priorityWish("very-low"), { priority: "VERY_LOW" });
+  assert.ok(isPriority("high") && !isPriority("HIGH") && !isPriority("toString"));
 });
 
 test("parameters of Opus are added to its own line, and none twice", () => {

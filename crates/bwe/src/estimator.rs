@@ -1,32 +1,27 @@
-//! The estimator: numbers what is sent, and judges by what feedback says of it.
+//! The estimator: judges by what the feedback of its flows says of what they sent.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use odeum_rtp::rtcp::{PacketStatus, TransportFeedback};
 use odeum_types::Bitrate;
 
-use crate::acknowledged::Acknowledged;
-use crate::groups::Bursts;
-use crate::history::{Purpose, SendHistory};
+use crate::flow::{Flow, FlowNumber, Part};
+use crate::history::Purpose;
 use crate::loss::LossBound;
-use crate::probe::{Burst, Probing};
-use crate::rate_control::{RateControl, Throughput};
-use crate::trendline::{Trendline, Usage};
+use crate::probe::{Burst, ProbeSent, Probing};
+use crate::rate_control::RateControl;
+use crate::sums::Sums;
+use crate::trendline::Usage;
 
-/// Units of a feedback's times, in microseconds.
-const REFERENCE_US: i64 = 64_000;
+/// The unit of a feedback's differences, in microseconds.
 const DELTA_US: i64 = 250;
-
-/// The reference time has 24 bits.
-const REFERENCE_WRAPS: i64 = 1 << 24;
-
-/// The receiver's clock is another one when it jumps by more than this, in units of its reference
-/// time: ten minutes.
-const JUMP_MAX: i64 = 9_375;
 
 /// Without feedback on what was sent for so long the way is taken to be gone, in microseconds; the
 /// estimate is halved then and each time the same has passed again.
 const SILENCE_US: u64 = 1_000_000;
+
+/// A flow that no feedback tells of for so long counts for nothing, in microseconds.
+const STALE_US: u64 = 1_000_000;
 
 /// What arrives is known well enough after so long, in microseconds.
 const SETTLED_AFTER_US: u64 = 1_000_000;
@@ -58,25 +53,17 @@ impl Default for EstimatorConfig {
     }
 }
 
-/// The estimate of one transport. About 5 KB, 4 of them for what was sent.
+/// The estimate of what reaches one other end, over all of its flows together.
 #[derive(Debug)]
 pub struct Estimator {
     /// The options.
     config: EstimatorConfig,
     /// Where times count from.
     origin: Instant,
-    /// What was sent.
-    history: SendHistory,
-    /// The last reference time, extended, in units of 64 ms.
-    reference: Option<i64>,
-    /// Packets as bursts.
-    bursts: Bursts,
-    /// Whether the queue grows.
-    trendline: Trendline,
-    /// What is sent.
-    offered: Acknowledged,
-    /// What arrives.
-    acknowledged: Acknowledged,
+    /// How many flows there were.
+    flows: u32,
+    /// What the flows count for together.
+    sums: Sums,
     /// What the delays allow.
     rate: RateControl,
     /// What loss allows.
@@ -89,8 +76,8 @@ pub struct Estimator {
     raised_us: Option<u64>,
     /// When feedback last came, or the silence was last punished, in microseconds.
     heard_us: u64,
-    /// When the first packet was sent after that.
-    waiting_since_us: Option<u64>,
+    /// When a queue that grew last lowered the estimate, in microseconds, and whose queue.
+    answered: Option<(u64, FlowNumber)>,
 }
 
 impl Estimator {
@@ -99,74 +86,84 @@ impl Estimator {
         Self {
             config,
             origin: now,
-            history: SendHistory::new(),
-            reference: None,
-            bursts: Bursts::default(),
-            trendline: Trendline::new(),
-            offered: Acknowledged::default(),
-            acknowledged: Acknowledged::default(),
+            flows: 0,
+            sums: Sums::default(),
             rate: RateControl::new(config.start),
             loss: LossBound::new(config.max),
             probing: Probing::new(),
             is_settled: false,
             raised_us: None,
             heard_us: 0,
-            waiting_since_us: None,
+            answered: None,
         }
     }
 
-    /// Notes that a packet of `size` bytes is sent; gives its transport-wide sequence number.
-    pub fn sent(&mut self, now: Instant, size: usize, purpose: Purpose) -> u16 {
-        let now_us = self.elapsed_us(now);
-        let number = self.history.push(now_us, size, purpose);
-        self.offered.add(now_us as i64, size.min(usize::from(u16::MAX)) as u16);
-        if purpose == Purpose::Probe {
-            self.probing.sent(number, size);
-        }
-        self.waiting_since_us.get_or_insert(now_us);
-        number as u16
+    /// One more flow. It counts until [`Self::remove`], and belongs to this estimator alone.
+    pub fn add_flow(&mut self) -> Flow {
+        self.flows = self.flows.wrapping_add(1);
+        Flow::new(FlowNumber(self.flows), self.origin)
     }
 
-    /// Takes a feedback message.
-    pub fn handle_feedback(&mut self, now: Instant, feedback: &TransportFeedback<'_>) {
-        let now_us = self.elapsed_us(now);
-        let mut arrival_us = self.reference_us(feedback.reference_time_64ms);
+    /// A flow has ended.
+    pub fn remove(&mut self, flow: &Flow) {
+        self.sums.replace(flow.part, Part::default());
+        self.probing.abandon(flow.number);
+    }
+
+    /// Takes a feedback message on a flow.
+    pub fn handle_feedback(
+        &mut self,
+        now: Instant,
+        flow: &mut Flow,
+        feedback: &TransportFeedback<'_>,
+    ) {
+        let now_us = flow.elapsed_us(now);
+        self.forget_answered(flow);
+        let mut arrival_us = flow.reference_us(feedback.reference_time_64ms);
         let (mut reported, mut lost, mut told_of) = (0, 0, 0);
         for (number, status) in feedback.statuses() {
             if let PacketStatus::Received { delta_250us } = status {
                 arrival_us += i64::from(delta_250us) * DELTA_US;
             }
-            let Some(sent) = self.history.take(now_us, number) else { continue };
+            let Some(sent) = flow.history.take(now_us, number) else { continue };
             reported += 1;
             told_of = told_of.max(sent.number);
             if status == PacketStatus::Lost {
                 lost += 1;
                 continue;
             }
-            self.acknowledged.add(arrival_us, sent.size);
+            flow.acknowledged.add(arrival_us, sent.size);
             if sent.purpose == Purpose::Probe {
-                self.probing.arrived(&sent, arrival_us);
-            } else if let Some(delta) = self.bursts.add(sent.at_us, arrival_us) {
-                self.trendline.add(&delta);
+                self.probing.arrived(flow.number, &sent, arrival_us);
+            } else if sent.at_us >= flow.answered_us
+                && let Some(delta) = flow.bursts.add(sent.at_us, arrival_us)
+            {
+                flow.trendline.add(&delta);
             }
         }
         if reported == 0 {
             return;
         }
-        (self.heard_us, self.waiting_since_us) = (now_us, None);
-        self.judge(now_us, reported, lost);
-        if let Some(shown) = self.probing.poll(now_us, told_of) {
+        self.heard_us = now_us;
+        (flow.heard_us, flow.waiting_since_us) = (now_us, None);
+        self.judge(now_us, flow, reported, lost);
+        if let Some(shown) = self.probing.poll(now_us, flow.number, flow.probe, told_of) {
             self.raise(now_us, shown);
         }
     }
 
     /// Looks at the time: feedback that does not come says something as well. Call it about once a
-    /// second.
-    pub fn handle_timeout(&mut self, now: Instant) {
-        let now_us = self.elapsed_us(now);
+    /// second for each flow.
+    pub fn handle_timeout(&mut self, now: Instant, flow: &mut Flow) {
+        let now_us = flow.elapsed_us(now);
         // A probe of which nothing was heard has shown nothing.
-        let _nothing: Option<Bitrate> = self.probing.poll(now_us, 0);
-        let Some(since_us) = self.waiting_since_us else { return };
+        let _nothing: Option<Bitrate> = self.probing.poll(now_us, flow.number, flow.probe, 0);
+        if now_us.saturating_sub(flow.heard_us) >= STALE_US {
+            flow.begin_anew(now_us);
+            self.sums.replace(std::mem::take(&mut flow.part), Part::default());
+        }
+        let Some(since_us) = flow.waiting_since_us else { return };
+        // What is heard of another flow came the same way.
         if now_us.saturating_sub(since_us.max(self.heard_us)) >= SILENCE_US {
             self.heard_us = now_us;
             let halved = self.estimate().percent(50);
@@ -175,14 +172,23 @@ impl Estimator {
         }
     }
 
-    /// A burst to send now, if more is wanted than the estimate and it is time to try.
-    pub fn poll_probe(&mut self, now: Instant, wanted: Bitrate) -> Option<Burst> {
-        let is_calm = self.trendline.usage() != Usage::Over;
-        if wanted <= self.estimate() || wanted > self.config.max || !is_calm {
+    /// A burst to send now over a flow, if more than the estimate is of use and it is time to try:
+    /// from `needed` on it is, and up to `wanted` it is looked for. One at a time, of all flows.
+    pub fn poll_probe(
+        &mut self,
+        now: Instant,
+        flow: &mut Flow,
+        needed: Bitrate,
+        wanted: Bitrate,
+    ) -> Option<Burst> {
+        let is_calm = !self.sums.is_over();
+        if needed <= self.estimate() || needed > self.config.max || !is_calm {
             return None;
         }
-        let now_us = self.elapsed_us(now);
-        self.probing.begin(now_us, wanted)
+        let now_us = flow.elapsed_us(now);
+        let burst = self.probing.begin(now_us, flow.number, (needed, wanted.max(needed)))?;
+        flow.probe = ProbeSent::default();
+        Some(burst)
     }
 
     /// Whether anything is known: enough has arrived to tell what arrives, or too much was sent.
@@ -195,14 +201,40 @@ impl Estimator {
         self.rate.rate().min(self.loss.bound()).clamp(self.config.min, self.config.max)
     }
 
-    fn judge(&mut self, now_us: u64, reported: u32, lost: u32) {
+    /// What all flows send together and what of it arrives.
+    #[cfg(test)]
+    pub(crate) fn throughput(&self) -> Option<crate::rate_control::Throughput> {
+        self.sums.throughput()
+    }
+
+    /// What another flow's queue has lowered the estimate for is not answered once more.
+    fn forget_answered(&self, flow: &mut Flow) {
+        if let Some((at_us, by)) = self.answered
+            && by != flow.number
+            && at_us > flow.answered_us
+        {
+            flow.begin_anew(at_us);
+        }
+    }
+
+    fn judge(&mut self, now_us: u64, flow: &mut Flow, reported: u32, lost: u32) {
         let before = self.estimate();
-        let acknowledged = self.acknowledged.rate();
-        let sent = self.offered.rate();
-        let throughput = acknowledged.map(|acknowledged| Throughput { sent, acknowledged });
-        self.rate.update(now_us, self.trendline.usage(), throughput);
+        let part = flow.measured();
+        self.sums.replace(std::mem::replace(&mut flow.part, part), part);
+        let throughput = self.sums.throughput();
+        let acknowledged = throughput.map(|throughput| throughput.acknowledged);
+        let usage = match part.usage {
+            // It shares the queue that grows.
+            Usage::Normal if self.sums.is_over() => Usage::Under,
+            usage => usage,
+        };
+        let rate_before = self.rate.rate();
+        self.rate.update(now_us, usage, throughput);
+        if self.rate.rate() < rate_before {
+            self.answered = Some((now_us, flow.number));
+        }
         self.loss.add(now_us, reported, lost, acknowledged);
-        let is_over = self.trendline.usage() == Usage::Over;
+        let is_over = usage == Usage::Over;
         self.is_settled |= acknowledged.is_some() && (is_over || now_us >= SETTLED_AFTER_US);
         let Some(raised_us) = self.raised_us else { return };
         if now_us.saturating_sub(raised_us) >= PROVEN_AFTER_US {
@@ -221,29 +253,5 @@ impl Estimator {
         self.raised_us = Some(now_us);
         self.rate.set(shown.max(self.rate.rate()));
         self.loss.set(shown.max(self.loss.bound()));
-    }
-
-    /// The reference time in microseconds, with the wraps of 24 bits taken out.
-    fn reference_us(&mut self, reference: i32) -> i64 {
-        let reference = i64::from(reference);
-        let last = self.reference.unwrap_or(reference);
-        let half = REFERENCE_WRAPS / 2;
-        let step = (reference - last + half).rem_euclid(REFERENCE_WRAPS) - half;
-        let is_jump = step.abs() > JUMP_MAX;
-        let at = if is_jump { reference } else { last + step };
-        if is_jump {
-            // Times before and after cannot be compared, and buckets of a time to come would never
-            // be filled.
-            self.bursts = Bursts::default();
-            self.trendline = Trendline::new();
-            self.acknowledged = Acknowledged::default();
-        }
-        self.reference = Some(at);
-        at * REFERENCE_US
-    }
-
-    fn elapsed_us(&self, now: Instant) -> u64 {
-        let elapsed: Duration = now.saturating_duration_since(self.origin);
-        elapsed.as_micros() as u64
     }
 }

@@ -1,10 +1,14 @@
-//! What reaches the other end: an estimate of the bandwidth of one transport, from the feedback of
-//! whoever receives (transport-wide congestion control). Sans-IO, and nothing allocates once it is
-//! made.
+//! What reaches the other end: an estimate of the bandwidth of all transports that lead there, from
+//! the feedback of whoever receives (transport-wide congestion control). Sans-IO, and nothing
+//! allocates once it is made.
 //!
-//! - [`Estimator`]: numbers what is sent, takes feedback, gives the estimate. It follows Google's
-//!   congestion control (draft-ietf-rmcat-gcc-02): a queue that grows lowers the estimate before
-//!   anything is lost, and so does loss.
+//! - [`Estimator`]: takes feedback, gives the estimate. It follows Google's congestion control
+//!   (draft-ietf-rmcat-gcc-02): a queue that grows lowers the estimate before anything is lost, and
+//!   so does loss.
+//! - [`Flow`]: one of the transports; numbers what is sent over it. Those of one estimator share
+//!   their way, so that one of them learns from the others (as in RFC 8699): what is sent and what
+//!   arrives are sums, a queue that several see grow lowers the estimate once, and one at a time
+//!   probes.
 //! - [`Burst`]: a probe. What is forwarded is never more than its publisher sends, so that only
 //!   extra packets can show that there is room for more.
 //!
@@ -18,22 +22,26 @@
 //! # #[allow(clippy::disallowed_methods)]
 //! let now = Instant::now();
 //! let mut estimator = Estimator::new(now, EstimatorConfig::default());
-//! let number = estimator.sent(now, 1_200, Purpose::Media);
+//! let mut flow = estimator.add_flow();
+//! let number = flow.sent(now, 1_200, Purpose::Media);
 //! assert_eq!(number, 1, "goes into the packet's transport-wide sequence number");
 //! assert_eq!(estimator.estimate(), EstimatorConfig::default().start);
 //! ```
 
 mod acknowledged;
 mod estimator;
+mod flow;
 mod groups;
 mod history;
 mod inherent;
 mod loss;
 mod probe;
 mod rate_control;
+mod sums;
 mod trendline;
 
 pub use estimator::{Estimator, EstimatorConfig};
+pub use flow::Flow;
 pub use history::Purpose;
 pub use probe::Burst;
 

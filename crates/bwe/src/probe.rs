@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use odeum_types::Bitrate;
 
+use crate::flow::FlowNumber;
 use crate::history::Sent;
 
 /// How long a burst keeps a way busy that is as fast as wanted. Longer measures better and holds up
@@ -40,15 +41,32 @@ pub struct Burst {
     pub bytes: usize,
 }
 
+/// What was sent of a burst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct ProbeSent {
+    /// Number of its last packet; zero while none was sent.
+    last: u64,
+    /// Bytes.
+    bytes: u64,
+}
+
+impl ProbeSent {
+    /// A packet of the burst was sent.
+    pub(crate) fn add(&mut self, number: u64, size: usize) {
+        self.last = number;
+        self.bytes += size as u64;
+    }
+}
+
 /// A burst on its way.
 #[derive(Debug)]
 struct Running {
+    /// Whose packets it is of.
+    flow: FlowNumber,
+    /// What it has to show at least to be of use.
+    needed: Bitrate,
     /// What it is to show.
     wanted: Bitrate,
-    /// Number of its last packet; zero while none was sent.
-    last: u64,
-    /// Bytes sent.
-    sent: u64,
     /// Packets that arrived, and their bytes.
     arrived: (u32, u64),
     /// The first arrival and the size of that packet; arrival in microseconds of the receiver.
@@ -79,16 +97,22 @@ impl Probing {
         Self { running: None, next_us, interval_us, interval_min_us }
     }
 
-    /// Begins a burst that is to show whether `wanted` goes, if it is time for one.
-    pub(crate) fn begin(&mut self, now_us: u64, wanted: Bitrate) -> Option<Burst> {
+    /// Begins a burst over a flow that is to show whether as much as needed goes, and up to what is
+    /// wanted, if it is time for one.
+    pub(crate) fn begin(
+        &mut self,
+        now_us: u64,
+        flow: FlowNumber,
+        (needed, wanted): (Bitrate, Bitrate),
+    ) -> Option<Burst> {
         if self.running.is_some() || now_us < self.next_us {
             return None;
         }
         self.next_us = now_us + self.interval_us;
         self.running = Some(Running {
+            flow,
+            needed,
             wanted,
-            last: 0,
-            sent: 0,
             arrived: (0, 0),
             first: None,
             last_us: i64::MIN,
@@ -98,17 +122,11 @@ impl Probing {
         Some(Burst { bytes: bytes as usize })
     }
 
-    /// A packet of the burst was sent.
-    pub(crate) fn sent(&mut self, number: u64, size: usize) {
-        if let Some(running) = &mut self.running {
-            running.last = number;
-            running.sent += size as u64;
-        }
-    }
-
     /// A packet of the burst arrived.
-    pub(crate) fn arrived(&mut self, sent: &Sent, arrival_us: i64) {
-        let Some(running) = &mut self.running else { return };
+    pub(crate) fn arrived(&mut self, flow: FlowNumber, sent: &Sent, arrival_us: i64) {
+        let Some(running) = self.running.as_mut().filter(|running| running.flow == flow) else {
+            return;
+        };
         running.arrived.0 += 1;
         running.arrived.1 += u64::from(sent.size);
         if running.first.is_none_or(|(first, _)| arrival_us < first) {
@@ -117,15 +135,21 @@ impl Probing {
         running.last_us = running.last_us.max(arrival_us);
     }
 
-    /// What the burst has shown, once all of it was told of or it is too late.
-    pub(crate) fn poll(&mut self, now_us: u64, told_of: u64) -> Option<Bitrate> {
-        let running = self.running.as_ref()?;
-        let is_told = running.last > 0 && told_of >= running.last;
+    /// What the burst over a flow has shown, once all of it was told of or it is too late.
+    pub(crate) fn poll(
+        &mut self,
+        now_us: u64,
+        flow: FlowNumber,
+        sent: ProbeSent,
+        told_of: u64,
+    ) -> Option<Bitrate> {
+        let running = self.running.as_ref().filter(|running| running.flow == flow)?;
+        let is_told = sent.last > 0 && told_of >= sent.last;
         if !is_told && now_us < running.until_us {
             return None;
         }
-        let shown = running.measured();
-        let is_enough = shown.is_some_and(|rate| rate >= running.wanted);
+        let shown = running.measured(sent.bytes);
+        let is_enough = shown.is_some_and(|rate| rate >= running.needed);
         // Of a way that is dark it has shown nothing, not even that it is narrow.
         let is_dark = !is_told && running.arrived.0 == 0;
         // Twice as long after each one in vain; none at all is sent while nothing is wanted.
@@ -136,6 +160,11 @@ impl Probing {
         self.next_us = now_us + self.interval_us;
         self.running = None;
         shown
+    }
+
+    /// A flow has ended, and a burst over it shows nothing any more.
+    pub(crate) fn abandon(&mut self, flow: FlowNumber) {
+        self.running = self.running.take().filter(|running| running.flow != flow);
     }
 
     /// What a burst has shown has held for long enough.
@@ -152,11 +181,11 @@ impl Probing {
 }
 
 impl Running {
-    /// How fast it arrived, and no faster than it was to show with a margin.
-    fn measured(&self) -> Option<Bitrate> {
+    /// How fast it arrived, of so many bytes sent, and no faster than it was to show with a margin.
+    fn measured(&self, sent_bytes: u64) -> Option<Bitrate> {
         let (first_us, first_size) = self.first?;
         let (packets, bytes) = self.arrived;
-        if packets < PACKETS_MIN || bytes * 100 < self.sent * ARRIVED_PERCENT {
+        if packets < PACKETS_MIN || bytes * 100 < sent_bytes * ARRIVED_PERCENT {
             return None;
         }
         let time_us = u64::try_from(self.last_us - first_us).ok()?;
@@ -171,19 +200,22 @@ mod tests {
     use crate::history::Purpose;
 
     const WANTED: Bitrate = Bitrate::from_kilobits_per_second(600);
+    const TARGET: (Bitrate, Bitrate) = (WANTED, WANTED);
+    const FLOW: FlowNumber = FlowNumber(1);
+    /// Six packets of 1,000 bytes.
+    const SENT: ProbeSent = ProbeSent { last: 6, bytes: 6_000 };
 
     /// A burst of which the first `arrives` packets arrive so far apart; gives what it shows.
     fn probe(probing: &mut Probing, now_us: u64, arrives: u64, apart_us: i64) -> Option<Bitrate> {
-        let burst = probing.begin(now_us, WANTED).expect("it is time");
+        let burst = probing.begin(now_us, FLOW, TARGET).expect("it is time");
         assert_eq!(burst.bytes, 6_000);
-        (1..=6).for_each(|number| probing.sent(number, 1_000));
         for number in 1..=arrives {
             let sent = Sent { number, at_us: now_us, size: 1_000, purpose: Purpose::Probe };
-            probing.arrived(&sent, number as i64 * apart_us);
+            probing.arrived(FLOW, &sent, number as i64 * apart_us);
         }
-        assert_eq!(probing.begin(now_us, WANTED), None, "one at a time");
-        assert_eq!(probing.poll(now_us, 5), None, "not told of all");
-        probing.poll(now_us, 6)
+        assert_eq!(probing.begin(now_us, FLOW, TARGET), None, "one at a time");
+        assert_eq!(probing.poll(now_us, FLOW, SENT, 5), None, "not told of all");
+        probing.poll(now_us, FLOW, SENT, 6)
     }
 
     #[test]
@@ -201,17 +233,17 @@ mod tests {
     #[test]
     fn bursts_in_vain_come_less_and_less_often() {
         let mut probing = Probing::new();
-        assert_eq!(probing.begin(999_999, WANTED), None, "first the media");
+        assert_eq!(probing.begin(999_999, FLOW, TARGET), None, "first the media");
         let mut now_us = 1_000_000;
         for wait_us in [2_000_000, 4_000_000, 4_000_000] {
             probe(&mut probing, now_us, 6, 20_000);
-            assert_eq!(probing.begin(now_us + wait_us - 1, WANTED), None);
+            assert_eq!(probing.begin(now_us + wait_us - 1, FLOW, TARGET), None);
             now_us += wait_us;
         }
         probe(&mut probing, now_us, 6, 1_000);
         probe(&mut probing, now_us + 1_000_000, 6, 1_000);
         probing.disproved(now_us + 1_000_000);
-        assert_eq!(probing.begin(now_us + 2_000_000, WANTED), None);
+        assert_eq!(probing.begin(now_us + 2_000_000, FLOW, TARGET), None);
     }
 
     #[test]
@@ -219,10 +251,26 @@ mod tests {
         let mut probing = Probing::new();
         let mut now_us = 1_000_000;
         for _ in 0..9 {
-            probing.begin(now_us, WANTED).expect("it is time");
-            (1..=6).for_each(|number| probing.sent(number, 1_000));
-            assert_eq!(probing.poll(now_us + PATIENCE_US, 0), None);
+            probing.begin(now_us, FLOW, TARGET).expect("it is time");
+            assert_eq!(probing.poll(now_us + PATIENCE_US, FLOW, SENT, 0), None);
             now_us += PATIENCE_US + INTERVAL_US.start();
         }
+    }
+
+    #[test]
+    fn a_burst_is_of_one_flow_and_ends_with_it() {
+        let mut probing = Probing::new();
+        let other = FlowNumber(2);
+        probing.begin(1_000_000, FLOW, TARGET).expect("it is time");
+        assert_eq!(probing.begin(9_000_000, other, TARGET), None, "one at a time");
+        let sent = Sent { number: 6, at_us: 1_000_000, size: 1_000, purpose: Purpose::Probe };
+        (0..6).for_each(|at| probing.arrived(other, &sent, at));
+        assert_eq!(probing.poll(1_000_000, other, SENT, 6), None);
+        assert_eq!(probing.poll(1_000_000, FLOW, SENT, 6), None, "nothing of it arrived");
+        probing.begin(9_000_000, FLOW, TARGET).expect("it is time");
+        probing.abandon(other);
+        assert_eq!(probing.begin(19_000_000, other, TARGET), None);
+        probing.abandon(FLOW);
+        assert!(probing.begin(19_000_000, other, TARGET).is_some());
     }
 }

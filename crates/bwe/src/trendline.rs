@@ -83,6 +83,11 @@ impl Trendline {
         }
     }
 
+    /// Forgets the bursts, but not what is usual on this way.
+    pub(crate) fn begin_anew(&mut self) {
+        *self = Self { threshold_ms: self.threshold_ms, ..Self::new() };
+    }
+
     /// Takes what a burst says.
     pub(crate) fn add(&mut self, delta: &Delta) {
         let origin_ms = *self.origin_ms.get_or_insert(delta.arrival_ms);

@@ -262,6 +262,7 @@ impl Signalling {
             sdp: sdp.to_owned(),
             video_layer: wire::VideoLayer::Best,
             video_height: 0,
+            priority: wire::PlayPriority::Medium,
         });
         self.answer(request_id, message).await
     }

@@ -87,7 +87,9 @@ pub use limits::Limits;
 pub use login::{LoggedIn, LoginRequest, ResumeRequest, ResumedSession};
 pub use media_address::{AnnounceError, announced_addresses};
 pub use odeum_room::ConnectionId;
-pub use odeum_sfu::{IceCredentials, IceUfrag, LINGER_MAX, OfferError, VideoWish};
+pub use odeum_sfu::{
+    IceCredentials, IceUfrag, LINGER_MAX, OfferError, PlayWish, Priority, VideoWish,
+};
 pub use rules::RuleFailed;
 pub use statistics::{
     ControlStatistics, MediaStatistics, NodeStatistics, RelayStatistics, SocketStatistics,

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use odeum_room::CutMedia;
-use odeum_sfu::{Answer, CutTracks, OfferError, VideoWish};
+use odeum_sfu::{Answer, CutTracks, OfferError, PlayWish};
 use odeum_types::PeerId;
 use tokio::sync::oneshot;
 
@@ -34,8 +34,8 @@ pub(crate) enum MediaRequest {
     Close(PeerId),
     /// Cut what a transport publishes; unknown means already gone.
     Cut(PeerId, CutTracks),
-    /// What a transport that plays is to get of the video; unknown means already gone.
-    VideoWish(PeerId, VideoWish),
+    /// What is wanted of what a transport plays; unknown means already gone.
+    PlayWish(PeerId, PlayWish),
     /// Restart the ICE of a transport; the place among the offers is given back after it.
     RestartIce(PeerId, RestartIce, OfferSlot),
     /// Of another worker, about this publisher.
@@ -104,8 +104,8 @@ pub(crate) enum CreateRole {
         publisher: PeerId,
         /// The worker that one is on.
         home: WorkerNumber,
-        /// What of its video.
-        wish: VideoWish,
+        /// What is wanted of it.
+        wish: PlayWish,
     },
 }
 
@@ -192,10 +192,10 @@ impl MediaHandle {
         self.send(MediaRequest::Cut(peer, cut_tracks(media))).unwrap_or(());
     }
 
-    /// What a transport that plays is to get of the video.
-    pub(crate) fn set_video_wish(&self, peer: PeerId, wish: VideoWish) {
+    /// What is wanted of what a transport plays.
+    pub(crate) fn set_play_wish(&self, peer: PeerId, wish: PlayWish) {
         // A worker that is gone has no transports.
-        self.send(MediaRequest::VideoWish(peer, wish)).unwrap_or(());
+        self.send(MediaRequest::PlayWish(peer, wish)).unwrap_or(());
     }
 
     /// The counters; none when the worker is gone.

@@ -14,7 +14,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 use std::{io, thread};
 
-use odeum_sfu::{OfferError, Sfu, SfuConfig};
+use odeum_sfu::{OfferError, PlayTerms, Sfu, SfuConfig};
 use odeum_types::PeerId;
 use rustc_hash::FxHashMap;
 
@@ -185,8 +185,8 @@ impl MediaWorker {
             match request {
                 MediaRequest::Create(create) => self.create(create),
                 MediaRequest::Close(peer) => self.close(peer),
-                MediaRequest::VideoWish(peer, wish) => {
-                    self.plane.sfu.set_video_wish(Instant::now(), peer, wish);
+                MediaRequest::PlayWish(peer, wish) => {
+                    self.plane.sfu.set_wish(Instant::now(), peer, wish);
                     self.plane.flush();
                 }
                 MediaRequest::RestartIce(peer, restart, _slot) => {
@@ -252,10 +252,8 @@ impl MediaWorker {
                 created
             }
             CreateRole::Subscriber { publisher, wish, .. } => {
-                let sfu = &mut self.plane.sfu;
-                let created = sfu.create_subscriber(now, create.peer, publisher, &create.offer);
-                sfu.set_video_wish(now, create.peer, wish);
-                created
+                let terms = PlayTerms { publisher, session: Some(create.owner.session), wish };
+                self.plane.sfu.create_subscriber(now, create.peer, terms, &create.offer)
             }
         };
         self.answer(offer, result);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use odeum_room::{StartPublishing, StopPlayingError};
-use odeum_sfu::{Answer, VideoWish};
+use odeum_sfu::{Answer, PlayWish};
 use odeum_types::StreamId;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -78,7 +78,7 @@ impl NodeHandle {
         session: &SessionRef,
         stream: StreamId,
         offer: String,
-        wish: VideoWish,
+        wish: PlayWish,
     ) -> Result<Answer, PlayFailed> {
         let began = Instant::now();
         self.shared.admit_without_events()?;
@@ -114,15 +114,15 @@ impl NodeHandle {
         }
     }
 
-    /// What a session wants to see of a stream that it plays, from now on.
+    /// What a session wants of a stream that it plays, from now on.
     ///
     /// # Errors
     /// Outside, that the room was not reached; inside, that the stream is not played.
-    pub async fn set_video_wish(
+    pub async fn set_play_wish(
         &self,
         session: &SessionRef,
         stream: StreamId,
-        wish: VideoWish,
+        wish: PlayWish,
     ) -> Result<Result<(), StopPlayingError>, CommandError> {
         let id = session.session;
         let key = (session.app, session.room.clone());
@@ -131,7 +131,7 @@ impl NodeHandle {
             let result = found.map(|found| {
                 found.map(|peer| {
                     let at = worker.worker_of(&key, peer);
-                    worker.shared.media(at).set_video_wish(peer, wish);
+                    worker.shared.media(at).set_play_wish(peer, wish);
                 })
             });
             RoomWorker::reply(result, None, reply);

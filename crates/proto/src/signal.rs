@@ -199,6 +199,9 @@ pub struct Play {
     /// Rows of pixels that the client shows: no more than the layer that has them; 0 does not say.
     #[serde(default)]
     pub video_height: u16,
+    /// How much its video matters among those that the client plays.
+    #[serde(default)]
+    pub priority: PlayPriority,
 }
 
 /// What a client wants to see of a stream that it plays.
@@ -216,6 +219,9 @@ pub struct SetPlayVideo {
     /// Rows of pixels that the client shows: no more than the layer that has them; 0 does not say.
     #[serde(default)]
     pub video_height: u16,
+    /// How much its video matters among those that the client plays.
+    #[serde(default)]
+    pub priority: PlayPriority,
 }
 
 /// Which layer of a video that is published in several.
@@ -229,6 +235,21 @@ pub enum VideoLayer {
     Largest,
     /// The smallest.
     Smallest,
+}
+
+/// How much a video matters among those that a client plays, when not all of them reach it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum PlayPriority {
+    /// Whatever the others leave.
+    VeryLow,
+    /// Less than the others.
+    Low,
+    /// As much as the others.
+    #[default]
+    Medium,
+    /// More than the others.
+    High,
 }
 
 /// Restarts the ICE of a stream's transport (RFC 8445 §9). Media goes on over the old path until

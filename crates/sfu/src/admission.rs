@@ -4,18 +4,16 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
-use odeum_bwe::Estimator;
 use odeum_rtp::negotiate::{self, SenderParameters};
 use odeum_rtp::sdp::{
     Direction, Feedback, Fingerprint, IceCredentials, MediaSection, Offer, Transport,
 };
-use odeum_types::{Codec, PeerId, Redacted};
+use odeum_types::{Codec, PeerId, Redacted, SessionId};
 
 use crate::answer::{Answer, OfferError};
 use crate::dtls::DtlsServer;
 use crate::event::{CloseReason, MediaFacts};
 use crate::ice::Ice;
-use crate::layer_choice::VideoWish;
 use crate::peer::{Peer, Role};
 use crate::publisher::Publisher;
 use crate::retransmission_budget::RetransmissionBudget;
@@ -26,6 +24,7 @@ use crate::section::{
 use crate::source_terms::{LossRepair, SourceTerms};
 use crate::subscriber::Subscriber;
 use crate::track::{RingSize, Track, TrackKind};
+use crate::wish::PlayTerms;
 use crate::{PeerKey, Sfu, transport};
 
 impl MediaFacts {
@@ -121,7 +120,7 @@ impl Sfu {
         Ok(answer)
     }
 
-    /// Makes a subscriber of `publisher` of an offer that receives. A line that `publisher` has no
+    /// Makes a subscriber of an offer that receives. A line that the publisher has no
     /// track for is accepted as inactive: a browser that bundles all it can (`max-bundle`) gives
     /// only the first line a transport, and loses it for all when that line is rejected. Rejected
     /// is what has no codec of Odeum's.
@@ -132,19 +131,19 @@ impl Sfu {
         &mut self,
         now: Instant,
         peer: PeerId,
-        publisher: PeerId,
+        terms: PlayTerms,
         offer_sdp: &str,
     ) -> Result<Answer, OfferError> {
         self.now = now;
         self.check_room_for(peer)?;
-        self.contained_offer(peer, |sfu| sfu.admit_subscriber(now, peer, publisher, offer_sdp))
+        self.contained_offer(peer, |sfu| sfu.admit_subscriber(now, peer, terms, offer_sdp))
     }
 
     fn admit_subscriber(
         &mut self,
         now: Instant,
         peer: PeerId,
-        publisher: PeerId,
+        PlayTerms { publisher, session, wish }: PlayTerms,
         offer_sdp: &str,
     ) -> Result<Answer, OfferError> {
         let publisher_key =
@@ -188,27 +187,39 @@ impl Sfu {
             return Err(OfferError::NothingInCommon);
         }
         let budget = RetransmissionBudget::new(now, self.config.retransmissions_per_second_max);
-        let wish = VideoWish::default();
         let mut subscriber = Subscriber {
             publisher: publisher_key,
             tracks,
             budget,
             wish,
+            line: None,
             available: None,
             video_pick: None,
         };
         // The key frame is asked for once it is connected.
-        subscriber.choose_layer(now, source);
+        subscriber.video_pick = subscriber.chosen(now, source);
         let estimates = subscriber.track(TrackKind::Video).is_some_and(|track| track.is_numbered());
         let role = Role::Subscriber(Box::new(subscriber));
         let (key, answer) = self.admit(now, peer, &offer, facts, role, &sections);
         if let Role::Publisher(source) = &mut self.peers[publisher_key].role {
             source.add_viewer(key);
         }
-        if let (true, Some(transport)) = (estimates, &mut self.peers[key].transport) {
-            transport.estimator = Some(Box::new(Estimator::new(now, self.config.bandwidth)));
+        if estimates {
+            self.join_line(now, key, session);
         }
         Ok(Answer { untaken, ..answer })
+    }
+
+    /// Estimates what reaches a subscriber, together with all that its session plays.
+    fn join_line(&mut self, now: Instant, key: PeerKey, session: Option<SessionId>) {
+        let Peer { transport: Some(transport), role: Role::Subscriber(subscriber), .. } =
+            &mut *self.peers[key]
+        else {
+            return;
+        };
+        let (line, flow) = self.lines.join(now, self.config.bandwidth, session, key);
+        subscriber.line = Some(line);
+        transport.flow = Some(Box::new(flow));
     }
 
     /// Runs `admit` for the new peer `id`. Should it panic, nothing is left of that peer.
@@ -289,7 +300,7 @@ impl Sfu {
                 dtls: DtlsServer::new(offer.fingerprint().0),
                 srtp: None,
                 created: now,
-                estimator: None,
+                flow: None,
             }),
             heard: now,
             role,

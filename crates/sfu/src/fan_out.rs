@@ -250,8 +250,9 @@ impl Sfu {
                     wants_key_frame = true;
                 }
                 RtcpPacket::TransportFeedback(feedback) => {
-                    if let Some(estimator) = &mut path.estimator {
-                        estimator.handle_feedback(now, &feedback);
+                    let line = subscriber.line.and_then(|line| self.lines.get_mut(line));
+                    if let (Some(line), Some(flow)) = (line, &mut path.flow) {
+                        line.estimator.handle_feedback(now, flow, &feedback);
                         is_told = true;
                     }
                 }

@@ -78,15 +78,29 @@ impl LayerFacts {
     }
 }
 
+/// How far up a choice may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Limit {
+    /// The fewest pictures of the smallest layer.
+    Least,
+    /// The layer at this place of those that can be had, the smallest first.
+    UpTo(usize),
+}
+
+impl Limit {
+    /// All layers.
+    pub(crate) const NONE: Self = Self::UpTo(LAYERS_MAX);
+}
+
 /// Chooses of `layers` for a viewer that gets `current` and that `available` reaches (none: no
-/// limit is known). `None`: nothing fits, and nothing is sent.
+/// limit is known). `None`: nothing fits, and nothing is sent. [`VideoWish::Largest`] has no limit.
 ///
 /// Fewer pictures per second are chosen of two layers only: of the one that the viewer gets, as
 /// that takes effect at once and needs no key frame, and then all but the highest temporal layer;
 /// and of the smallest, before there is none at all.
 pub(crate) fn choose(
     layers: &[LayerFacts],
-    wish: VideoWish,
+    (wish, limit): (VideoWish, Limit),
     available: Option<Bitrate>,
     current: Option<Pick>,
 ) -> Option<Pick> {
@@ -107,7 +121,11 @@ pub(crate) fn choose(
         let needed = if is_upwards { rate.percent(UP_PERCENT) } else { rate };
         (needed <= available).then(|| layer.up_to(temporal))
     };
-    for at in (0..=ceiling).rev() {
+    let places = match limit {
+        Limit::Least => 0..0,
+        Limit::UpTo(place) => 0..ceiling.min(place) + 1,
+    };
+    for at in places.rev() {
         let layer = &layers[candidates[at]];
         let is_current = current.is_some_and(|pick| layer.has(pick));
         let least = match (at, is_current) {
@@ -121,9 +139,29 @@ pub(crate) fn choose(
     }
     let lowest = &layers[candidates[0]];
     let (temporal, rate) = lowest.least();
+    if limit == Limit::Least
+        && let Some(pick) = fits(lowest, temporal)
+    {
+        return Some(pick);
+    }
     // One that was paused needs the full rate again, which `fits` has denied.
     let is_enough = current.is_some() && rate.percent(PAUSE_PERCENT) <= available;
     is_enough.then(|| lowest.up_to(temporal))
+}
+
+/// What a pick takes.
+pub(crate) fn rate_of(layers: &[LayerFacts], pick: Pick) -> Bitrate {
+    let layer = layers.iter().find(|layer| layer.has(pick));
+    let rate = layer.and_then(|layer| layer.rate_up_to(pick.selection.temporal).or(layer.rate));
+    rate.unwrap_or_default()
+}
+
+/// The rate that has to reach a viewer before it gets all that it has use for.
+pub(crate) fn most(layers: &[LayerFacts], wish: VideoWish) -> Bitrate {
+    let (order, count) = rising(layers);
+    let ceiling = ceiling(layers, &order[..count], wish);
+    let rate = ceiling.and_then(|at| layers[order[at]].rate);
+    rate.unwrap_or_default().percent(UP_PERCENT)
 }
 
 /// The rate that has to reach a viewer before it gets more than `current`, as [`choose`] chooses;
@@ -213,7 +251,7 @@ mod tests {
     fn check(wish: VideoWish, kilobits: Option<u64>, current: Option<u8>) -> Option<u8> {
         let available = kilobits.map(Bitrate::from_kilobits_per_second);
         let current = current.map(|index| Pick::whole(LayerIndex(index)));
-        choose(&layers(), wish, available, current).map(|pick| pick.layer.0)
+        choose(&layers(), (wish, Limit::NONE), available, current).map(|pick| pick.layer.0)
     }
 
     #[test]
@@ -255,7 +293,8 @@ mod tests {
     #[test]
     fn layers_of_a_still_picture_are_told_apart_by_their_size() {
         let mut layers = indexed([layer(20, 720), layer(21, 180), layer(19, 360)]);
-        let smallest = |layers: &[LayerFacts]| choose(layers, VideoWish::Smallest, None, None);
+        let smallest =
+            |layers: &[LayerFacts]| choose(layers, (VideoWish::Smallest, Limit::NONE), None, None);
         assert_eq!(smallest(&layers), whole(1));
         layers[2].height = None;
         assert_eq!(smallest(&layers), whole(2), "sizes of all, or of none");
@@ -310,7 +349,7 @@ mod tests {
         ] {
             let available = Some(Bitrate::from_kilobits_per_second(kilobits));
             let current = current.map(|(layer, temporal)| pick(layer, temporal));
-            let chosen = choose(&layers, VideoWish::Best, available, current);
+            let chosen = choose(&layers, (VideoWish::Best, Limit::NONE), available, current);
             let expected = expected.map(|(layer, temporal)| pick(layer, temporal));
             assert_eq!(chosen, expected, "{kilobits} {current:?}");
         }
@@ -333,12 +372,12 @@ mod tests {
     fn a_layer_that_has_stopped_is_left() {
         let mut layers = layers();
         layers[0].is_available = false;
-        assert_eq!(choose(&layers, VideoWish::Best, None, whole(0)), whole(2));
+        assert_eq!(choose(&layers, (VideoWish::Best, Limit::NONE), None, whole(0)), whole(2));
         for layer in &mut layers {
             layer.is_available = false;
         }
-        let none = choose(&layers, VideoWish::Best, None, None);
+        let none = choose(&layers, (VideoWish::Best, Limit::NONE), None, None);
         assert!(none.is_some(), "something is wanted, for something may come");
-        assert_eq!(choose(&[], VideoWish::Best, None, None), None);
+        assert_eq!(choose(&[], (VideoWish::Best, Limit::NONE), None, None), None);
     }
 }

@@ -51,6 +51,7 @@ mod answer;
 mod arena;
 mod config;
 mod cut;
+mod deal;
 mod descriptors;
 mod dtls;
 mod entropy;
@@ -66,6 +67,7 @@ mod layer_choice;
 mod layer_watch;
 mod layering;
 mod layers;
+mod line;
 mod linger;
 mod outer_address;
 mod peer;
@@ -87,6 +89,7 @@ mod track;
 mod transport;
 mod transport_address;
 mod view;
+mod wish;
 
 pub use answer::{Answer, OfferError};
 pub use arena::Transmit;
@@ -101,11 +104,13 @@ pub use odeum_rtp::sdp::{IceCredentials, IceUfrag};
 pub use relay::{MirrorError, MirrorTerms, Relayed, RelayedKind};
 pub use transport::NoTransport;
 pub use transport_address::{AddressPair, Protocol, TransportAddress};
+pub use wish::{PlayTerms, PlayWish, Priority};
 
 use arena::Arena;
 use dtls::DtlsSettings;
 use entropy::Entropy;
 use fan_out::FanOut;
+use line::Lines;
 use outer_address::OuterAddresses;
 use peer::{Peer, Role};
 use relay::RelayQueue;
@@ -129,6 +134,8 @@ pub struct Sfu {
     by_address: FxHashMap<TransportAddress, PeerKey>,
     /// By our ufrag.
     by_ufrag: FxHashMap<Box<str>, PeerKey>,
+    /// What reaches those that play.
+    lines: Lines,
     /// Peers whose handshake is not done.
     connecting: Vec<PeerKey>,
     /// Peers that publish.
@@ -166,6 +173,7 @@ impl Sfu {
             by_id: FxHashMap::default(),
             by_address: FxHashMap::default(),
             by_ufrag: FxHashMap::default(),
+            lines: Lines::default(),
             connecting: Vec::new(),
             publishers: Vec::new(),
             arena: Arena::new(),
@@ -320,6 +328,10 @@ impl Sfu {
                 }
             }
             Role::Subscriber(subscriber) => {
+                let flow = peer.transport.as_ref().and_then(|transport| transport.flow.as_ref());
+                if let (Some(line), Some(flow)) = (subscriber.line, flow) {
+                    self.lines.leave(line, key, flow);
+                }
                 if let Some(other) = self.peers.get_mut(subscriber.publisher)
                     && let Role::Publisher(publisher) = &mut other.role
                     && let Some(at) = publisher.remove_viewer(key)

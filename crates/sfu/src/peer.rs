@@ -103,8 +103,8 @@ impl Peer {
         let transport = self.transport.as_mut()?;
         let destination = transport.ice.selected()?;
         let outbound = &mut transport.srtp.as_mut()?.outbound;
-        let estimator = transport.estimator.as_deref_mut();
-        let path = SendPath { arena, outbound, destination, now, estimator, statistics };
+        let flow = transport.flow.as_deref_mut();
+        let path = SendPath { arena, outbound, destination, now, flow, statistics };
         Some((path, &mut self.role))
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use odeum_bwe::Estimator;
+use odeum_bwe::Flow;
 use odeum_rtp::BufferTooSmall;
 use odeum_rtp::rtcp::RtcpWriter;
 use odeum_srtp::Outbound;
@@ -21,8 +21,8 @@ pub(crate) struct SendPath<'a> {
     pub(crate) destination: AddressPair,
     /// When they leave.
     pub(crate) now: Instant,
-    /// What reaches the peer, if its feedback tells.
-    pub(crate) estimator: Option<&'a mut Estimator>,
+    /// What is sent to the peer, if its feedback tells what of it arrives.
+    pub(crate) flow: Option<&'a mut Flow>,
     /// The worker's counters.
     pub(crate) statistics: &'a mut Statistics,
 }

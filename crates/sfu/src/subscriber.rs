@@ -6,14 +6,18 @@ use std::time::{Duration, Instant};
 use odeum_rtp::rtcp::SenderInfo;
 use odeum_types::{Bitrate, Codec};
 
+use crate::PeerKey;
+use crate::deal::Demand;
 use crate::forwarder::{ClockStep, Decision, Forwarder, LayerIndex, Numbers, Origin, Pick, Route};
 use crate::header::ExtensionIds;
-use crate::layer_choice::{LAYERS_MAX, LayerFacts, VideoWish, choose, wanted};
+use crate::layer_choice::{LAYERS_MAX, LayerFacts, Limit, choose};
+use crate::line::LineKey;
 use crate::publisher::Publisher;
 use crate::retransmission_budget::RetransmissionBudget;
 use crate::ring::Stored;
 use crate::send_path::SendPath;
 use crate::track::{Track, TrackKind};
+use crate::wish::PlayWish;
 
 mod form;
 mod probe;
@@ -249,9 +253,11 @@ pub(crate) struct Subscriber {
     pub(crate) tracks: [Option<SubscriberTrack>; 2],
     /// How much may be sent again.
     pub(crate) budget: RetransmissionBudget,
-    /// What it wants to see.
-    pub(crate) wish: VideoWish,
-    /// What reaches it, all of its media together; none while that is not known.
+    /// What it wants.
+    pub(crate) wish: PlayWish,
+    /// What it shares with the others of its session, if its feedback tells what reaches it.
+    pub(crate) line: Option<LineKey>,
+    /// What reaches it by its own word, without such feedback; none while it has not said.
     pub(crate) available: Option<Bitrate>,
     /// What it is to get of video; none when nothing fits.
     pub(crate) video_pick: Option<Pick>,
@@ -266,10 +272,24 @@ impl Subscriber {
         }
     }
 
-    /// Chooses the layer of video anew; whether another one is to come, if only none.
-    pub(crate) fn choose_layer(&mut self, now: Instant, source: &Publisher) -> LayerChange {
+    /// What it gets of video when it plays alone.
+    pub(crate) fn chosen(&self, now: Instant, source: &Publisher) -> Option<Pick> {
         let (facts, count) = self.video_facts(now, source);
-        let chosen = choose(&facts[..count], self.wish, self.available, self.video_pick);
+        let wish = (self.wish.video, Limit::NONE);
+        choose(&facts[..count], wish, self.available, self.video_pick)
+    }
+
+    /// What it takes part with when its session's bandwidth is dealt out; none without video.
+    pub(crate) fn demand(&self, now: Instant, peer: PeerKey, source: &Publisher) -> Option<Demand> {
+        let track = self.track(TrackKind::Video)?;
+        let facts = self.video_facts(now, source);
+        let mut demand = Demand::new(peer, facts, self.wish, self.video_pick);
+        demand.can_probe = track.terms.rtx.is_some();
+        Some(demand)
+    }
+
+    /// Takes what was chosen of video; whether another layer is to come, if only none.
+    pub(crate) fn take(&mut self, chosen: Option<Pick>, source: &Publisher) -> LayerChange {
         if chosen == self.video_pick {
             return self.still_awaited(source);
         }
@@ -300,13 +320,6 @@ impl Subscriber {
             }
             _ => LayerChange::None,
         }
-    }
-
-    /// What more has to reach it before it gets a better layer; none when it has the best one.
-    pub(crate) fn wanted_rate(&self, now: Instant, source: &Publisher) -> Option<Bitrate> {
-        self.track(TrackKind::Video)?;
-        let (facts, count) = self.video_facts(now, source);
-        wanted(&facts[..count], self.wish, self.video_pick)
     }
 
     /// The layers that it can have. To decode AV1 in spatial layers browsers need dependency

@@ -106,12 +106,14 @@ impl Sfu {
             return Err(CloseReason::Silence);
         }
         let Role::Subscriber(subscriber) = &self.peers[key].role else { return Ok(()) };
+        let line = subscriber.line.and_then(|line| self.lines.get_mut(line));
         let Some((publisher, viewer)) = self.peers.get2_mut(subscriber.publisher, key) else {
             return Ok(());
         };
         let Role::Publisher(publisher) = &publisher.role else { return Ok(()) };
-        if let Some(estimator) = viewer.transport.as_mut().and_then(|t| t.estimator.as_mut()) {
-            estimator.handle_timeout(now);
+        let flow = viewer.transport.as_mut().and_then(|transport| transport.flow.as_mut());
+        if let (Some(line), Some(flow)) = (line, flow) {
+            line.estimator.handle_timeout(now, flow);
         }
         let sending = viewer.sending(self.now, &mut self.arena, &mut self.statistics);
         if let Some((mut path, Role::Subscriber(subscriber))) = sending {

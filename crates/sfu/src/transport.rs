@@ -4,7 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
-use odeum_bwe::Estimator;
+use odeum_bwe::Flow;
 use odeum_rtp::sdp::{IceCredentials, IceUfrag};
 use odeum_rtp::stun::{MESSAGE_SIZE_MAX, Message};
 use odeum_types::{PeerId, Redacted};
@@ -28,8 +28,8 @@ pub(crate) struct Transport {
     pub(crate) srtp: Option<Box<SrtpKeys>>,
     /// When the answer was made.
     pub(crate) created: Instant,
-    /// What reaches the client; for viewers of video whose feedback tells.
-    pub(crate) estimator: Option<Box<Estimator>>,
+    /// What is sent to the client; for viewers of video whose feedback tells what of it arrives.
+    pub(crate) flow: Option<Box<Flow>>,
 }
 
 /// There is no such peer, or it has no client of its own.
@@ -166,8 +166,10 @@ impl Sfu {
         peer.heard = now;
         self.events.push_back(SfuEvent::Connected { peer: peer.id, facts: peer.facts });
         self.connecting.retain(|connecting| *connecting != key);
+        // From now on it takes part in what reaches its session.
+        self.choose_anew(now, key);
         // A viewer that joins cannot decode anything before the next key frame.
-        if let Role::Subscriber(subscriber) = &peer.role {
+        if let Role::Subscriber(subscriber) = &self.peers[key].role {
             let (publisher, layer) = (subscriber.publisher, subscriber.video_pick.map(|p| p.layer));
             self.ask_for_key_frame(now, publisher, layer, Asked::ByJoining);
         }

@@ -5,24 +5,32 @@ use std::time::Instant;
 
 use odeum_types::{Bitrate, LayerSet, PeerId};
 
+use crate::deal::{Demand, NextStep, deal};
 use crate::event::SfuEvent;
+use crate::forwarder::Pick;
 use crate::key_frames::Asked;
-use crate::layer_choice::{VideoWish, choose};
+use crate::layer_choice::{Limit, VideoWish, choose};
+use crate::line::{Line, LineKey};
 use crate::peer::Role;
-use crate::subscriber::{LayerChange, SubscriberTrack};
+use crate::publisher::Publisher;
+use crate::subscriber::{LayerChange, Subscriber, SubscriberTrack};
 use crate::track::TrackKind;
+use crate::wish::PlayWish;
 use crate::{PeerKey, Sfu};
 
+/// The smallest layer of all.
+const SMALLEST: (VideoWish, Limit) = (VideoWish::Smallest, Limit::NONE);
+
 impl Sfu {
-    /// What a subscriber wants to see of its video, from now on. Of a peer that is gone or does not
-    /// play: nothing happens.
-    pub fn set_video_wish(&mut self, now: Instant, peer: PeerId, wish: VideoWish) {
+    /// What a subscriber wants of its stream, from now on. Of a peer that is gone or does not play:
+    /// nothing happens.
+    pub fn set_wish(&mut self, now: Instant, peer: PeerId, wish: PlayWish) {
         self.now = now;
         let Some(&key) = self.by_id.get(&peer) else { return };
         self.contained(key, |sfu| {
             if let Role::Subscriber(subscriber) = &mut sfu.peers[key].role {
                 subscriber.wish = wish;
-                sfu.choose_layer(now, key);
+                sfu.choose_anew(now, key);
             }
             Ok(())
         });
@@ -60,7 +68,7 @@ impl Sfu {
             false => LayerSet::none(count),
         };
         // The smallest is sent for whoever comes next.
-        if let Some(pick) = choose(&facts[..count.into()], VideoWish::Smallest, None, None) {
+        if let Some(pick) = choose(&facts[..count.into()], SMALLEST, None, None) {
             watched.insert(pick.layer.0);
         }
         for viewer in source.viewers() {
@@ -81,60 +89,108 @@ impl Sfu {
 
     /// A viewer without transport-wide feedback says itself what reaches it.
     pub(crate) fn take_receiver_estimate(&mut self, now: Instant, key: PeerKey, told: Bitrate) {
-        let peer = &mut self.peers[key];
-        let estimates = peer.transport.as_ref().is_some_and(|t| t.estimator.is_some());
-        if let (false, Role::Subscriber(subscriber)) = (estimates, &mut peer.role) {
+        let Role::Subscriber(subscriber) = &mut self.peers[key].role else { return };
+        if subscriber.line.is_none() {
             subscriber.available = Some(told);
             self.choose_layer(now, key);
         }
     }
 
-    /// Takes what the estimator says now of what reaches a viewer, sound first, and tries whether
-    /// there is room for more if more is wanted.
+    /// Deals out what reaches the session of a peer that plays, if that is due.
     pub(crate) fn adapt(&mut self, now: Instant, key: PeerKey) {
-        let peer = &mut self.peers[key];
-        let Role::Subscriber(subscriber) = &mut peer.role else { return };
-        let estimator = peer.transport.as_ref().and_then(|transport| transport.estimator.as_ref());
-        let Some(estimator) = estimator.filter(|estimator| estimator.is_settled()) else { return };
-        let estimate = estimator.estimate();
-        let publisher_key = subscriber.publisher;
-        let Some((publisher, viewer)) = self.peers.get2_mut(publisher_key, key) else { return };
-        let (Role::Publisher(source), Role::Subscriber(subscriber)) =
-            (&publisher.role, &mut viewer.role)
-        else {
-            return;
-        };
-        let audio = source.audio_rate(now);
-        subscriber.available = Some(estimate.minus(audio));
-        let wanted = subscriber.wanted_rate(now, source).map(|rate| rate.plus(audio));
-        self.choose_layer(now, key);
-        if let Some(wanted) = wanted {
-            self.probe(now, key, publisher_key, wanted);
+        if let Some(line) = self.line_of(key)
+            && self.lines.get(line).is_some_and(|line| line.is_due(now))
+        {
+            self.deal(now, line);
         }
     }
 
-    fn probe(&mut self, now: Instant, key: PeerKey, publisher_key: PeerKey, wanted: Bitrate) {
-        let Some((publisher, viewer)) = self.peers.get2_mut(publisher_key, key) else { return };
+    /// Chooses for a peer that plays, at once: with the others of its session, if anything is known
+    /// of what reaches that, else for itself.
+    pub(crate) fn choose_anew(&mut self, now: Instant, key: PeerKey) {
+        match self.settled_line_of(key) {
+            Some(line) => self.deal(now, line),
+            None => self.choose_alone(now, key),
+        }
+    }
+
+    /// The same, if it is due.
+    fn choose_layer(&mut self, now: Instant, key: PeerKey) {
+        match self.settled_line_of(key) {
+            Some(_) => self.adapt(now, key),
+            None => self.choose_alone(now, key),
+        }
+    }
+
+    fn choose_alone(&mut self, now: Instant, key: PeerKey) {
+        let Some((source, subscriber)) = self.played(key) else { return };
+        let chosen = subscriber.chosen(now, source);
+        self.give(now, key, chosen);
+    }
+
+    /// Deals out what reaches a session, sound first, and tries whether there is room for more if
+    /// more is wanted.
+    fn deal(&mut self, now: Instant, line_key: LineKey) {
+        let Some(budget) = self.lines.get(line_key).and_then(Line::budget) else { return };
+        let mut demands = std::mem::take(&mut self.lines.demands);
+        let sound = self.gather(now, line_key, &mut demands);
+        let (used, next) = deal(&mut demands, budget.minus(sound));
+        if let Some(line) = self.lines.get_mut(line_key) {
+            line.note_deal(now, used.plus(sound));
+        }
+        for demand in &demands {
+            self.give(now, demand.peer, demand.granted);
+        }
+        demands.clear();
+        self.lines.demands = demands;
+        if let Some(next) = next {
+            let step = NextStep {
+                needed: next.needed.plus(sound),
+                wanted: next.wanted.plus(sound),
+                ..next
+            };
+            self.probe(now, line_key, step);
+        }
+    }
+
+    /// The videos that a session plays, of peers that are connected; gives what their sound takes.
+    fn gather(&mut self, now: Instant, line_key: LineKey, demands: &mut Vec<Demand>) -> Bitrate {
+        let mut sound = Bitrate::default();
+        let mut at = 0;
+        while let Some(key) = self.lines.get(line_key).and_then(|line| line.member(at)) {
+            at += 1;
+            if !self.peers.get(key).is_some_and(|peer| peer.is_connected()) {
+                continue;
+            }
+            let Some((source, subscriber)) = self.played(key) else { continue };
+            sound = sound.plus(source.audio_rate(now));
+            demands.extend(subscriber.demand(now, key, source));
+        }
+        sound
+    }
+
+    fn probe(&mut self, now: Instant, line_key: LineKey, step: NextStep) {
+        let Role::Subscriber(subscriber) = &self.peers[step.peer].role else { return };
+        let Some((publisher, viewer)) = self.peers.get2_mut(subscriber.publisher, step.peer) else {
+            return;
+        };
         let Role::Publisher(source) = &publisher.role else { return };
         let sending = viewer.sending(now, &mut self.arena, &mut self.statistics);
         let Some((mut path, Role::Subscriber(subscriber))) = sending else { return };
-        let Some(estimator) = &mut path.estimator else { return };
-        let Some(burst) = estimator.poll_probe(now, wanted) else { return };
-        if let Some(track) = subscriber.track_mut(TrackKind::Video) {
+        let (Some(line), Some(flow)) = (self.lines.get_mut(line_key), &mut path.flow) else {
+            return;
+        };
+        let burst = line.estimator.poll_probe(now, flow, step.needed, step.wanted);
+        if let (Some(burst), Some(track)) = (burst, subscriber.track_mut(TrackKind::Video)) {
             track.probe(&mut path, source.layers(TrackKind::Video), burst);
         }
     }
 
-    fn choose_layer(&mut self, now: Instant, key: PeerKey) {
-        let Role::Subscriber(subscriber) = &self.peers[key].role else { return };
+    /// Lets a peer that plays have `chosen` of its video from now on.
+    fn give(&mut self, now: Instant, key: PeerKey, chosen: Option<Pick>) {
+        let Some((source, subscriber)) = self.played(key) else { return };
         let publisher_key = subscriber.publisher;
-        let Some((publisher, viewer)) = self.peers.get2_mut(publisher_key, key) else { return };
-        let (Role::Publisher(source), Role::Subscriber(subscriber)) =
-            (&publisher.role, &mut viewer.role)
-        else {
-            return;
-        };
-        match subscriber.choose_layer(now, source) {
+        match subscriber.take(chosen, source) {
             LayerChange::None => {}
             LayerChange::Paused | LayerChange::Turns => self.statistics.layer_changes += 1,
             LayerChange::Awaits(layer) => {
@@ -145,5 +201,27 @@ impl Sfu {
                 self.ask_for_key_frame(now, publisher_key, Some(layer), Asked::ByLoss);
             }
         }
+    }
+
+    /// What a peer plays, and the peer as its subscriber.
+    fn played(&mut self, key: PeerKey) -> Option<(&Publisher, &mut Subscriber)> {
+        let Role::Subscriber(subscriber) = &self.peers.get(key)?.role else { return None };
+        let (publisher, viewer) = self.peers.get2_mut(subscriber.publisher, key)?;
+        match (&publisher.role, &mut viewer.role) {
+            (Role::Publisher(source), Role::Subscriber(subscriber)) => Some((source, subscriber)),
+            _ => None,
+        }
+    }
+
+    fn line_of(&self, key: PeerKey) -> Option<LineKey> {
+        match &self.peers.get(key)?.role {
+            Role::Subscriber(subscriber) => subscriber.line,
+            Role::Publisher(_) => None,
+        }
+    }
+
+    fn settled_line_of(&self, key: PeerKey) -> Option<LineKey> {
+        let is_settled = |line: &LineKey| self.lines.get(*line).and_then(Line::budget).is_some();
+        self.line_of(key).filter(is_settled)
     }
 }

@@ -1,5 +1,6 @@
 //! The packet path does not allocate once its buffers have grown: an allocator that counts stands
-//! under several publishers, sound and video, reports, and viewers that ask again.
+//! under several publishers, sound and video, reports, viewers that ask again, and sessions whose
+//! bandwidth is dealt out.
 
 use counting::{allocations, charge};
 use stage::{PACKETS_PER_ROUND, Stage};
@@ -30,7 +31,7 @@ fn neither_packets_nor_reports_nor_retransmissions_allocate_after_the_first_seco
     let mut rounds = Vec::new();
     for number in 1..=WARM_UP_ROUNDS + MEASURED_ROUNDS {
         let mut round = stage.round(number);
-        stage.viewers_answer(&mut round, (10 * (number - 1)).wrapping_sub(5));
+        stage.viewers_answer(&mut round, number, (10 * (number - 1)).wrapping_sub(5));
         rounds.push(round);
     }
     let (warm_up, measured) = rounds.split_at_mut(usize::from(WARM_UP_ROUNDS));

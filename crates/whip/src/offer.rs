@@ -9,7 +9,7 @@ use axum::extract::{ConnectInfo, Extension, Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use odeum_auth::{Token, TokenForm, TurnHolder};
-use odeum_node::{LoggedIn, LoginRequest, VideoWish};
+use odeum_node::{LoggedIn, LoginRequest, PlayWish, VideoWish};
 use odeum_room::{AuthLevel, Terminal, UserUpdate};
 use odeum_types::{AppId, Redacted, RoomId, StreamId, UserId, UserName};
 use serde::Deserialize;
@@ -101,7 +101,8 @@ async fn try_begin(
         }
         Role::Play => {
             // What the player cannot take is inactive in its answer.
-            let wish = options.video_height.map_or(VideoWish::Best, VideoWish::Height);
+            let video = options.video_height.map_or(VideoWish::Best, VideoWish::Height);
+            let wish = PlayWish { video, ..PlayWish::default() };
             let answer = node.play(&reference, stream.clone(), offer, wish).await;
             answer.map(|answer| answer.sdp).map_err(Refusal::from)
         }

@@ -11,7 +11,7 @@ use odeum_client::{
     VideoSourceConfig, WebRtcPeer,
 };
 use odeum_rtp::PacketKind;
-use odeum_sfu::{Sfu, SfuConfig};
+use odeum_sfu::{PlayTerms, Sfu, SfuConfig};
 use odeum_types::PeerId;
 
 use crate::link::Link;
@@ -155,7 +155,9 @@ impl World {
         let (now, id) = (self.now, PeerId(at));
         let answer = match direction {
             Direction::Send => self.sfu.create_publisher(now, id, &peer.offer()),
-            Direction::Receive => self.sfu.create_subscriber(now, id, PeerId(0), &peer.offer()),
+            Direction::Receive => {
+                self.sfu.create_subscriber(now, id, PlayTerms::alone(PeerId(0)), &peer.offer())
+            }
         };
         peer.accept_answer(now, &answer.unwrap().sdp).unwrap();
         self.seats.push(Seat {

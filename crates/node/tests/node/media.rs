@@ -4,7 +4,7 @@
 use std::net::UdpSocket;
 use std::time::Instant;
 
-use odeum_node::{NodeHandle, PlayFailed, PublishFailed, VideoWish};
+use odeum_node::{NodeHandle, PlayFailed, PlayWish, PublishFailed};
 use odeum_room::PlayError;
 
 use crate::support::*;
@@ -29,7 +29,7 @@ async fn a_stream_that_nobody_publishes_cannot_be_played() {
     let node = start(config());
     let ada = node.login("lobby", "ada").await;
     let refused =
-        node.handle.play(&ada.session, stream("camera"), String::new(), VideoWish::Best).await;
+        node.handle.play(&ada.session, stream("camera"), String::new(), PlayWish::default()).await;
     assert_eq!(refused, Err(PlayFailed::Room(PlayError::NoStream(stream("camera")))));
 }
 

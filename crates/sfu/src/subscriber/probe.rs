@@ -62,7 +62,7 @@ impl SubscriberTrack {
             csrcs: &[],
         };
         self.rtx_sequence = self.rtx_sequence.wrapping_add(1);
-        let number = path.estimator.as_mut()?.sent(path.now, room, Purpose::Probe);
+        let number = path.flow.as_mut()?.sent(path.now, room, Purpose::Probe);
         let ids = &self.terms.extensions;
         let values = (&ForwardedExtensions::default(), &[][..]);
         let end = write_header(&header, bytes, values, ids, Some(number))?;

@@ -77,7 +77,7 @@ impl SubscriberTrack {
                 Sending::Probe { .. } => Purpose::Probe,
                 Sending::First | Sending::Rtx { .. } | Sending::Again => Purpose::Media,
             };
-            Some(path.estimator.as_mut()?.sent(path.now, room, purpose))
+            Some(path.flow.as_mut()?.sent(path.now, room, purpose))
         });
         let values = (&packet.extensions, descriptor);
         let mut end = self.write_header(&header, bytes, values, numbers, transport_number)?;

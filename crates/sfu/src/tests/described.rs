@@ -8,7 +8,7 @@ use odeum_rtp::{HeaderWriter, Marker, PacketKind, RtpPacket};
 
 use super::client::{RTX_PT, Rtx, VIDEO_PT, VIDEO_SSRC};
 use super::net::Net;
-use crate::VideoWish;
+use crate::{PlayWish, VideoWish};
 
 /// The descriptor's id, and the line that offers it.
 const ID: u8 = 6;
@@ -172,7 +172,7 @@ impl Stage {
 
     fn wish(&mut self, viewer: usize, wish: VideoWish) {
         let id = self.net.clients[viewer].id;
-        self.net.sfu.set_video_wish(self.net.now, id, wish);
+        self.net.sfu.set_wish(self.net.now, id, PlayWish { video: wish, ..PlayWish::default() });
         self.net.settle();
     }
 

@@ -12,6 +12,7 @@ use super::client::{
     AUDIO_PT, AUDIO_SSRC, Client, RTX_PT, Rtx, VIDEO_PT, VIDEO_SSRC, inter_frame, key_frame,
 };
 use super::net::Net;
+use crate::PlayTerms;
 
 /// Sends a key frame and `count` more video packets, all in one batch; gives their payloads.
 fn publish_video(net: &mut Net, publisher: usize, count: usize) -> Vec<Vec<u8>> {
@@ -115,7 +116,8 @@ fn a_viewer_gets_the_extensions_that_it_wants_to_receive() {
                  a=extmap:10/sendonly urn:3gpp:video-orientation\r\n";
     let client = Client::new(net.now, 77, Arc::clone(&net.client_config));
     let offer = client.offer(Direction::ReceiveOnly, Rtx::Offered) + net.lines;
-    let answer = net.sfu.create_subscriber(net.now, client.id, id, &offer).unwrap();
+    let answer =
+        net.sfu.create_subscriber(net.now, client.id, PlayTerms::alone(id), &offer).unwrap();
     assert!(answer.sdp.contains("a=extmap:9/sendonly http"), "{}", answer.sdp);
     assert!(!answer.sdp.contains("a=extmap:10"), "{}", answer.sdp);
 }

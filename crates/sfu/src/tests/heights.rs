@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::client::{RIDS, Rtx, VIDEO_PT};
 use super::net::Net;
-use crate::VideoWish;
+use crate::{PlayWish, VideoWish};
 
 /// Sequence parameter sets of x264 and x265 and sequence headers of libaom, as encoders write them,
 /// of pictures with so many rows.
@@ -72,7 +72,7 @@ fn layer_for(codec: &'static str, wish: VideoWish) -> u8 {
         net.pass(Duration::from_millis(40));
         if frame == 10 {
             let id = net.clients[viewer].id;
-            net.sfu.set_video_wish(net.now, id, wish);
+            net.sfu.set_wish(net.now, id, PlayWish { video: wish, ..PlayWish::default() });
         }
     }
     let packets = net.clients[viewer].received(VIDEO_PT);

@@ -9,7 +9,7 @@ use odeum_types::{Codec, PeerId};
 
 use super::client::{AUDIO_PT, AUDIO_SSRC, Client, Rtx, VIDEO_PT, VIDEO_SSRC, key_frame};
 use super::net::Net;
-use crate::{CloseReason, MediaFacts, OfferError, SfuEvent};
+use crate::{CloseReason, MediaFacts, OfferError, PlayTerms, SfuEvent};
 
 #[test]
 fn a_connected_peer_is_told_with_its_codecs() {
@@ -37,7 +37,8 @@ fn a_line_without_a_track_is_inactive_and_carries_the_transport() {
     let mut viewer = Client::new(net.now, id + 1, Arc::clone(&net.client_config));
     let data = "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:2\r\n";
     let offer = viewer.offer(Direction::ReceiveOnly, Rtx::Offered) + data;
-    let answer = net.sfu.create_subscriber(net.now, viewer.id, publisher, &offer).unwrap();
+    let answer =
+        net.sfu.create_subscriber(net.now, viewer.id, PlayTerms::alone(publisher), &offer).unwrap();
     let answer = viewer.take_answer(&answer.sdp);
     let [audio, video, data] = answer.media() else { panic!("{answer:?}") };
     assert_eq!((audio.direction, video.direction), (Direction::Inactive, Direction::SendOnly));
@@ -59,7 +60,8 @@ fn a_line_without_a_known_codec_is_rejected() {
     let mut viewer = Client::new(net.now, 1, Arc::clone(&net.client_config));
     let offer = viewer.offer(Direction::ReceiveOnly, Rtx::Offered).replace("opus/", "pcmu/");
     let publisher = net.clients[publisher].id;
-    let answer = net.sfu.create_subscriber(net.now, viewer.id, publisher, &offer).unwrap();
+    let answer =
+        net.sfu.create_subscriber(net.now, viewer.id, PlayTerms::alone(publisher), &offer).unwrap();
     let answer = viewer.take_answer(&answer.sdp);
     let rejected: Vec<bool> = answer.media().iter().map(|media| media.is_rejected()).collect();
     assert_eq!(rejected, [true, false]);
@@ -260,9 +262,10 @@ fn offers_beyond_the_limits_are_refused() {
     let client = Client::new(net.now, 77, net.client_config.clone());
     let play = client.offer(Direction::ReceiveOnly, Rtx::Offered);
     let id = net.clients[publisher].id;
-    let refused = net.sfu.create_subscriber(net.now, client.id, id, &play);
+    let refused = net.sfu.create_subscriber(net.now, client.id, PlayTerms::alone(id), &play);
     assert_eq!(refused, Err(OfferError::SubscribersMax { subscribers_max: 1 }));
-    let refused = net.sfu.create_subscriber(net.now, client.id, PeerId(55), &play);
+    let refused =
+        net.sfu.create_subscriber(net.now, client.id, PlayTerms::alone(PeerId(55)), &play);
     assert_eq!(refused, Err(OfferError::NoPublisher { publisher: PeerId(55) }));
     assert_eq!(
         net.sfu.create_publisher(net.now, client.id, &play),

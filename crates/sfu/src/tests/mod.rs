@@ -12,6 +12,7 @@ mod heights;
 mod ice_restart;
 mod key_frames;
 mod life;
+mod lines;
 mod linger;
 mod net;
 mod nonces;

@@ -9,12 +9,12 @@ use odeum_rtp::RtpPacket;
 use odeum_rtp::rtcp::{self, RtcpPacket};
 use odeum_rtp::sdp::Direction;
 use odeum_srtp::{DtlsKeys, Inbound, Outbound, Profile};
-use odeum_types::PeerId;
+use odeum_types::{PeerId, SessionId};
 
 use super::client::{Client, RIDS, Rtx, VIDEO_PT};
 use super::redundancy::Red;
 use crate::dtls::SrtpKeys;
-use crate::{CloseReason, DtlsCertificate, Sfu, SfuConfig, SfuEvent};
+use crate::{CloseReason, DtlsCertificate, PlayTerms, Sfu, SfuConfig, SfuEvent};
 
 /// A server and the clients that know it.
 pub(super) struct Net {
@@ -36,6 +36,8 @@ pub(super) struct Net {
     pub(super) lines: &'static str,
     /// The id of the first client; the next ones have the next.
     pub(super) first_id: u64,
+    /// Whose the next viewers are; each is alone without.
+    pub(super) session: Option<SessionId>,
 }
 
 impl Net {
@@ -66,6 +68,7 @@ impl Net {
             red: Red::Left,
             lines: "",
             first_id: 0,
+            session: None,
         }
     }
 
@@ -111,7 +114,8 @@ impl Net {
         let id = self.first_id + self.clients.len() as u64;
         let mut client = Client::new(self.now, id, Arc::clone(&self.client_config));
         let offer = self.with_codec(client.offer(Direction::ReceiveOnly, rtx));
-        let answer = self.sfu.create_subscriber(self.now, client.id, publisher, &offer).unwrap();
+        let terms = PlayTerms { session: self.session, ..PlayTerms::alone(publisher) };
+        let answer = self.sfu.create_subscriber(self.now, client.id, terms, &offer).unwrap();
         client.take_answer(&answer.sdp);
         self.clients.push(client);
         let at = self.clients.len() - 1;

@@ -19,7 +19,7 @@ use super::client::{
     Client, LAYER_SSRCS, RIDS, Rtx, inter_frame, key_frame, layer_frame, layer_key_frame,
 };
 use super::net::Net;
-use crate::{CutTracks, SfuEvent};
+use crate::{CutTracks, PlayTerms, SfuEvent};
 
 mod ledger;
 mod viewers;
@@ -151,7 +151,8 @@ impl World {
         let mut offer = client.offer(Direction::ReceiveOnly, rtx);
         let lines = offer.split_inclusive('\n');
         offer = lines.filter(|line| !line.starts_with(left_out)).collect();
-        let answer = net.sfu.create_subscriber(net.now, client.id, publisher, &offer).unwrap();
+        let terms = PlayTerms::alone(publisher);
+        let answer = net.sfu.create_subscriber(net.now, client.id, terms, &offer).unwrap();
         client.take_answer(&answer.sdp);
         net.clients.push(client);
         let at = net.clients.len() - 1;

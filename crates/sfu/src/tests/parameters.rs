@@ -7,6 +7,7 @@ use odeum_types::PeerId;
 
 use super::client::{AUDIO_PT, Client, Rtx, VIDEO_PT};
 use super::net::Net;
+use crate::PlayTerms;
 
 const SETS: &str = "sprop-parameter-sets=Z0LAHtkDxWhAAAADAEAAAAwDxYuS,aMuMsg==";
 
@@ -32,7 +33,8 @@ fn answers(said: [&str; 2]) -> [Answer; 2] {
     [&mut home, &mut other].map(|net| {
         let own = ["minptime=10;useinbandfec=1", ""];
         let (viewer, sdp) = offer(net, 1, Direction::ReceiveOnly, own);
-        let answer = net.sfu.create_subscriber(net.now, viewer, publisher, &sdp).unwrap();
+        let terms = PlayTerms::alone(publisher);
+        let answer = net.sfu.create_subscriber(net.now, viewer, terms, &sdp).unwrap();
         Answer::parse(&answer.sdp).unwrap()
     })
 }

@@ -10,7 +10,7 @@ use odeum_types::Codec;
 
 use super::client::{LAYER_SSRCS, RIDS, Rtx, VIDEO_PT, layer_frame, layer_key_frame};
 use super::net::Net;
-use crate::{SfuEvent, VideoWish};
+use crate::{PlayWish, SfuEvent, VideoWish};
 
 /// Rows of each layer.
 const HEIGHTS: [u16; 3] = [180, 360, 720];
@@ -125,7 +125,7 @@ impl Stage {
 
     fn wish(&mut self, viewer: usize, wish: VideoWish) {
         let id = self.net.clients[viewer].id;
-        self.net.sfu.set_video_wish(self.net.now, id, wish);
+        self.net.sfu.set_wish(self.net.now, id, PlayWish { video: wish, ..PlayWish::default() });
         self.net.settle();
     }
 

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::client::{Rtx, VIDEO_PT, VIDEO_SSRC};
 use super::net::Net;
-use crate::VideoWish;
+use crate::{PlayWish, VideoWish};
 
 /// The temporal layers of pictures in a row.
 const TEMPORAL: [u8; 4] = [0, 2, 1, 2];
@@ -132,7 +132,7 @@ impl Stage {
 
     fn wish(&mut self, viewer: usize, wish: VideoWish) {
         let id = self.net.clients[viewer].id;
-        self.net.sfu.set_video_wish(self.net.now, id, wish);
+        self.net.sfu.set_wish(self.net.now, id, PlayWish { video: wish, ..PlayWish::default() });
         self.net.settle();
     }
 

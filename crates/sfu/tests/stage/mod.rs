@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use odeum_rtp::rtcp::{ReportBlock, SenderInfo};
 use odeum_rtp::sdp::Direction;
-use odeum_rtp::{HeaderWriter, Marker, PacketKind};
-use odeum_sfu::{DtlsCertificate, Sfu, SfuConfig, Statistics};
+use odeum_rtp::{HeaderWriter, Marker, PacketKind, TransportRecorder, TransportRecorderConfig};
+use odeum_sfu::{DtlsCertificate, PlayTerms, Sfu, SfuConfig, Statistics};
+use odeum_types::SessionId;
 
 use super::client::{
     AUDIO_PT, AUDIO_SSRC, Client, Rtx, VIDEO_PT, VIDEO_SSRC, inter_frame, key_frame,
@@ -24,6 +25,11 @@ const ROUND: Duration = Duration::from_millis(33);
 const ROUNDS_PER_REPORT: u16 = 30;
 /// Rounds between two key frames.
 pub(super) const ROUNDS_PER_KEY_FRAME: u16 = 120;
+
+/// Viewers that play for one session.
+const VIEWERS_PER_SESSION: u64 = 4;
+/// Packets that a viewer is sent in a round, with the one that it asks for again.
+const PACKETS_TO_VIEWER: u16 = PACKETS_PER_ROUND as u16 + 1;
 
 /// What arrives together: sources and datagrams.
 pub(super) type Round = Vec<(SocketAddr, Vec<u8>)>;
@@ -76,8 +82,11 @@ impl Stage {
         // Every other one takes redundancy as it comes.
         let takes_red = self.viewers.len().is_multiple_of(2);
         let offer = if takes_red { with_red(offer) } else { offer };
-        let (now, source) = (self.now, self.publishers[publisher].id);
-        let answer = charge(|| self.sfu.create_subscriber(now, client.id, source, &offer)).unwrap();
+        let now = self.now;
+        // Some play for one session, so that what reaches it is dealt out.
+        let session = Some(SessionId(self.viewers.len() as u64 / VIEWERS_PER_SESSION));
+        let terms = PlayTerms { session, ..PlayTerms::alone(self.publishers[publisher].id) };
+        let answer = charge(|| self.sfu.create_subscriber(now, client.id, terms, &offer)).unwrap();
         client.take_answer(&answer.sdp);
         charge(|| drop(answer));
         self.connect(&mut client);
@@ -176,10 +185,17 @@ impl Stage {
         charge(|| while self.sfu.poll_transmit().is_some() {});
     }
 
-    /// Adds to a round what each viewer says: that the video's packet `ahead` of the last one it
-    /// has received is missing, and a report.
-    pub(super) fn viewers_answer(&mut self, round: &mut Round, ahead: u16) {
+    /// Adds to the round with this number what each viewer says: that the video's packet `ahead` of
+    /// the last one it has received is missing, a report, and when the round before arrived.
+    pub(super) fn viewers_answer(&mut self, round: &mut Round, number: u16, ahead: u16) {
+        let arrived = self.now + ROUND * number.into();
+        // In the first round nothing is sent again.
+        let end = number * PACKETS_TO_VIEWER - 1;
+        let config = TransportRecorderConfig::default();
         for viewer in &mut self.viewers {
+            let mut recorder = TransportRecorder::new(arrived, config);
+            let numbers = end.saturating_sub(PACKETS_TO_VIEWER) + 1..=end;
+            numbers.for_each(|number| recorder.record(arrived, number));
             let (ssrc, newest) = newest_video(viewer);
             let missing = newest.wrapping_add(ahead);
             let datagram = viewer.rtcp(|writer| {
@@ -190,6 +206,7 @@ impl Stage {
                 };
                 writer.receiver_report(1, &[block]).unwrap();
                 writer.nack(1, ssrc, [missing]).unwrap();
+                recorder.write_feedback(writer, 1, ssrc).unwrap();
             });
             round.push((viewer.address, datagram));
         }

@@ -1,7 +1,7 @@
 //! `play` and `unplay`: a stream of somebody else.
 
 use odeum_auth::client_code;
-use odeum_node::{PlayFailed, VideoWish};
+use odeum_node::{PlayFailed, PlayWish, Priority, VideoWish};
 use odeum_proto::signal::{self as wire, Reply};
 use odeum_room::{PlayError, StopPlayingError};
 use odeum_types::StreamId;
@@ -20,7 +20,8 @@ pub(crate) async fn handle(
     if session.token.expires_at <= caller.state.now() {
         return Err(Refusal::new(client_code::PLAY_REFUSED, "the token has expired"));
     }
-    let wish = video_wish(message.video_layer, message.video_height);
+    let video = video_wish(message.video_layer, message.video_height);
+    let wish = PlayWish { video, priority: priority(message.priority) };
     let played = caller.state.node().play(&session.reference, stream, message.sdp, wish).await;
     let played = played.map_err(refuse)?;
     Ok(Handled::Answered(Reply::Answer(wire::Answer {
@@ -53,8 +54,9 @@ pub(crate) async fn set_video(
     message: wire::SetPlayVideo,
 ) -> Result<Handled, Refusal> {
     let stream = StreamId::parse(&message.stream_id).map_err(|error| STREAM_ID.refuse(error))?;
-    let wish = video_wish(message.video_layer, message.video_height);
-    let set = caller.state.node().set_video_wish(&session.reference, stream, wish).await;
+    let video = video_wish(message.video_layer, message.video_height);
+    let wish = PlayWish { video, priority: priority(message.priority) };
+    let set = caller.state.node().set_play_wish(&session.reference, stream, wish).await;
     match set.map_err(command_refusal)? {
         Ok(()) => Ok(Handled::Answered(Reply::Done { request_id: message.request_id })),
         Err(error) => Err(refuse_stop(error)),
@@ -67,6 +69,15 @@ fn video_wish(layer: wire::VideoLayer, height: u16) -> VideoWish {
         wire::VideoLayer::Best => VideoWish::Best,
         wire::VideoLayer::Largest => VideoWish::Largest,
         wire::VideoLayer::Smallest => VideoWish::Smallest,
+    }
+}
+
+fn priority(priority: wire::PlayPriority) -> Priority {
+    match priority {
+        wire::PlayPriority::VeryLow => Priority::VeryLow,
+        wire::PlayPriority::Low => Priority::Low,
+        wire::PlayPriority::Medium => Priority::Medium,
+        wire::PlayPriority::High => Priority::High,
     }
 }
 

@@ -4,7 +4,7 @@ use odeum_rtp::RtpPacket;
 
 use super::{VIEWERS, Viewer, Worker, World};
 use crate::tests::client::{Client, VIDEO_PT};
-use crate::{IceUfrag, VideoWish};
+use crate::{IceUfrag, PlayWish, VideoWish};
 
 impl World {
     /// A viewer says what reaches it; who has transport-wide numbers is not believed.
@@ -59,7 +59,7 @@ impl World {
         let wish = wishes[self.dice.below(wishes.len())];
         let (id, worker) = (self.client(viewer).id, self.viewers[viewer].worker);
         let net = self.worker(worker);
-        net.sfu.set_video_wish(net.now, id, wish);
+        net.sfu.set_wish(net.now, id, PlayWish { video: wish, ..PlayWish::default() });
     }
 
     /// A viewer moves to another network and restarts ICE.

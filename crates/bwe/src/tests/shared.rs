@@ -1,0 +1,80 @@
+//! Several flows over one way, with one estimate.
+
+use super::*;
+
+/// Four flows that send so much each.
+fn four(capacity_kbps: u64, media_kbps: u64) -> Way {
+    let mut way = Way::new(capacity_kbps, media_kbps);
+    (0..3).for_each(|_| way.add_flow());
+    way
+}
+
+#[test]
+fn the_estimate_is_of_what_all_flows_send_together() {
+    let mut way = four(20_000, 1_000);
+    way.run_s(20);
+    // At the most half more than what arrives.
+    assert!((4_000..=6_200).contains(&way.kbps()), "{}", way.kbps());
+    let mut way = four(2_000, 1_000);
+    way.run_s(10);
+    assert!((1_200..2_100).contains(&way.kbps()), "{}", way.kbps());
+}
+
+/// All four see the queue grow and none of them tells anything new.
+#[test]
+fn a_queue_that_all_flows_see_lowers_the_estimate_once() {
+    let mut way = four(8_000, 1_500);
+    way.run_s(10);
+    way.capacity = Bitrate::from_kilobits_per_second(4_000);
+    way.until(3, |kbps| kbps < 4_300);
+    // Whoever deals it out does so at once.
+    way.set_media(800);
+    let mut least = way.kbps();
+    for _ in 0..30 {
+        way.run(Duration::from_millis(100));
+        least = least.min(way.kbps());
+    }
+    assert!((2_700..4_300).contains(&least), "85 % of 4,000, less what was in the queue: {least}");
+}
+
+#[test]
+fn one_flow_at_a_time_probes_for_all() {
+    let mut way = four(5_000, 100);
+    way.wanted = Some(Bitrate::from_kilobits_per_second(3_000));
+    let took = way.until(5, |kbps| kbps >= 3_000);
+    assert!(took < Duration::from_secs(3), "{took:?}");
+}
+
+#[test]
+fn a_flow_that_hears_nothing_does_not_lower_what_the_others_have() {
+    let mut way = four(5_000, 500);
+    way.run_s(10);
+    let before = way.kbps();
+    // Its client has gone without a word.
+    let (mut gone, _) = way.flows.pop().unwrap();
+    for _ in 0..20 {
+        gone.sent(way.now, 1_200, Purpose::Media);
+        way.run_s(1);
+        way.estimator.handle_timeout(way.now, &mut gone);
+    }
+    assert!(way.kbps() >= before * 9 / 10, "{} of {before}", way.kbps());
+    assert_eq!(gone.part, crate::flow::Part::default(), "it counts for nothing");
+    way.estimator.remove(&gone);
+    // When none hears anything the way is gone.
+    way.is_dark = true;
+    way.run_s(10);
+    assert!(way.kbps() < before / 8, "{}", way.kbps());
+}
+
+#[test]
+fn a_flow_that_ends_takes_its_part_of_the_sums_along() {
+    let mut way = four(20_000, 1_000);
+    way.run_s(5);
+    for _ in 0..3 {
+        let (flow, _) = way.flows.pop().unwrap();
+        way.estimator.remove(&flow);
+    }
+    way.run_s(5);
+    let arrives = way.estimator.throughput().unwrap().acknowledged.bits_per_second() / 1_000;
+    assert!((900..1_100).contains(&arrives), "{arrives}");
+}
