@@ -46,10 +46,37 @@ pub fn picture_size(codec: Codec, payload: &[u8]) -> Option<PictureSize> {
     match codec {
         Codec::Vp8 => Vp8Descriptor::parse(payload)?.picture_size(payload),
         Codec::Vp9 => Vp9Descriptor::parse(payload)?.structure?.largest(),
-        Codec::H264 => h264::picture_size(payload),
-        Codec::H265 => h265::picture_size(payload),
+        Codec::H264 => h264::sequence_parameters(payload)?.size,
+        Codec::H265 => h265::sequence_parameters(payload)?.size,
         Codec::Av1 => av1::picture_size(payload),
         Codec::Opus => None,
+    }
+}
+
+/// What the sequence parameter set of a stream says of leaving out pictures; without one, nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ThinningRules {
+    /// H.264: pictures that others refer to may be left out with those others. Decoders take it for
+    /// a loss where the set does not allow it.
+    pub allows_gaps: bool,
+    /// H.265: a viewer of some temporal layers can go up at any picture of the next one.
+    pub is_nested: bool,
+}
+
+impl ThinningRules {
+    /// Those of a payload, if it has a set.
+    pub fn of(codec: Codec, payload: &[u8]) -> Option<Self> {
+        match codec {
+            Codec::H264 => {
+                let allows_gaps = h264::sequence_parameters(payload)?.allows_gaps;
+                Some(Self { allows_gaps, is_nested: false })
+            }
+            Codec::H265 => {
+                let is_nested = h265::sequence_parameters(payload)?.is_nested;
+                Some(Self { allows_gaps: false, is_nested })
+            }
+            Codec::Opus | Codec::Vp8 | Codec::Vp9 | Codec::Av1 => None,
+        }
     }
 }
 

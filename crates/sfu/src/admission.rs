@@ -184,7 +184,7 @@ impl Sfu {
             sections.push(Some(section));
         }
         if facts == MediaFacts::default() {
-            return Err(OfferError::NothingInCommon);
+            return Err(OfferError::of_subscriber(untaken));
         }
         let budget = RetransmissionBudget::new(now, self.config.retransmissions_per_second_max);
         let mut subscriber = Subscriber {

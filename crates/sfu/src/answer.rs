@@ -1,5 +1,7 @@
 //! What becomes of an offer: the answer, or why there is none.
 
+use std::fmt;
+
 use odeum_rtp::sdp;
 use odeum_types::{Codec, PeerId};
 
@@ -23,6 +25,12 @@ pub enum OfferError {
     /// direction.
     #[error("nothing of the offer can be forwarded")]
     NothingInCommon,
+    /// The offer receives, and has none of the publisher's codecs.
+    #[error("the offer takes none of the stream's codecs: {}", Listed(codecs))]
+    NothingTaken {
+        /// The codecs.
+        codecs: Vec<Codec>,
+    },
     /// Reading the offer panicked; nothing else was touched.
     #[error("the offer could not be handled")]
     Panicked,
@@ -50,4 +58,27 @@ pub enum OfferError {
         /// The id asked for.
         publisher: PeerId,
     },
+}
+
+impl OfferError {
+    /// That of an offer of which nothing is taken: it has lines for media of these codecs.
+    pub(crate) fn of_subscriber(codecs: Vec<Codec>) -> Self {
+        match codecs.is_empty() {
+            true => Self::NothingInCommon,
+            false => Self::NothingTaken { codecs },
+        }
+    }
+}
+
+/// Codecs with commas between.
+struct Listed<'a>(&'a [Codec]);
+
+impl fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, codec) in self.0.iter().enumerate() {
+            let separator = if at == 0 { "" } else { ", " };
+            write!(f, "{separator}{codec}")?;
+        }
+        Ok(())
+    }
 }

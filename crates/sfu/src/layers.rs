@@ -1,13 +1,11 @@
 //! Finds the layers inside a track's stream by what its packets say.
 
-use std::time::Instant;
-
 use odeum_rtp::Marker;
-use odeum_rtp::codec::{FrameLayer, Vp9Descriptor, Vp9Structure};
+use odeum_rtp::codec::{FrameLayer, ThinningRules, Vp9Descriptor, Vp9Structure};
 use odeum_types::Codec;
 
 use crate::descriptors::{Described, Descriptors};
-use crate::forwarder::{FrameStart, PacketFacts};
+use crate::forwarder::FrameStart;
 use crate::frame_facts::FrameFacts;
 use crate::layering::{Layering, PictureIds};
 
@@ -17,6 +15,8 @@ pub(crate) struct Layers {
     codec: Codec,
     /// Slots of the track's ring.
     packets: usize,
+    /// What its last sequence parameter set says of leaving out pictures.
+    rules: ThinningRules,
     /// Its dependency descriptors, once there was one: about 12 KB.
     descriptors: Option<Box<Descriptors>>,
     /// The layers, once a packet has told of more than one: about 120 KB.
@@ -36,7 +36,8 @@ pub(crate) struct PacketLayers<'a> {
 
 impl Layers {
     pub(crate) fn new(codec: Codec, packets: usize) -> Self {
-        Self { codec, packets, descriptors: None, layering: None }
+        let rules = ThinningRules::default();
+        Self { codec, packets, rules, descriptors: None, layering: None }
     }
 
     /// What a packet's frame is to the selections of layers. From the first one on that tells of
@@ -47,13 +48,24 @@ impl Layers {
         frame: FrameStart,
         packet: PacketLayers<'_>,
     ) -> Described {
-        if let Some(value) = packet.descriptor {
+        if frame == FrameStart::Decodable
+            && let Some(rules) = ThinningRules::of(self.codec, packet.payload)
+        {
+            self.rules = rules;
+        }
+        // Of H.264 it may leave out pictures that others refer to.
+        let is_followed = self.codec != Codec::H264 || self.rules.allows_gaps;
+        if let Some(value) = packet.descriptor.filter(|_| is_followed) {
             return self.read_descriptor(sequence, value);
         }
         if let Some(descriptors) = &mut self.descriptors {
             descriptors.forget();
         }
         let layer = FrameLayer::of(self.codec, packet.payload, packet.marker);
+        let layer = layer.map(|layer| match self.rules.is_nested && layer.temporal > 0 {
+            true => layer.with_switch(),
+            false => layer,
+        });
         let structure = self.structure(packet.payload);
         let is_higher = layer.is_some_and(|layer| layer.temporal > 0 || layer.spatial > 0);
         let is_several = structure.is_some_and(|structure| structure.spatial_layers > 1);
@@ -68,27 +80,14 @@ impl Layers {
         Described { frame: layer.map_or(FrameFacts::UNKNOWN, of_layer), active: None }
     }
 
-    /// Takes a packet of `size` bytes that was read.
-    pub(crate) fn take(
-        &mut self,
-        now: Instant,
-        packet: &PacketFacts,
-        described: Described,
-        size: usize,
-    ) {
-        if let Some(layering) = &mut self.layering {
-            layering.take(now, packet, described, size);
-        }
-    }
-
-    /// Whether a spatial layer has gone since this was last asked.
-    pub(crate) fn take_loss_of_one(&mut self) -> bool {
-        self.layering.as_mut().is_some_and(|layering| layering.take_loss_of_one())
-    }
-
     /// Whether viewers lack what the layers that they now get refer to, since this was last asked.
     pub(crate) fn take_break(&mut self) -> bool {
         self.descriptors.as_mut().is_some_and(|descriptors| descriptors.take_break())
+    }
+
+    /// The layers, if there are several, to be given each packet that was read.
+    pub(crate) fn layering_mut(&mut self) -> Option<&mut Layering> {
+        self.layering.as_deref_mut()
     }
 
     /// The layers, if there are several.

@@ -12,13 +12,13 @@ use crate::layer_choice::LAYERS_MAX;
 use crate::subscriber::{CNAME, SubscriberTrack, TrackTerms};
 use crate::track::TrackKind;
 
-/// Extensions taken from a publisher of `codec`. Of AV1 in one stream the dependency descriptor is
-/// among them: nothing else tells its layers. Senders of VP8 that have it leave out the numbers of
-/// pictures, and those of VP9 say all in the payload as well; between streams its frame numbers
-/// would not go on.
+/// Extensions taken from a publisher of `codec`. Of AV1 and H.264 in one stream the dependency
+/// descriptor is among them: nothing else tells their layers. Senders of VP8 that have it leave out
+/// the numbers of pictures, and those of VP9 and H.265 say all in the payload as well; between
+/// streams its frame numbers would not go on.
 pub(crate) fn is_taken(kind: ExtensionKind, codec: Codec, rids: &[String]) -> bool {
     if kind == ExtensionKind::DependencyDescriptor {
-        return codec == Codec::Av1 && rids.is_empty();
+        return matches!(codec, Codec::Av1 | Codec::H264) && rids.is_empty();
     }
     let names_layers =
         matches!(kind, ExtensionKind::RtpStreamId | ExtensionKind::RepairedRtpStreamId);

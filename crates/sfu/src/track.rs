@@ -239,7 +239,9 @@ impl Track {
             redundancy_bytes,
             extensions: ForwardedExtensions::of(packet, &self.terms.extensions),
         };
-        self.layers.take(now, &stored.facts, described, payload.len());
+        if let Some(layering) = self.layers.layering_mut() {
+            layering.take(now, &stored.facts, described, payload.len());
+        }
         self.is_broken |= self.layers.take_break();
         self.ring.push(stored, self.layers.descriptor(), payload);
         if self.pending.len() >= PENDING_PACKETS_MAX {

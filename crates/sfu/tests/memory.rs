@@ -20,6 +20,9 @@ const VIEWER_BYTES_MAX: i64 = 16 << 10;
 /// Of one publisher of sound and video: its rings (1 MiB and 32 KiB, and their slots) and this.
 const PUBLISHER_BYTES_MAX: i64 = (1 << 20) + (32 << 10) + (160 << 10);
 
+/// Of the layers inside one stream, over what a stream without has.
+const LAYERS_BYTES_MAX: i64 = 144 << 10;
+
 /// Sends `rounds` beginning with `first`; far more than a buffer needs in order to grow.
 fn warm_up(stage: &mut Stage, first: u16) {
     let mut rounds: Vec<_> =
@@ -51,4 +54,20 @@ fn a_publisher_holds_its_rings_and_less_than_160_kib_beside() {
     let each = (live_bytes() - before) / PUBLISHERS as i64;
     println!("{each} bytes a publisher");
     assert!((1 << 20..=PUBLISHER_BYTES_MAX).contains(&each), "{each} bytes");
+}
+
+#[test]
+fn the_layers_inside_a_stream_hold_less_than_144_kib() {
+    let mut stage = Stage::new();
+    stage.layered = 0;
+    (0..PUBLISHERS).for_each(|_| stage.publish());
+    warm_up(&mut stage, 0);
+    let before = live_bytes();
+    warm_up(&mut stage, ROUNDS_PER_KEY_FRAME);
+    assert_eq!(live_bytes(), before, "without layers nothing grows");
+    stage.layered = PUBLISHERS;
+    warm_up(&mut stage, 2 * ROUNDS_PER_KEY_FRAME);
+    let each = (live_bytes() - before) / PUBLISHERS as i64;
+    println!("{each} bytes of layers");
+    assert!((64 << 10..=LAYERS_BYTES_MAX).contains(&each), "{each} bytes");
 }

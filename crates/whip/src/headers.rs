@@ -1,6 +1,6 @@
 //! Headers that every answer has, and the answer to OPTIONS (RFC 9725, section 4.1).
 
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 /// The type of an offer and of an answer.
@@ -8,6 +8,9 @@ pub(crate) const SDP: &str = "application/sdp";
 
 /// The type of what a PATCH brings (RFC 8840).
 pub(crate) const SDP_FRAGMENT: &str = "application/trickle-ice-sdpfrag";
+
+/// A codec of the stream that a player's offer has a line for and cannot take.
+pub(crate) const UNTAKEN_CODECS: HeaderName = HeaderName::from_static("untaken-codecs");
 
 /// Answers OPTIONS, a browser's preflight among them.
 pub(crate) async fn preflight() -> Response {
@@ -27,7 +30,7 @@ pub(crate) async fn for_any_origin(mut response: Response) -> Response {
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     headers.insert(
         header::ACCESS_CONTROL_EXPOSE_HEADERS,
-        HeaderValue::from_static("location, etag, link, retry-after, accept-patch"),
+        HeaderValue::from_static("location, etag, link, retry-after, accept-patch, untaken-codecs"),
     );
     response
 }

@@ -11,10 +11,10 @@ use axum::response::{IntoResponse, Response};
 use odeum_auth::{Token, TokenForm, TurnHolder};
 use odeum_node::{LoggedIn, LoginRequest, PlayWish, VideoWish};
 use odeum_room::{AuthLevel, Terminal, UserUpdate};
-use odeum_types::{AppId, Redacted, RoomId, StreamId, UserId, UserName};
+use odeum_types::{AppId, Codec, Redacted, RoomId, StreamId, UserId, UserName};
 use serde::Deserialize;
 
-use crate::headers::{SDP, bearer, is_type};
+use crate::headers::{SDP, UNTAKEN_CODECS, bearer, is_type};
 use crate::links;
 use crate::refusal::{Refusal, may_not_publish};
 use crate::session::{Opened, ufrag_of};
@@ -93,21 +93,21 @@ async fn try_begin(
     let reference = logged_in.session.clone();
     let ufrag = ufrag_of(&offer).unwrap_or_default().to_owned();
     let node = &state.0.node;
-    let answer: Result<String, Refusal> = match role {
+    let answer: Result<(String, Vec<Codec>), Refusal> = match role {
         Role::Publish => {
             let extra_info = Arc::from("");
             let answer = node.publish(&reference, source, stream.clone(), offer, extra_info);
-            answer.await.map_err(Refusal::from)
+            answer.await.map(|sdp| (sdp, Vec::new())).map_err(Refusal::from)
         }
         Role::Play => {
-            // What the player cannot take is inactive in its answer.
+            // What the player cannot take is inactive in its answer, and named beside it.
             let video = options.video_height.map_or(VideoWish::Best, VideoWish::Height);
             let wish = PlayWish { video, ..PlayWish::default() };
             let answer = node.play(&reference, stream.clone(), offer, wish).await;
-            answer.map(|answer| answer.sdp).map_err(Refusal::from)
+            answer.map(|answer| (answer.sdp, answer.untaken)).map_err(Refusal::from)
         }
     };
-    let answer = match answer {
+    let (answer, untaken) = match answer {
         Ok(answer) => answer,
         Err(refusal) => {
             // The room may have ended it already.
@@ -132,6 +132,9 @@ async fn try_begin(
     ];
     let mut response = (StatusCode::CREATED, headers, answer).into_response();
     links::add(response.headers_mut(), &servers);
+    for codec in &untaken {
+        response.headers_mut().append(UNTAKEN_CODECS, text(&codec.to_string()));
+    }
     Ok(response)
 }
 

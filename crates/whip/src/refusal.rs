@@ -157,7 +157,9 @@ impl From<OfferError> for Refusal {
     fn from(error: OfferError) -> Self {
         let status = match error {
             OfferError::Sdp(_) => StatusCode::BAD_REQUEST,
-            OfferError::NothingInCommon => StatusCode::NOT_ACCEPTABLE,
+            OfferError::NothingInCommon | OfferError::NothingTaken { .. } => {
+                StatusCode::NOT_ACCEPTABLE
+            }
             OfferError::PeersMax { .. } | OfferError::SubscribersMax { .. } => {
                 StatusCode::SERVICE_UNAVAILABLE
             }

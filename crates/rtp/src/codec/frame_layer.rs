@@ -3,7 +3,7 @@
 
 use odeum_types::Codec;
 
-use super::{Vp8Descriptor, Vp9Descriptor};
+use super::{Vp8Descriptor, Vp9Descriptor, h264, h265};
 use crate::packet::Marker;
 
 /// What a payload says of its frame's place among the layers of its stream. A frame is one spatial
@@ -50,8 +50,60 @@ impl FrameLayer {
         match codec {
             Codec::Vp8 => Some(Self::of_vp8(&Vp8Descriptor::parse(payload)?, payload, marker)),
             Codec::Vp9 => Some(Self::of_vp9(&Vp9Descriptor::parse(payload)?)),
-            Codec::Opus | Codec::H264 | Codec::H265 | Codec::Av1 => None,
+            Codec::H264 => Self::of_h264(payload, marker),
+            Codec::H265 => Self::of_h265(payload, marker),
+            Codec::Opus | Codec::Av1 => None,
         }
+    }
+
+    /// H.264 has no temporal layers of its own (its Annex G has, which no browser knows). Pictures
+    /// that no other refers to are taken as the second of two.
+    fn of_h264(payload: &[u8], marker: Marker) -> Option<Self> {
+        if payload.is_empty() {
+            return None;
+        }
+        let slice = h264::slice(payload);
+        let is_unreferred = slice.is_some_and(|slice| !slice.is_reference);
+        let mut facts = Self::of_single(marker, h264::begins_key_frame(payload));
+        // Parameter sets and the like stand before the slices.
+        facts.begins_frame = slice.is_none_or(|slice| slice.is_first);
+        Some(if is_unreferred { facts.with_temporal(1).with_switch() } else { facts })
+    }
+
+    /// Of a stream in one temporal layer, pictures that no other refers to are taken as a second.
+    fn of_h265(payload: &[u8], marker: Marker) -> Option<Self> {
+        let unit = h265::unit(payload)?;
+        let mut facts = Self::of_single(marker, h265::begins_key_frame(payload));
+        facts.begins_frame = unit.is_before_slices || unit.is_first;
+        if unit.temporal == 0 && unit.is_unreferred {
+            return Some(facts.with_temporal(1).with_switch());
+        }
+        let facts = facts.with_temporal(unit.temporal);
+        Some(if unit.is_switch { facts.with_switch() } else { facts })
+    }
+
+    /// A packet of a stream in one spatial layer.
+    fn of_single(marker: Marker, begins_key_frame: bool) -> Self {
+        Self {
+            spatial: 0,
+            temporal: 0,
+            begins_frame: false,
+            // RFC 6184 §5.1 and RFC 7798 §4.1: the last packet of an access unit has it.
+            ends_frame: marker == Marker::Set,
+            enters_spatial_layer: begins_key_frame,
+            is_needed_above: true,
+            temporal_switch: TemporalSwitch::No,
+        }
+    }
+
+    fn with_temporal(self, temporal: u8) -> Self {
+        Self { temporal, ..self }
+    }
+
+    /// The same, where a viewer of the temporal layer below can go up with the frame.
+    #[must_use]
+    pub fn with_switch(self) -> Self {
+        Self { temporal_switch: TemporalSwitch::WithFrame, ..self }
     }
 
     fn of_vp8(descriptor: &Vp8Descriptor, payload: &[u8], marker: Marker) -> Self {
@@ -137,6 +189,59 @@ mod tests {
         }
     }
 
+    /// What Chromium 156 packs of OpenH264's L1T3, with what else RFC 6184 allows.
+    #[test]
+    fn pictures_of_h264_that_no_other_refers_to_are_the_second_layer() {
+        for (payload, expected) in [
+            (&[0x78, 0, 2, 0x67, 0x42, 0, 1, 0x68, 0, 2, 0x65, 0xB8][..], "S0 T0 BEK no"),
+            (&[0x01, 0x9A], "S0 T1 BE- with frame"),
+            (&[0x21, 0x9A], "S0 T0 BE- no"),
+            (&[0x61, 0x9A], "S0 T0 BE- no"),
+            // Another slice of the picture.
+            (&[0x01, 0x4A], "S0 T1 -E- with frame"),
+            (&[0x1C, 0x81, 0x9A], "S0 T1 BE- with frame"),
+            (&[0x1C, 0x81, 0x4A], "S0 T1 -E- with frame"),
+            (&[0x1C, 0x01, 0x9A], "S0 T1 -E- with frame"),
+            (&[0x7C, 0x41, 0x9A], "S0 T0 -E- no"),
+            // A delimiter and supplemental information, then the slice.
+            (&[0x18, 0, 2, 0x09, 0xF0, 0, 2, 0x06, 5, 0, 2, 0x01, 0x9A], "S0 T1 BE- with frame"),
+            (&[0x06, 5, 1], "S0 T0 BE- no"),
+            (&[0x18, 0, 9, 0x01], "S0 T0 BE- no"),
+        ] {
+            let found = row(Codec::H264, payload, Marker::Set);
+            assert_eq!(found.as_deref(), Some(expected), "{payload:x?}");
+        }
+        assert_eq!(row(Codec::H264, &[], Marker::Set), None);
+    }
+
+    /// The headers of H.265 in temporal layers and of x265 in one, in all that RFC 7798 allows.
+    #[test]
+    fn temporal_layers_of_h265_stand_in_its_headers() {
+        for (payload, expected) in [
+            (&[19 << 1, 1, 0xAC][..], "S0 T0 BEK no"),
+            (&[1 << 1, 1, 0xD0], "S0 T0 BE- no"),
+            (&[1 << 1, 2, 0xD0], "S0 T1 BE- no"),
+            (&[3 << 1, 2, 0xD0], "S0 T1 BE- with frame"),
+            (&[2 << 1, 3, 0xE0], "S0 T2 BE- with frame"),
+            (&[4 << 1, 3, 0xE0], "S0 T2 BE- with frame"),
+            (&[2 << 1, 3, 0x60], "S0 T2 -E- with frame"),
+            // A picture that nobody refers to, of a stream in one layer.
+            (&[0, 1, 0xE0], "S0 T1 BE- with frame"),
+            (&[0, 2, 0xE0], "S0 T1 BE- no"),
+            (&[49 << 1, 2, 0x80 | 3, 0xD0], "S0 T1 BE- with frame"),
+            (&[49 << 1, 2, 3, 0xD0], "S0 T1 -E- with frame"),
+            (&[48 << 1, 1, 0, 3, 32 << 1, 1, 0, 0, 3, 19 << 1, 1, 0xAC], "S0 T0 BEK no"),
+            (&[48 << 1, 2, 0, 3, 39 << 1, 2, 0, 0, 3, 2 << 1, 2, 0xE0], "S0 T1 BE- with frame"),
+            (&[35 << 1, 3, 0x50], "S0 T2 BE- no"),
+        ] {
+            let found = row(Codec::H265, payload, Marker::Set);
+            assert_eq!(found.as_deref(), Some(expected), "{payload:x?}");
+        }
+        for payload in [&[][..], &[2], &[2, 0, 0xE0], &[48 << 1, 1], &[49 << 1, 1]] {
+            assert_eq!(row(Codec::H265, payload, Marker::Set), None, "{payload:x?}");
+        }
+    }
+
     #[test]
     fn without_layers_all_is_of_the_lowest() {
         for (codec, payload, expected) in [
@@ -149,7 +254,7 @@ mod tests {
         ] {
             assert_eq!(row(codec, payload, Marker::Clear).as_deref(), Some(expected));
         }
-        for codec in [Codec::Opus, Codec::H264, Codec::H265, Codec::Av1] {
+        for codec in [Codec::Opus, Codec::Av1] {
             assert_eq!(FrameLayer::of(codec, &[0x10, 0x00], Marker::Set), None);
         }
         assert_eq!(FrameLayer::of(Codec::Vp9, &[0xA0], Marker::Set), None);

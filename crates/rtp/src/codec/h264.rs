@@ -1,14 +1,15 @@
 //! H.264's payload (RFC 6184 §5): where a key frame begins, and how large it is.
 
-use super::PictureSize;
 use super::nal::aggregated;
 
 mod sequence_parameters;
 
-use sequence_parameters::picture_size as size_of_parameters;
+pub(super) use sequence_parameters::SequenceParameters;
 
 /// NAL unit types (RFC 6184 §5.2, §5.4).
 mod nal {
+    /// Slices, whole or in partitions; the last is IDR.
+    pub(super) const SLICES: std::ops::RangeInclusive<u8> = 1..=5;
     pub(super) const IDR: u8 = 5;
     pub(super) const SPS: u8 = 7;
     pub(super) const STAP_A: u8 = 24;
@@ -28,18 +29,59 @@ pub(super) fn begins_key_frame(payload: &[u8]) -> bool {
     }
 }
 
-/// The size that a sequence parameter set in the payload says, be it alone or in an aggregate;
-/// nobody sends one in fragments.
-pub(super) fn picture_size(payload: &[u8]) -> Option<PictureSize> {
-    let unit_type = |unit: &[u8]| unit.first().map(|header| header & 0x1F);
+/// The sequence parameter set in the payload, be it alone or in an aggregate; nobody sends one in
+/// fragments.
+pub(super) fn sequence_parameters(payload: &[u8]) -> Option<SequenceParameters> {
     match unit_type(payload)? {
-        nal::SPS => size_of_parameters(payload),
+        nal::SPS => SequenceParameters::read(payload),
         nal::STAP_A => {
             let mut units = aggregated(&payload[1..]);
-            size_of_parameters(units.find(|unit| unit_type(unit) == Some(nal::SPS))?)
+            SequenceParameters::read(units.find(|unit| unit_type(unit) == Some(nal::SPS))?)
         }
         _ => None,
     }
+}
+
+/// What a payload says of the picture whose slice it has or begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Slice {
+    /// Other pictures may refer to it (`nal_ref_idc`); alike of all slices of a picture (7.4.1).
+    pub(super) is_reference: bool,
+    /// It is the picture's first.
+    pub(super) is_first: bool,
+}
+
+/// The slice that a payload begins with; none in one of parameter sets and the like.
+pub(super) fn slice(payload: &[u8]) -> Option<Slice> {
+    let (header, rest) = payload.split_first()?;
+    match header & 0x1F {
+        nal::STAP_A => aggregated(rest).find_map(|unit| {
+            let (header, body) = unit.split_first()?;
+            slice_of(*header, body)
+        }),
+        nal::FU_A => {
+            let (head, body) = rest.split_first()?;
+            let slice = slice_of(header & 0x60 | head & 0x1F, body)?;
+            Some(Slice { is_first: head & 0x80 != 0 && slice.is_first, ..slice })
+        }
+        _ => slice_of(*header, rest),
+    }
+}
+
+/// The slice in a NAL unit of this header, with `body` behind.
+fn slice_of(header: u8, body: &[u8]) -> Option<Slice> {
+    if !nal::SLICES.contains(&(header & 0x1F)) {
+        return None;
+    }
+    // first_mb_in_slice is an Exp-Golomb number (7.3.3): of one bit when it is zero. The second and
+    // third partition of a slice have another number in that place.
+    let has_number = !matches!(header & 0x1F, 3 | 4);
+    let is_first = has_number && body.first().is_some_and(|byte| byte & 0x80 != 0);
+    Some(Slice { is_reference: header & 0x60 != 0, is_first })
+}
+
+fn unit_type(unit: &[u8]) -> Option<u8> {
+    Some(unit.first()? & 0x1F)
 }
 
 #[cfg(test)]

@@ -1,14 +1,19 @@
 //! H.265's payload (RFC 7798 §4.4): where a key frame begins, and how large it is.
 
-use super::PictureSize;
 use super::nal::aggregated;
 
 mod sequence_parameters;
 
-use sequence_parameters::picture_size as size_of_parameters;
+pub(super) use sequence_parameters::SequenceParameters;
 
 /// NAL unit types (H.265 table 7-1, RFC 7798 §4.4).
 mod nal {
+    /// All slices.
+    pub(super) const SLICES: std::ops::RangeInclusive<u8> = 0..=31;
+    /// Those of sub-layer non-reference pictures.
+    pub(super) const UNREFERRED: [u8; 8] = [0, 2, 4, 6, 8, 10, 12, 14];
+    /// Those of temporal sub-layer access pictures, stepwise or not.
+    pub(super) const SWITCHES: std::ops::RangeInclusive<u8> = 2..=5;
     /// The pictures that decoding can begin with: BLA, IDR and CRA.
     pub(super) const RANDOM_ACCESS: std::ops::RangeInclusive<u8> = 16..=21;
     pub(super) const VPS: u8 = 32;
@@ -39,17 +44,67 @@ pub(super) fn begins_key_frame(payload: &[u8]) -> bool {
     }
 }
 
-/// The size that a sequence parameter set in the payload says, be it alone or in an aggregate;
-/// nobody sends one in fragments.
-pub(super) fn picture_size(payload: &[u8]) -> Option<PictureSize> {
+/// The sequence parameter set in the payload, be it alone or in an aggregate; nobody sends one in
+/// fragments.
+pub(super) fn sequence_parameters(payload: &[u8]) -> Option<SequenceParameters> {
     match unit_type(payload)? {
-        nal::SPS => size_of_parameters(payload),
+        nal::SPS => SequenceParameters::read(payload),
         nal::AGGREGATE => {
             let mut units = aggregated(payload.get(HEADER_BYTES..)?);
-            size_of_parameters(units.find(|unit| unit_type(unit) == Some(nal::SPS))?)
+            SequenceParameters::read(units.find(|unit| unit_type(unit) == Some(nal::SPS))?)
         }
         _ => None,
     }
+}
+
+/// What a payload's NAL unit is to the temporal layers of its stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Unit {
+    /// Its TemporalId, 0 to 6: who gets lower layers alone does not need it (H.265 10).
+    pub(super) temporal: u8,
+    /// It is no slice but a parameter set or the like, which stands before them.
+    pub(super) is_before_slices: bool,
+    /// It is the first slice of its picture.
+    pub(super) is_first: bool,
+    /// No picture of its own temporal layer refers to its picture (table 7-1).
+    pub(super) is_unreferred: bool,
+    /// Neither it nor what follows refers to earlier pictures of its layer (TSA, STSA; 7.4.2.2).
+    pub(super) is_switch: bool,
+}
+
+/// The NAL unit of a payload, or the first slice of an aggregate; none of what is no such thing.
+pub(super) fn unit(payload: &[u8]) -> Option<Unit> {
+    let (header, rest) = payload.split_at_checked(HEADER_BYTES)?;
+    match unit_type(header)? {
+        nal::AGGREGATE => {
+            let units = || {
+                aggregated(rest).filter_map(|unit| {
+                    let (header, body) = unit.split_at_checked(HEADER_BYTES)?;
+                    unit_of(unit_type(header)?, header, body)
+                })
+            };
+            units().find(|unit| !unit.is_before_slices).or_else(|| units().next())
+        }
+        nal::FRAGMENT => {
+            let (head, body) = rest.split_first()?;
+            let unit = unit_of(head & 0x3F, header, body)?;
+            Some(Unit { is_first: head & 0x80 != 0 && unit.is_first, ..unit })
+        }
+        unit_type => unit_of(unit_type, header, rest),
+    }
+}
+
+fn unit_of(unit_type: u8, header: &[u8], body: &[u8]) -> Option<Unit> {
+    let is_slice = nal::SLICES.contains(&unit_type);
+    // first_slice_segment_in_pic_flag is the first bit (7.3.6.1).
+    let is_first = is_slice && body.first().is_some_and(|byte| byte & 0x80 != 0);
+    Some(Unit {
+        temporal: (header.get(1)? & 7).checked_sub(1)?,
+        is_before_slices: !is_slice,
+        is_first,
+        is_unreferred: nal::UNREFERRED.contains(&unit_type),
+        is_switch: nal::SWITCHES.contains(&unit_type),
+    })
 }
 
 fn unit_type(unit: &[u8]) -> Option<u8> {

@@ -25,3 +25,4 @@ mod security;
 mod simulcast;
 mod spatial;
 mod temporal;
+mod thinning;

@@ -11,7 +11,7 @@ use crate::selection::Selection;
 impl Track {
     /// Whether one of the spatial layers inside it has gone since this was last asked.
     pub(crate) fn take_loss_of_layer(&mut self) -> bool {
-        self.layers.take_loss_of_one()
+        self.layers.layering_mut().is_some_and(Layering::take_loss_of_one)
     }
 
     /// What a viewer chooses by.

@@ -46,6 +46,8 @@ pub(super) struct Stage {
     pub(super) publishers: Vec<Client>,
     /// Those that play.
     pub(super) viewers: Vec<Client>,
+    /// How many of the first publishers send temporal layers.
+    pub(super) layered: usize,
 }
 
 impl Stage {
@@ -56,7 +58,8 @@ impl Stage {
         let candidates = vec![SocketAddr::from(([127, 0, 0, 1], 7881))];
         let sfu = charge(|| Sfu::new(now, SfuConfig::new(certificate, candidates, [3; 32])));
         let config = Arc::new(dimpl::Config::builder().build().unwrap());
-        Self { now, sfu, config, publishers: Vec::new(), viewers: Vec::new() }
+        let (publishers, viewers) = (Vec::new(), Vec::new());
+        Self { now, sfu, config, publishers, viewers, layered: 1 }
     }
 
     fn client(&self) -> Client {
@@ -128,8 +131,8 @@ impl Stage {
                 let begins = number.is_multiple_of(ROUNDS_PER_KEY_FRAME) && n == 0;
                 let payload =
                     if begins { key_frame(&[n; 1_100]) } else { inter_frame(&[n; 1_107]) };
-                // The first one sends temporal layers, the others none.
-                let payload = if at == 0 { in_temporal_layer(number, payload) } else { payload };
+                let payload =
+                    if at < self.layered { in_temporal_layer(number, payload) } else { payload };
                 packets.push(publisher.video(u32::from(number) * 3_000, &payload));
             }
             if number.is_multiple_of(ROUNDS_PER_REPORT) {

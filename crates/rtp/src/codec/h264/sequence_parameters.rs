@@ -11,13 +11,24 @@ const HIGH_PROFILES: [u32; 13] = [100, 110, 122, 244, 44, 83, 86, 118, 128, 138,
 /// `num_ref_frames_in_pic_order_cnt_cycle` is below that (7.4.2.1.1).
 const CYCLE_MAX: u32 = 255;
 
-/// The size of a set's pictures, less what is cut off them. `unit` is the NAL unit.
-pub(in crate::codec) fn picture_size(unit: &[u8]) -> Option<PictureSize> {
-    let mut buffer = [0; PARAMETER_SET_BYTES_MAX];
-    read(&mut BitReader::new(unescaped(unit, &mut buffer))).ok().flatten()
+/// What is read of a set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::codec) struct SequenceParameters {
+    /// Pictures that others refer to may be missing (`gaps_in_frame_num_value_allowed_flag`).
+    pub(in crate::codec) allows_gaps: bool,
+    /// The size of the pictures, less what is cut off them.
+    pub(in crate::codec) size: Option<PictureSize>,
 }
 
-fn read(bits: &mut BitReader<'_>) -> Result<Option<PictureSize>, OutOfBits> {
+impl SequenceParameters {
+    /// Reads a NAL unit.
+    pub(in crate::codec) fn read(unit: &[u8]) -> Option<Self> {
+        let mut buffer = [0; PARAMETER_SET_BYTES_MAX];
+        read(&mut BitReader::new(unescaped(unit, &mut buffer))).ok()
+    }
+}
+
+fn read(bits: &mut BitReader<'_>) -> Result<SequenceParameters, OutOfBits> {
     bits.skip(8)?;
     let profile = bits.number(8)?;
     // Constraints, level, and the set's id.
@@ -29,9 +40,9 @@ fn read(bits: &mut BitReader<'_>) -> Result<Option<PictureSize>, OutOfBits> {
     };
     bits.exp_golomb()?;
     skip_picture_order(bits)?;
-    // Reference frames, and whether their numbers may have gaps.
+    // Reference frames.
     bits.exp_golomb()?;
-    bits.flag()?;
+    let allows_gaps = bits.flag()?;
     let (across, down) = (bits.exp_golomb()?, bits.exp_golomb()?);
     // Fields have half of a frame's rows.
     let fields = 2 - u64::from(bits.flag()?);
@@ -58,7 +69,8 @@ fn read(bits: &mut BitReader<'_>) -> Result<Option<PictureSize>, OutOfBits> {
     let width = side(u64::from(across) + 1, unit_width * (left + right));
     let height = side(fields * (u64::from(down) + 1), fields * unit_height * (top + bottom));
     let size = width.zip(height).map(|(width, height)| PictureSize { width, height });
-    Ok(size.filter(|size| size.width > 0 && size.height > 0))
+    let size = size.filter(|size| size.width > 0 && size.height > 0);
+    Ok(SequenceParameters { allows_gaps, size })
 }
 
 /// ChromaArrayType, behind which stands the frame's number.
@@ -117,6 +129,24 @@ mod tests {
     use super::*;
     use crate::bits::BitWriter;
     use crate::codec::nal::{escaped, from_hex};
+
+    fn picture_size(unit: &[u8]) -> Option<PictureSize> {
+        SequenceParameters::read(unit)?.size
+    }
+
+    /// L1T1 and L1T3 of Chromium 156, whose OpenH264 allows gaps where there are three temporal
+    /// layers.
+    #[test]
+    fn gaps_are_allowed_where_the_encoder_says_so() {
+        for (unit, allows_gaps) in [
+            ("6742c01f8c8d40501ed350606060784423500000", false),
+            ("6742c01f8c8d70501ed350606060784423700000", true),
+        ] {
+            let parameters = SequenceParameters::read(&from_hex(unit)).unwrap();
+            assert_eq!(parameters.allows_gaps, allows_gaps);
+            assert_eq!(parameters.size, Some(PictureSize { width: 640, height: 480 }));
+        }
+    }
 
     /// What x264 (Debian's 0.164, also interlaced) and OpenH264 (2.6) write.
     #[test]

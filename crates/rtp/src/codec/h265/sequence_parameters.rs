@@ -10,24 +10,35 @@ const PROFILE_BITS: usize = 88;
 /// Bits of a level.
 const LEVEL_BITS: usize = 8;
 
-/// The size of a set's pictures, less what is cut off them. `unit` is the NAL unit; of one for a
-/// layer above the lowest nothing is known, as its set is another.
-pub(in crate::codec) fn picture_size(unit: &[u8]) -> Option<PictureSize> {
-    let mut buffer = [0; PARAMETER_SET_BYTES_MAX];
-    read(&mut BitReader::new(unescaped(unit, &mut buffer))).ok().flatten()
+/// What is read of a set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::codec) struct SequenceParameters {
+    /// Who gets some temporal layers can go up to more at any picture of theirs
+    /// (`sps_temporal_id_nesting_flag`).
+    pub(in crate::codec) is_nested: bool,
+    /// The size of the pictures, less what is cut off them.
+    pub(in crate::codec) size: Option<PictureSize>,
 }
 
-fn read(bits: &mut BitReader<'_>) -> Result<Option<PictureSize>, OutOfBits> {
+impl SequenceParameters {
+    /// Reads a NAL unit; none of one for a layer above the lowest, as its set is another.
+    pub(in crate::codec) fn read(unit: &[u8]) -> Option<Self> {
+        let mut buffer = [0; PARAMETER_SET_BYTES_MAX];
+        read(&mut BitReader::new(unescaped(unit, &mut buffer))).ok().flatten()
+    }
+}
+
+fn read(bits: &mut BitReader<'_>) -> Result<Option<SequenceParameters>, OutOfBits> {
     bits.skip(7)?;
     let layer = bits.number(6)?;
     bits.skip(3)?;
     if layer != 0 {
         return Ok(None);
     }
-    // The id of the video parameter set, and whether temporal layers are nested.
+    // The id of the video parameter set.
     bits.skip(4)?;
     let sub_layers = bits.number(3)?;
-    bits.skip(1)?;
+    let is_nested = bits.flag()?;
     skip_profile_tier_level(bits, sub_layers)?;
     bits.exp_golomb()?;
     let format = bits.exp_golomb()?;
@@ -55,7 +66,8 @@ fn read(bits: &mut BitReader<'_>) -> Result<Option<PictureSize>, OutOfBits> {
     let width = side(width, unit_width * (left + right));
     let height = side(height, unit_height * (top + bottom));
     let size = width.zip(height).map(|(width, height)| PictureSize { width, height });
-    Ok(size.filter(|size| size.width > 0 && size.height > 0))
+    let size = size.filter(|size| size.width > 0 && size.height > 0);
+    Ok(Some(SequenceParameters { is_nested, size }))
 }
 
 /// 7.3.3, of `sub_layers` temporal layers below the highest.
@@ -80,6 +92,10 @@ mod tests {
     use super::*;
     use crate::bits::BitWriter;
     use crate::codec::nal::{escaped, from_hex};
+
+    fn picture_size(unit: &[u8]) -> Option<PictureSize> {
+        SequenceParameters::read(unit)?.size
+    }
 
     /// What x265 (Debian's 4.1) writes.
     #[test]
