@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use odeum_types::Bitrate;
+use odeum_types::{Bitrate, prefetch};
 
 use crate::acknowledged::Acknowledged;
 use crate::groups::Bursts;
@@ -85,6 +85,20 @@ impl Flow {
             waiting_since_us: None,
             answered_us: 0,
         }
+    }
+
+    /// Brings near what [`Self::sent`] needs, but for what [`Self::prefetch_history`] does.
+    pub fn prefetch(&self) {
+        prefetch(&self.origin);
+        prefetch(&self.offered);
+        prefetch(&self.history);
+        prefetch(&self.waiting_since_us);
+    }
+
+    /// Brings near where the next packets are noted; where that is is known once
+    /// [`Self::prefetch`] has had its time.
+    pub fn prefetch_history(&self) {
+        self.history.prefetch();
     }
 
     /// Notes that a packet of `size` bytes is sent; gives its transport-wide sequence number.

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use odeum_rtp::rtcp::{self, RtcpPacket};
-use odeum_types::Bitrate;
+use odeum_types::{Bitrate, prefetch};
 
 use crate::event::CloseReason;
 use crate::forwarder::LayerIndex;
@@ -117,6 +117,7 @@ impl Sfu {
                 if self.arena.is_due() {
                     return;
                 }
+                self.prefetch_behind(key, self.fan_out.served);
                 self.fan_out.served += 1;
                 self.serve(key, viewer);
             }
@@ -129,6 +130,26 @@ impl Sfu {
             if is_done && self.fan_out.publishers.front() == Some(&key) {
                 self.fan_out.publishers.pop_front();
             }
+        }
+    }
+
+    /// Brings the memory of the viewers behind `at` near while that one is served: what a viewer
+    /// has lies where nobody looked since its last packet, and to wait for it would cost more than
+    /// to forward. Three steps, each a viewer further on: the addresses of a step are found in what
+    /// the one before has brought.
+    fn prefetch_behind(&self, publisher: PeerKey, at: usize) {
+        let Some(peer) = self.peers.get(publisher) else { return };
+        let Role::Publisher(publisher) = &peer.role else { return };
+        let viewers = publisher.viewers();
+        let peer = |behind: usize| self.peers.get(*viewers.get(at + behind)?);
+        if let Some(peer) = peer(3) {
+            prefetch(&**peer);
+        }
+        if let Some(peer) = peer(2) {
+            peer.prefetch_parts();
+        }
+        if let Some(peer) = peer(1) {
+            peer.prefetch_tables();
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use odeum_srtp::UnprotectError;
-use odeum_types::PeerId;
+use odeum_types::{PeerId, prefetch};
 
 use crate::arena::Arena;
 use crate::dtls::SrtpKeys;
@@ -106,6 +106,31 @@ impl Peer {
         let flow = transport.flow.as_deref_mut();
         let path = SendPath { arena, outbound, destination, now, flow, statistics };
         Some((path, &mut self.role))
+    }
+
+    /// Brings near what sending to it needs, once the peer itself is near: keys, numbers, estimate.
+    pub(crate) fn prefetch_parts(&self) {
+        if let Role::Subscriber(subscriber) = &self.role {
+            prefetch(&**subscriber);
+        }
+        let Some(transport) = &self.transport else { return };
+        if let Some(srtp) = &transport.srtp {
+            srtp.outbound.prefetch();
+        }
+        if let Some(flow) = &transport.flow {
+            flow.prefetch();
+        }
+    }
+
+    /// Brings near what those lead to.
+    pub(crate) fn prefetch_tables(&self) {
+        let Some(transport) = &self.transport else { return };
+        if let Some(srtp) = &transport.srtp {
+            srtp.outbound.prefetch_windows();
+        }
+        if let Some(flow) = &transport.flow {
+            flow.prefetch_history();
+        }
     }
 
     /// Whether it stands here for a publisher of another worker.

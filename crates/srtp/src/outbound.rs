@@ -1,5 +1,7 @@
 //! The sending direction: protects packets in place and never uses an index twice.
 
+use odeum_types::prefetch;
+
 use crate::profile::{MasterKey, Profile};
 use crate::session_keys::SessionKeys;
 use crate::window::{Freshness, SSRCS_MAX, Windows};
@@ -33,6 +35,18 @@ impl Outbound {
             windows: Windows::default(),
             rtcp_index: 0,
         }
+    }
+
+    /// Brings near what the next RTP packets need, but for what [`Self::prefetch_windows`] does.
+    pub fn prefetch(&self) {
+        prefetch(&self.rtp);
+        prefetch(&self.windows);
+    }
+
+    /// Brings near which indices were used; where they are is known once [`Self::prefetch`] has
+    /// had its time.
+    pub fn prefetch_windows(&self) {
+        self.windows.prefetch();
     }
 
     /// Protects an RTP packet in place. The last [`Profile::rtp_overhead_bytes`] of `packet` are

@@ -1,5 +1,7 @@
 //! Packet indices per SSRC: rollover estimation (RFC 3711 §3.3.1) and replay windows (§3.3.2).
 
+use odeum_types::prefetch;
+
 /// Packets behind the newest one that a window still knows: a packet older than this is refused.
 /// 448 packets are 180 ms of a 30 Mbit/s stream. RFC 3711 §3.3.2 asks for at least 64.
 pub const REPLAY_WINDOW_PACKETS: u64 = (WORDS as u64 - 1) * 64;
@@ -87,6 +89,11 @@ pub(crate) struct Full;
 impl Windows {
     pub(crate) fn get(&self, ssrc: u32) -> Option<&ReplayWindow> {
         self.entries.iter().find(|(known, _)| *known == ssrc).map(|(_, window)| window)
+    }
+
+    /// Brings those of sound and video near, which a viewer gets first and most.
+    pub(crate) fn prefetch(&self) {
+        prefetch(&self.entries[..self.entries.len().min(2)]);
     }
 
     pub(crate) fn is_full(&self) -> bool {

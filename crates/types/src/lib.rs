@@ -6,6 +6,7 @@
 //! - [`SessionId`], [`PeerId`], [`RoomSessionId`]: numbers given out by the server.
 //! - [`UnixMillis`]: the one time of the sans-IO crates, passed in as `now`.
 //! - [`Redacted`]: a value that never prints.
+//! - [`prefetch`]: no word of the domain, but what several crates do to the memory of their values.
 //!
 //! The invariant: a value of these types is valid; there is no way to make an invalid one.
 //!
@@ -18,6 +19,7 @@
 mod bitrate;
 mod id;
 mod layers;
+mod prefetch;
 mod redacted;
 mod time;
 
@@ -26,6 +28,7 @@ pub use id::{
     AppId, IdError, PeerId, RoomId, RoomSessionId, SessionId, StreamId, UserId, UserName,
 };
 pub use layers::LayerSet;
+pub use prefetch::prefetch;
 pub use redacted::Redacted;
 pub use time::UnixMillis;
 
