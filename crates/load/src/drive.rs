@@ -28,8 +28,10 @@ use viewer::Viewer;
 
 /// Every how many viewers one decrypts everything.
 pub(crate) const SAMPLED_EVERY: usize = 16;
-/// How often every peer's timers are looked at.
+/// How often every peer's timers are looked at, and in how many parts: what viewers say comes to
+/// the server spread over the time, as it does from viewers who do not know of each other.
 const TIMERS_INTERVAL: Duration = Duration::from_millis(10);
+const TIMERS_PARTS: usize = 100;
 /// How late a packet may be before it is lost.
 const SETTLES_IN: Duration = Duration::from_millis(500);
 /// How long joining peers have to connect.
@@ -54,6 +56,8 @@ pub(crate) struct Drive {
     sends: BinaryHeap<Reverse<(Instant, usize)>>,
     /// When timers are next looked at.
     timers_at: Instant,
+    /// Of which part of the peers.
+    timers_part: usize,
     /// How frames leave.
     sending: Sending,
     /// What the sampled viewers saw.
@@ -113,6 +117,7 @@ impl Drive {
             viewers: Vec::new(),
             sends: BinaryHeap::new(),
             timers_at: now,
+            timers_part: 0,
             sending,
             delays: Delays {
                 epoch: now,
@@ -179,7 +184,7 @@ impl Drive {
                 self.send_due(now)?;
             }
             if now >= self.timers_at {
-                self.timers_at = now + TIMERS_INTERVAL;
+                self.timers_at = now + TIMERS_INTERVAL / TIMERS_PARTS as u32;
                 self.handle_timers(now)?;
             }
             let mut ready = [0; 64];
@@ -244,13 +249,15 @@ impl Drive {
     }
 
     fn handle_timers(&mut self, now: Instant) -> anyhow::Result<()> {
-        for publisher in &mut self.publishers {
+        let part = self.timers_part;
+        self.timers_part = (part + 1) % TIMERS_PARTS;
+        for publisher in self.publishers.iter_mut().skip(part).step_by(TIMERS_PARTS) {
             if publisher.peer.poll_timeout().is_some_and(|at| at <= now) {
                 publisher.peer.handle_timeout(now);
                 flush(&mut publisher.peer, &publisher.socket)?;
             }
         }
-        for viewer in &mut self.viewers {
+        for viewer in self.viewers.iter_mut().skip(part).step_by(TIMERS_PARTS) {
             viewer.handle_timer(now)?;
         }
         Ok(())
