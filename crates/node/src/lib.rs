@@ -44,6 +44,7 @@ mod claims;
 mod clock;
 mod config;
 mod error;
+mod gathering;
 mod handle;
 mod ice_restart;
 mod identity;

@@ -6,12 +6,10 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::placement::Load;
 
-/// Time over which the load is measured. Shorter reacts faster to a storm of joins and follows
-/// every key frame.
-const INTERVAL: Duration = Duration::from_secs(1);
-
 /// Measures the thread that calls it.
 pub(crate) struct LoadMeter {
+    /// Time over which the load is measured.
+    interval: Duration,
     /// When it was last measured.
     measured: Instant,
     /// The thread's CPU time then.
@@ -19,15 +17,15 @@ pub(crate) struct LoadMeter {
 }
 
 impl LoadMeter {
-    /// Begins to measure.
-    pub(crate) fn new(now: Instant) -> Self {
-        Self { measured: now, used: Duration::ZERO }
+    /// Begins to measure, over `interval` each time.
+    pub(crate) fn new(now: Instant, interval: Duration) -> Self {
+        Self { interval, measured: now, used: Duration::ZERO }
     }
 
     /// The load, once an interval.
     pub(crate) fn measure(&mut self, now: Instant) -> Option<Load> {
         let passed = now.saturating_duration_since(self.measured);
-        if passed < INTERVAL {
+        if passed < self.interval {
             return None;
         }
         let used = thread_cpu_time();
@@ -46,10 +44,12 @@ fn thread_cpu_time() -> Duration {
 mod tests {
     use super::*;
 
+    const INTERVAL: Duration = Duration::from_secs(1);
+
     #[test]
     fn a_thread_that_works_is_busy_and_one_that_waits_is_not() {
         let start = Instant::now();
-        let mut meter = LoadMeter::new(start);
+        let mut meter = LoadMeter::new(start, INTERVAL);
         assert_eq!(meter.measure(start), None);
         let mut at = start;
         while at.duration_since(start) < Duration::from_millis(200) {

@@ -11,13 +11,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use std::{io, thread};
 
 use odeum_sfu::{OfferError, PlayTerms, Sfu, SfuConfig};
 use odeum_types::PeerId;
 use rustc_hash::FxHashMap;
 
+use crate::gathering::Gathering;
 use crate::limits::{
     BATCHES_PER_TURN_MAX, COMMANDS_PER_TURN_MAX, FLUSH_PACKETS_MAX, MEDIA_RESTARTS_MAX,
     RELAYED_PER_TURN_MAX,
@@ -33,6 +34,10 @@ use crate::plane::Plane;
 use crate::statistics::{MediaStatistics, SocketStatistics};
 use crate::tcp::{Rest, TcpPort};
 use crate::udp::{ReceiveBatch, UdpSocket, wait};
+
+/// Time over which the load is measured that places rooms. Shorter reacts faster to a storm of
+/// joins and follows every key frame.
+const LOAD_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Starts the thread of worker `number` of `workers` at `ports`, with the other end of its queue.
 ///
@@ -57,7 +62,7 @@ pub(crate) fn start(
         stun_askers: StunAskers::default(),
     };
     let batch = ReceiveBatch::new();
-    let load = LoadMeter::new(Instant::now());
+    let load = LoadMeter::new(Instant::now(), LOAD_INTERVAL);
     let mut worker = MediaWorker {
         plane,
         config,
@@ -65,6 +70,7 @@ pub(crate) fn start(
         queue,
         handle,
         load,
+        gathering: Gathering::new(Instant::now()),
         tcp_rest: Rest::None,
         restarts: 0,
     };
@@ -103,6 +109,8 @@ struct MediaWorker {
     handle: MediaHandle,
     /// How busy it is.
     load: LoadMeter,
+    /// How long it lets packets gather.
+    gathering: Gathering,
     /// Whether something may wait at a TCP connection that was told of already.
     tcp_rest: Rest,
     /// Panics survived.
@@ -146,22 +154,26 @@ impl MediaWorker {
 
     fn run(&mut self) {
         loop {
-            let now = Instant::now();
+            let now = self.gathering.pause(self.plane.poll_timeout());
             let timeout = self.plane.poll_timeout().map(|at| at.saturating_duration_since(now));
             let tcp = self.plane.tcp.as_ref().map(TcpPort::descriptor);
-            let has_tcp = match wait(&self.plane.socket, &self.handle.waker, tcp, timeout) {
-                Ok(has_tcp) => has_tcp,
+            let ready = match wait(&self.plane.socket, &self.handle.waker, tcp, timeout) {
+                Ok(ready) => ready,
                 Err(error) => {
                     tracing::error!(%error, "a media worker cannot wait for its socket");
                     return;
                 }
             };
-            self.handle.waker.clear();
-            if self.carry_out_requests() == Turn::Stop {
-                return;
+            if ready.waker {
+                self.handle.waker.clear();
+                if self.carry_out_requests() == Turn::Stop {
+                    return;
+                }
             }
-            self.receive();
-            if has_tcp || self.tcp_rest == Rest::More {
+            if ready.socket {
+                self.receive();
+            }
+            if ready.tcp || self.tcp_rest == Rest::More {
                 self.receive_tcp();
             }
             self.receive_relayed();

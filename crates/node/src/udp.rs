@@ -579,8 +579,19 @@ impl Waker {
     }
 }
 
+/// What ended a wait; nothing, when its time has passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Ready {
+    /// The socket has something to read.
+    pub(crate) socket: bool,
+    /// The waker was raised.
+    pub(crate) waker: bool,
+    /// Something happened at the TCP descriptor.
+    pub(crate) tcp: bool,
+}
+
 /// Sleeps until `socket` has something to read, `waker` is raised, something happens at `tcp` or
-/// `timeout` passes (none: forever). Whether it was `tcp`.
+/// `timeout` passes (none: forever).
 ///
 /// # Errors
 /// What the kernel says; EINTR is no error.
@@ -589,7 +600,7 @@ pub(crate) fn wait(
     waker: &Waker,
     tcp: Option<RawFd>,
     timeout: Option<Duration>,
-) -> io::Result<bool> {
+) -> io::Result<Ready> {
     // The kernel passes over a negative descriptor.
     let descriptors = [socket.socket.as_raw_fd(), waker.0.as_raw_fd(), tcp.unwrap_or(-1)];
     let mut descriptors =
@@ -603,7 +614,11 @@ pub(crate) fn wait(
     let result = unsafe { libc::ppoll(descriptors.as_mut_ptr(), 3, time, std::ptr::null()) };
     match io::Error::last_os_error() {
         error if result < 0 && error.raw_os_error() != Some(libc::EINTR) => Err(error),
-        _ => Ok(result > 0 && descriptors[2].revents != 0),
+        _ if result <= 0 => Ok(Ready::default()),
+        _ => {
+            let [socket, waker, tcp] = descriptors.map(|one| one.revents != 0);
+            Ok(Ready { socket, waker, tcp })
+        }
     }
 }
 
