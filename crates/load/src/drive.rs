@@ -64,7 +64,7 @@ pub(crate) struct Drive {
     pub(crate) delays: Delays,
 }
 
-/// Delays at the sampled viewers, from a packet's making to its reading.
+/// Delays at the sampled viewers, from a packet's making to its coming to the viewer's socket.
 pub(crate) struct Delays {
     /// What stamps count from.
     epoch: Instant,

@@ -5,6 +5,7 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::time::{Duration, SystemTime};
 
 /// Events taken by one wait.
 const EVENTS_MAX: usize = 64;
@@ -12,6 +13,9 @@ const EVENTS_MAX: usize = 64;
 const BATCH_MAX: usize = 32;
 /// Bytes of the largest datagram taken; a longer one is cut, which nothing here sends.
 const DATAGRAM_BYTES: usize = 2_048;
+
+/// Bytes for the control message of a datagram: one timespec needs 32.
+const CONTROL_BYTES: usize = 64;
 
 /// Waits for many descriptors.
 pub struct Epoll {
@@ -70,14 +74,41 @@ impl Epoll {
     }
 }
 
+/// A control buffer with the alignment that `cmsghdr` needs.
+#[repr(align(8))]
+#[derive(Clone, Copy)]
+struct Control([u8; CONTROL_BYTES]);
+
+/// A datagram of the last read.
+pub(crate) struct Datagram<'b> {
+    /// Who sent it.
+    pub(crate) source: SocketAddr,
+    /// How long it lay at the socket before it was read; zero where [`stamp_arrivals`] was not
+    /// asked for.
+    pub(crate) waited: Duration,
+    /// What it holds.
+    pub(crate) bytes: &'b mut [u8],
+}
+
+/// What is known of a datagram beside its bytes.
+#[derive(Clone, Copy)]
+struct Filled {
+    /// Bytes of it.
+    size: usize,
+    /// How long it waited.
+    waited: Duration,
+}
+
 /// Buffers for one recvmmsg over IPv4.
 pub(crate) struct ReceiveBatch {
     /// All buffers, one after the other.
     storage: Vec<u8>,
     /// Who sent each datagram.
     sources: Vec<libc::sockaddr_in>,
-    /// Bytes of each datagram of the last read.
-    sizes: Vec<usize>,
+    /// The control messages of each datagram.
+    controls: Vec<Control>,
+    /// The datagrams of the last read.
+    filled: Vec<Filled>,
 }
 
 impl ReceiveBatch {
@@ -88,7 +119,8 @@ impl ReceiveBatch {
         Self {
             storage: vec![0; BATCH_MAX * DATAGRAM_BYTES],
             sources: vec![nobody; BATCH_MAX],
-            sizes: Vec::with_capacity(BATCH_MAX),
+            controls: vec![Control([0; CONTROL_BYTES]); BATCH_MAX],
+            filled: Vec::with_capacity(BATCH_MAX),
         }
     }
 
@@ -97,19 +129,23 @@ impl ReceiveBatch {
     /// # Errors
     /// What the kernel says, but for an empty socket and the ICMP errors of earlier sends.
     pub(crate) fn receive(&mut self, socket: &impl AsRawFd) -> io::Result<usize> {
-        self.sizes.clear();
+        self.filled.clear();
         // SAFETY: all-zero is a valid mmsghdr and a valid iovec.
         let mut messages: [libc::mmsghdr; BATCH_MAX] = unsafe { std::mem::zeroed() };
         // SAFETY: as above.
         let mut parts: [libc::iovec; BATCH_MAX] = unsafe { std::mem::zeroed() };
         let buffers = self.storage.chunks_exact_mut(DATAGRAM_BYTES).zip(&mut self.sources);
-        for ((buffer, source), (message, part)) in buffers.zip(messages.iter_mut().zip(&mut parts))
+        let memory = buffers.zip(&mut self.controls);
+        for (((buffer, source), control), (message, part)) in
+            memory.zip(messages.iter_mut().zip(&mut parts))
         {
             *part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
             message.msg_hdr.msg_name = std::ptr::from_mut(source).cast();
             message.msg_hdr.msg_namelen = size_of::<libc::sockaddr_in>() as libc::socklen_t;
             message.msg_hdr.msg_iov = part;
             message.msg_hdr.msg_iovlen = 1;
+            message.msg_hdr.msg_control = control.0.as_mut_ptr().cast();
+            message.msg_hdr.msg_controllen = CONTROL_BYTES as _;
         }
         // SAFETY: every header points at buffers of `self` and of this frame that live through the
         // call, with their real sizes; MSG_DONTWAIT returns at once.
@@ -129,18 +165,59 @@ impl ReceiveBatch {
                 _ => Err(error),
             };
         };
-        self.sizes.extend(messages[..count].iter().map(|message| message.msg_len as usize));
+        let now = SystemTime::now();
+        self.filled.extend(messages[..count].iter().map(|message| {
+            Filled {
+                size: message.msg_len as usize,
+                waited: arrival(&message.msg_hdr)
+                    .and_then(|arrival| now.duration_since(arrival).ok())
+                    .unwrap_or_default(),
+            }
+        }));
         Ok(count)
     }
 
     /// The datagrams of the last read.
-    pub(crate) fn datagrams(&mut self) -> impl Iterator<Item = (SocketAddr, &mut [u8])> {
+    pub(crate) fn datagrams(&mut self) -> impl Iterator<Item = Datagram<'_>> {
         let buffers = self.storage.chunks_exact_mut(DATAGRAM_BYTES);
-        self.sizes.iter().zip(&self.sources).zip(buffers).map(|((size, source), buffer)| {
+        self.filled.iter().zip(&self.sources).zip(buffers).map(|((filled, source), buffer)| {
             let ip = Ipv4Addr::from(u32::from_be(source.sin_addr.s_addr));
-            ((ip, u16::from_be(source.sin_port)).into(), &mut buffer[..*size])
+            Datagram {
+                source: (ip, u16::from_be(source.sin_port)).into(),
+                waited: filled.waited,
+                bytes: &mut buffer[..filled.size],
+            }
         })
     }
+}
+
+/// When the kernel put a datagram into the socket's queue, if it says so.
+fn arrival(header: &libc::msghdr) -> Option<SystemTime> {
+    // SAFETY: the kernel set msg_control and msg_controllen to well-formed control messages inside
+    // the live control buffer; CMSG_NXTHDR ends at its length; an SCM_TIMESTAMPNS message carries
+    // one timespec.
+    unsafe {
+        let mut next = libc::CMSG_FIRSTHDR(header);
+        while let Some(control) = next.as_ref() {
+            if (control.cmsg_level, control.cmsg_type) == (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS)
+            {
+                let time = libc::CMSG_DATA(next).cast::<libc::timespec>().read_unaligned();
+                let seconds = u64::try_from(time.tv_sec).ok()?;
+                let nanos = u32::try_from(time.tv_nsec).ok()?;
+                return SystemTime::UNIX_EPOCH.checked_add(Duration::new(seconds, nanos));
+            }
+            next = libc::CMSG_NXTHDR(header, next);
+        }
+    }
+    None
+}
+
+/// From now on the kernel notes when each datagram comes to `socket`.
+///
+/// # Errors
+/// What the kernel says.
+pub(crate) fn stamp_arrivals(socket: &impl AsRawFd) -> io::Result<()> {
+    set_option(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)
 }
 
 /// From now on each send on `socket` leaves as datagrams of `segment_bytes` (UDP_SEGMENT); 0 for
@@ -170,5 +247,38 @@ fn set_option(socket: &impl AsRawFd, level: i32, name: i32, value: i32) -> io::R
     match unsafe { libc::setsockopt(fd, level, name, pointer.cast(), length) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+    use std::time::Instant;
+
+    use super::*;
+
+    /// How long a datagram that lay at `to` for `time` is said to have waited.
+    fn waited(to: &UdpSocket, time: Duration) -> Duration {
+        let from = UdpSocket::bind("127.0.0.1:0").unwrap();
+        from.send_to(b"one", to.local_addr().unwrap()).unwrap();
+        let sent = Instant::now();
+        while sent.elapsed() < time {
+            std::hint::spin_loop();
+        }
+        let mut batch = ReceiveBatch::new();
+        assert_eq!(batch.receive(to).unwrap(), 1);
+        let datagram = batch.datagrams().next().unwrap();
+        assert_eq!((datagram.source, &*datagram.bytes), (from.local_addr().unwrap(), &b"one"[..]));
+        datagram.waited
+    }
+
+    #[test]
+    fn what_a_datagram_waited_for_is_known_where_it_was_asked_for() {
+        let to = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let time = Duration::from_millis(20);
+        let begun = Instant::now();
+        assert_eq!(waited(&to, time), Duration::ZERO);
+        stamp_arrivals(&to).unwrap();
+        assert!((time..=begun.elapsed()).contains(&(waited(&to, time) + Duration::from_millis(1))));
     }
 }

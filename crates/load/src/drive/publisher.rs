@@ -14,7 +14,7 @@ use crate::args::Sending;
 use crate::floor::FloorGroup;
 use crate::schedule::{FRAME_INTERVAL, SOUND_INTERVAL, Schedule};
 use crate::shape::Media;
-use crate::sys::{ReceiveBatch, segment_sends};
+use crate::sys::{Datagram, ReceiveBatch, segment_sends};
 
 /// Bytes of a video datagram before a server adds header extensions.
 const DATAGRAM_BYTES: usize = 1_200;
@@ -154,7 +154,7 @@ impl Publisher {
     pub(super) fn receive(&mut self, batch: &mut ReceiveBatch) -> anyhow::Result<()> {
         batch.receive(&self.socket)?;
         let now = Instant::now();
-        for (source, bytes) in batch.datagrams() {
+        for Datagram { source, bytes, .. } in batch.datagrams() {
             self.peer.handle_datagram(now, source, bytes);
         }
         while let Some(event) = self.peer.poll_event() {

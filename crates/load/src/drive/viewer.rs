@@ -8,7 +8,7 @@ use odeum_client::{CloseReason, Kind, PeerEvent, Stamp, WebRtcPeer};
 use odeum_rtp::PacketKind;
 
 use super::{Delays, bind, flush};
-use crate::sys::ReceiveBatch;
+use crate::sys::{Datagram, ReceiveBatch, stamp_arrivals};
 
 /// One who receives.
 pub(super) struct Viewer {
@@ -38,9 +38,13 @@ impl Viewer {
         publisher: usize,
         is_sampled: bool,
     ) -> anyhow::Result<Self> {
+        let socket = bind()?;
+        if is_sampled {
+            stamp_arrivals(&socket)?;
+        }
         Ok(Self {
             peer,
-            socket: bind()?,
+            socket,
             publisher,
             is_sampled,
             received: 0,
@@ -76,7 +80,7 @@ impl Viewer {
         let now = Instant::now();
         let remote = self.peer.remote();
         let mut is_media_only = true;
-        for (source, bytes) in batch.datagrams() {
+        for Datagram { source, waited, bytes } in batch.datagrams() {
             if remote.is_some_and(|remote| remote != source) {
                 self.of_floor += 1;
                 continue;
@@ -105,7 +109,9 @@ impl Viewer {
             }
             if let Some(stamp) = Stamp::read(received.payload) {
                 let ends_frame = received.kind == Kind::Video && received.marker;
-                delays.record(stamp.age(now, delays.epoch), ends_frame);
+                // What it waited for is the load's core, not the server.
+                let age = stamp.age(now, delays.epoch).saturating_sub(waited);
+                delays.record(age, ends_frame);
             }
         }
         if !is_media_only {
