@@ -3,25 +3,26 @@
 import { until } from "./until.mjs";
 
 /** Publishes fake media or plays, and keeps connection and answer in the page. */
-async function begin({ url, token, role, audioCodecs }) {
+async function begin({ url, token, role, audioCodecs, videoCodecs, kinds }) {
   const peer = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
   const media = new MediaStream();
   if (role === "publish") {
     const local = await navigator.mediaDevices.getUserMedia({ audio: true, video: true });
     for (const track of local.getTracks()) peer.addTransceiver(track, { direction: "sendonly" });
   } else {
-    for (const kind of ["audio", "video"]) {
+    for (const kind of kinds ?? ["audio", "video"]) {
       media.addTrack(peer.addTransceiver(kind, { direction: "recvonly" }).receiver.track);
     }
     const video = Object.assign(document.createElement("video"), { srcObject: media });
     document.body.append(video);
     video.play();
   }
-  if (audioCodecs) {
-    const all = RTCRtpReceiver.getCapabilities("audio").codecs;
-    const wanted = audioCodecs.map((name) => all.find((each) => each.mimeType === name));
-    const audio = peer.getTransceivers().find(({ receiver }) => receiver.track.kind === "audio");
-    audio.setCodecPreferences(wanted);
+  for (const [kind, names] of Object.entries({ audio: audioCodecs, video: videoCodecs })) {
+    if (!names) continue;
+    const all = RTCRtpReceiver.getCapabilities(kind).codecs;
+    const wanted = names.flatMap((name) => all.filter((each) => each.mimeType === name));
+    const of = ({ receiver }) => receiver.track.kind === kind;
+    peer.getTransceivers().find(of).setCodecPreferences(wanted);
   }
   await peer.setLocalDescription();
   const response = await fetch(url, {
@@ -77,16 +78,20 @@ export class WhipClient {
   }
 
   /**
-   * Sends its offer to `/whip` or `/whep`, with `query` (`?…`) behind; `audioCodecs` are MIME
-   * types, those alone and the wanted one first; resolves to
+   * Sends its offer to `/whip` or `/whep`, with `query` (`?…`) behind; `audioCodecs` and
+   * `videoCodecs` are MIME types, those alone and the wanted one first; `kinds` of a player are
+   * "audio" and "video" unless said otherwise; resolves to
    * `{ status, headers, text, offer }`.
    */
   async begin(role, options) {
     const { roomID, streamID, userID, token = this.server.token(userID), query = "" } = options;
-    const { audioCodecs } = options;
+    const { audioCodecs, videoCodecs, kinds } = options;
     const url = this.server.whipUrl(role, { roomID, streamID }) + query;
     this.token = token;
-    const begun = await this.page.evaluate(begin, { url, token, role, audioCodecs });
+    const begun = await this.page.evaluate(begin, {
+      ...{ url, token, role },
+      ...{ audioCodecs, videoCodecs, kinds },
+    });
     this.location = begun.headers.location;
     this.etag = begun.headers.etag;
     return begun;
