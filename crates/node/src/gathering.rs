@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use crate::load_meter::LoadMeter;
 use crate::placement::Load;
 
-/// From one look to the next when the whole core is in use; in proportion to it before. Longer
-/// saves little more and would be felt beside the time that a burst takes.
-const GATHERING_MAX: Duration = Duration::from_millis(1);
+/// From one look to the next when the whole core is in use, in microseconds. Longer saves little
+/// more and would be felt beside the time that a burst takes.
+const GATHERING_MAX_US: u64 = 1_000;
 
 /// Time over which the load is measured: some frames of video.
 const LOAD_INTERVAL: Duration = Duration::from_millis(100);
@@ -48,7 +48,9 @@ impl Gathering {
     }
 
     fn adapt(&mut self, load: Load) {
-        self.interval = GATHERING_MAX * u32::from(load.0) / 1_000;
+        // By the root: feedback of many viewers wakes a worker up long before it is busy.
+        let squared = GATHERING_MAX_US * GATHERING_MAX_US * u64::from(load.0) / 1_000;
+        self.interval = Duration::from_micros(squared.isqrt());
     }
 
     fn rest(&self, now: Instant, due: Option<Instant>) -> Duration {
@@ -77,8 +79,8 @@ mod tests {
     }
 
     #[test]
-    fn an_idle_worker_does_not_wait_and_a_busy_one_in_proportion() {
-        for (load, micros) in [(0, 0), (100, 100), (500, 500), (1_000, 1_000)] {
+    fn an_idle_worker_does_not_wait_and_a_busy_one_the_longer_the_busier_it_is() {
+        for (load, micros) in [(0, 0), (10, 100), (250, 500), (810, 900), (1_000, 1_000)] {
             let (now, gathering) = gathering(load);
             assert_eq!(gathering.rest(now, None), Duration::from_micros(micros), "{load}");
         }
@@ -86,7 +88,7 @@ mod tests {
 
     #[test]
     fn the_time_that_the_work_took_counts() {
-        let (looked, gathering) = gathering(600);
+        let (looked, gathering) = gathering(360);
         let us = Duration::from_micros;
         assert_eq!(gathering.rest(looked + us(400), None), us(200));
         assert_eq!(gathering.rest(looked + us(900), None), Duration::ZERO);
