@@ -64,6 +64,8 @@ pub(crate) struct Mirrors {
     senders: Vec<Option<RelaySender>>,
     /// The rings from other workers, by number.
     receivers: Vec<Option<RelayReceiver>>,
+    /// Whose ring is looked at first, the next time.
+    next_receiver: usize,
     /// Workers that have packets in their ring and were not woken yet.
     to_wake: Vec<WorkerNumber>,
     /// What was counted.
@@ -79,6 +81,7 @@ impl Mirrors {
             taken: FxHashMap::default(),
             senders: workers.iter().map(|_| None).collect(),
             receivers: workers.iter().map(|_| None).collect(),
+            next_receiver: 0,
             to_wake: Vec::new(),
             statistics: RelayStatistics::default(),
             workers,
@@ -217,25 +220,38 @@ impl Mirrors {
     /// Puts what the sfu has for others into their rings.
     pub(crate) fn send(&mut self, sfu: &mut Sfu) {
         while let Some(relayed) = sfu.poll_relayed() {
-            for worker in self.given.get(&relayed.publisher).into_iter().flatten() {
-                let Some(sender) = &mut self.senders[worker.0] else { continue };
-                match sender.send(relayed) {
-                    Ok(()) => self.statistics.packets_sent += 1,
-                    Err(_) => self.statistics.dropped_ring_full += 1,
-                }
-                if !self.to_wake.contains(worker) {
-                    self.to_wake.push(*worker);
-                }
-            }
+            self.put(relayed);
         }
         for worker in self.to_wake.drain(..) {
             self.workers[worker.0].waker.wake();
         }
     }
 
-    /// The next ring with something in it.
+    /// Puts one packet into the ring to everybody who mirrors its publisher. A worker that is
+    /// behind loses it, and nobody waits for that one.
+    fn put(&mut self, relayed: Relayed<'_>) {
+        for worker in self.given.get(&relayed.publisher).into_iter().flatten() {
+            let Some(sender) = &mut self.senders[worker.0] else { continue };
+            match sender.send(relayed) {
+                Ok(()) => self.statistics.packets_sent += 1,
+                Err(_) => self.statistics.dropped_ring_full += 1,
+            }
+            if !self.to_wake.contains(worker) {
+                self.to_wake.push(*worker);
+            }
+        }
+    }
+
+    /// The next ring with something in it: each in turn, so that a worker that sends much does not
+    /// hold up the others.
     pub(crate) fn receiver(&mut self) -> Option<&mut RelayReceiver> {
-        self.receivers.iter_mut().flatten().find(|receiver| !receiver.is_empty())
+        let workers = self.receivers.len();
+        let has_packets =
+            |at: &usize| self.receivers[*at].as_ref().is_some_and(|ring| !ring.is_empty());
+        let at =
+            (0..workers).map(|step| (self.next_receiver + step) % workers).find(has_packets)?;
+        self.next_receiver = (at + 1) % workers;
+        self.receivers[at].as_mut()
     }
 
     /// What was counted.
@@ -263,150 +279,4 @@ pub(crate) fn receive(
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::mpsc::Receiver;
-
-    use odeum_client::{Certificate, Direction, PeerConfig, WebRtcPeer};
-    use odeum_sfu::SfuConfig;
-
-    use super::*;
-    use crate::media_handle::tests::queued_offer;
-
-    const PUBLISHER: PeerId = PeerId(1);
-    const HOME: WorkerNumber = WorkerNumber(0);
-    const OTHER: WorkerNumber = WorkerNumber(1);
-
-    /// What both workers are to do next.
-    struct Queues([Receiver<MediaRequest>; 2]);
-
-    impl Queues {
-        fn next(&self, worker: WorkerNumber) -> Option<(PeerId, MirrorRequest)> {
-            match self.0[worker.0].try_recv() {
-                Ok(MediaRequest::Mirror(publisher, request)) => Some((publisher, request)),
-                _ => None,
-            }
-        }
-    }
-
-    fn two_workers() -> (Mirrors, Mirrors, Queues) {
-        let (home, home_queue) = MediaHandle::new(8).unwrap();
-        let (other, other_queue) = MediaHandle::new(8).unwrap();
-        let workers: Arc<[MediaHandle]> = Arc::new([home, other]);
-        let mirrors = |number| Mirrors::new(number, Arc::clone(&workers));
-        (mirrors(HOME), mirrors(OTHER), Queues([home_queue, other_queue]))
-    }
-
-    fn sfu() -> Sfu {
-        let certificate = odeum_sfu::DtlsCertificate::generate().unwrap();
-        Sfu::new(Instant::now(), SfuConfig::new(certificate, Vec::new(), [1; 32]))
-    }
-
-    #[test]
-    fn an_offer_for_a_publisher_of_here_or_one_that_is_mirrored_does_not_wait() {
-        let (mut home, _, queues) = two_workers();
-        assert!(home.admit(PUBLISHER, HOME, queued_offer(2).0).is_some());
-        assert!(queues.next(HOME).is_none() && queues.next(OTHER).is_none());
-    }
-
-    #[test]
-    fn offers_wait_for_one_answer_and_are_refused_when_nobody_publishes() {
-        let (mut home, mut other, queues) = two_workers();
-        for peer in [2, 3] {
-            assert!(other.admit(PUBLISHER, HOME, queued_offer(peer).0).is_none());
-        }
-        let Some((PUBLISHER, MirrorRequest::Begin { from: OTHER })) = queues.next(HOME) else {
-            panic!("home is asked");
-        };
-        assert!(queues.next(HOME).is_none(), "once");
-        home.begin(&mut sfu(), PUBLISHER, OTHER);
-        let Some((_, MirrorRequest::Terms { terms: None, ring: None })) = queues.next(OTHER) else {
-            panic!("home answers");
-        };
-        let (waiting, result) = other.take_terms(&mut sfu(), Instant::now(), PUBLISHER, None, None);
-        assert_eq!(waiting.len(), 2);
-        assert_eq!(result, Err(OfferError::NoPublisher { publisher: PUBLISHER }));
-        // Asked anew by the next one.
-        assert!(other.admit(PUBLISHER, HOME, queued_offer(4).0).is_none());
-        assert!(queues.next(HOME).is_some());
-    }
-
-    /// An sfu in which [`PUBLISHER`] publishes.
-    fn sfu_with_publisher() -> Sfu {
-        let certificate = Certificate::generate().unwrap();
-        let offer = WebRtcPeer::new(PeerConfig::new(Direction::Send, certificate, 1)).offer();
-        let mut sfu = sfu();
-        sfu.create_publisher(Instant::now(), PUBLISHER, &offer).unwrap();
-        sfu
-    }
-
-    /// Lets the other worker mirror the publisher; whether a new ring came with the terms.
-    fn mirror(
-        (home, home_sfu): (&mut Mirrors, &mut Sfu),
-        (other, other_sfu): (&mut Mirrors, &mut Sfu),
-        queues: &Queues,
-    ) -> bool {
-        assert!(other.admit(PUBLISHER, HOME, queued_offer(2).0).is_none());
-        assert!(matches!(queues.next(HOME), Some((_, MirrorRequest::Begin { from: OTHER }))));
-        home.begin(home_sfu, PUBLISHER, OTHER);
-        let Some((_, MirrorRequest::Terms { terms, ring })) = queues.next(OTHER) else {
-            panic!("home answers");
-        };
-        let has_ring = ring.is_some();
-        let (waiting, result) = other.take_terms(other_sfu, Instant::now(), PUBLISHER, terms, ring);
-        assert_eq!((waiting.len(), result), (1, Ok(())));
-        has_ring
-    }
-
-    #[test]
-    fn a_stream_that_ends_at_either_end_is_told_of_at_the_other() {
-        let (mut home, mut other, queues) = two_workers();
-        let (mut home_sfu, mut other_sfu) = (sfu_with_publisher(), sfu());
-        let mut begin = |home: &mut Mirrors, other: &mut Mirrors, other_sfu: &mut Sfu| {
-            mirror((home, &mut home_sfu), (other, other_sfu), &queues)
-        };
-        assert!(begin(&mut home, &mut other, &mut other_sfu), "the first needs a ring");
-        assert!(other.admit(PUBLISHER, HOME, queued_offer(3).0).is_some(), "it is here now");
-        // The mirror ends: nobody watches it any more.
-        other_sfu.close_peer(Instant::now(), PUBLISHER);
-        other.peer_closed(PUBLISHER);
-        assert!(matches!(queues.next(HOME), Some((_, MirrorRequest::End { from: OTHER }))));
-        home.end(&mut sfu(), PUBLISHER, OTHER);
-        // Another one uses the ring that is there; then the publisher ends.
-        assert!(!begin(&mut home, &mut other, &mut other_sfu));
-        home.peer_closed(PUBLISHER);
-        assert!(matches!(queues.next(OTHER), Some((PUBLISHER, MirrorRequest::Gone))));
-        assert!(queues.next(OTHER).is_none());
-    }
-
-    #[test]
-    fn a_worker_that_loses_its_publishers_takes_their_mirrors_along() {
-        let (mut home, mut other, queues) = two_workers();
-        let (mut home_sfu, mut other_sfu) = (sfu_with_publisher(), sfu());
-        mirror((&mut home, &mut home_sfu), (&mut other, &mut other_sfu), &queues);
-        home.all_lost();
-        assert!(matches!(queues.next(OTHER), Some((PUBLISHER, MirrorRequest::Gone))));
-        other_sfu.close_peer(Instant::now(), PUBLISHER);
-        assert_eq!(other_sfu.statistics().peers, 0);
-    }
-
-    #[test]
-    fn an_offer_that_waits_can_be_withdrawn() {
-        let (_, mut other, _queues) = two_workers();
-        assert!(other.admit(PUBLISHER, HOME, queued_offer(2).0).is_none());
-        assert!(other.withdraw(PeerId(3)).is_none());
-        assert_eq!(other.withdraw(PeerId(2)).map(|offer| offer.create.peer), Some(PeerId(2)));
-        assert!(other.withdraw(PeerId(2)).is_none());
-    }
-
-    #[test]
-    fn a_worker_that_begins_anew_takes_back_what_it_asked_for() {
-        let (_, mut other, queues) = two_workers();
-        assert!(other.admit(PUBLISHER, HOME, queued_offer(2).0).is_none());
-        queues.next(HOME).expect("home was asked");
-        other.all_lost();
-        assert!(matches!(queues.next(HOME), Some((PUBLISHER, MirrorRequest::End { from: OTHER }))));
-        // The answer to what it asked before finds nobody.
-        let (waiting, result) = other.take_terms(&mut sfu(), Instant::now(), PUBLISHER, None, None);
-        assert!(waiting.is_empty() && result.is_ok());
-    }
-}
+mod tests;
