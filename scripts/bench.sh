@@ -1,5 +1,6 @@
 #!/bin/bash
-# Runs one measurement, bench/NAME.sh, on release builds: fanout, media, api, users, churn or join.
+# Runs one measurement, bench/NAME.sh, on release builds: fanout, media, api, users, churn, ways
+# or join.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/needs.sh

@@ -23,6 +23,15 @@ export class CuttableProxy {
     for (const socket of this.#sockets) socket.destroy();
   }
 
+  /** Nothing goes through any more, and nobody is told: connections stay as they are. */
+  freeze() {
+    this.#isOpen = false;
+    for (const socket of this.#sockets) {
+      socket.unpipe();
+      socket.pause();
+    }
+  }
+
   /** Lets new connections through again. */
   mend() {
     this.#isOpen = true;

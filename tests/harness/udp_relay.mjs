@@ -14,6 +14,19 @@ export function useRelay([from, to]) {
   };
 }
 
+/** Makes pages send media over one protocol alone, and there through another port. */
+export function goesBy([protocol, from, to]) {
+  const Original = window.RTCPeerConnection;
+  window.RTCPeerConnection = class extends Original {
+    setRemoteDescription({ type, sdp }) {
+      const isOther = (line) => /^a=candidate:/.test(line) && !line.includes(` 1 ${protocol} `);
+      const lines = sdp.split("\r\n").filter((line) => !isOther(line));
+      const relayed = lines.join("\r\n").replaceAll(` ${from} typ`, ` ${to} typ`);
+      return super.setRemoteDescription({ type, sdp: relayed });
+    }
+  };
+}
+
 export class UdpRelay {
   /** The socket to the server for each source. */
   #ways = new Map();
@@ -36,6 +49,17 @@ export class UdpRelay {
     for (const source of this.#ways.keys()) this.#lost.add(source);
   }
 
+  /** Nothing goes through any more, nor does anything of newcomers. */
+  cut() {
+    this.isCut = true;
+  }
+
+  /** As a NAT that forgets: what is known goes on from another port, and answers come to that. */
+  rebind() {
+    for (const way of this.#ways.values()) way.close();
+    this.#ways.clear();
+  }
+
   close() {
     for (const way of this.#ways.values()) way.close();
     this.socket.close();
@@ -43,13 +67,14 @@ export class UdpRelay {
 
   #carry(bytes, source, port) {
     const name = `${source.address}:${source.port}`;
-    if (this.#lost.has(name)) return;
+    if (this.#lost.has(name) || this.isCut) return;
     let way = this.#ways.get(name);
     if (way === undefined) {
       way = createSocket("udp4");
       this.#ways.set(name, way);
       way.on("message", (answer) => {
-        if (!this.#lost.has(name)) this.socket.send(answer, source.port, source.address);
+        if (this.#lost.has(name) || this.isCut) return;
+        this.socket.send(answer, source.port, source.address);
       });
     }
     way.send(bytes, port, this.address);
