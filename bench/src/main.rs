@@ -1,5 +1,6 @@
 //! Measures what of Odeum is not media alone: the load generators behind `make bench-api`,
-//! `bench-users`, `bench-churn` and `soak`. Media is measured by `odeum bench` (`crates/load`).
+//! `bench-users`, `bench-churn`, `bench-ways` and `soak`. Media is measured by `odeum bench`
+//! (`crates/load`).
 //!
 //! Each subcommand starts the release server itself, pinned to one core, loads it from another, and
 //! prints a table; `--json FILE` keeps the same as data, with machine and commit.
@@ -15,6 +16,7 @@ mod receiver;
 mod slope;
 mod soak;
 mod users;
+mod ways;
 
 use clap::{Parser, Subcommand};
 
@@ -37,6 +39,8 @@ enum Command {
     Churn(churn::ChurnArgs),
     /// Peers that come, send, play and go in every way, for as long as one likes: does memory grow?
     Soak(soak::SoakArgs),
+    /// What a packet costs over the relay and over TCP beside UDP.
+    Ways(ways::WaysArgs),
     /// Calls with callbacks beside calls without.
     Callbacks(callbacks::CallbacksArgs),
 }
@@ -48,6 +52,7 @@ fn main() -> anyhow::Result<()> {
         Command::Users(args) => users::run(&args),
         Command::Churn(args) => churn::run(&args),
         Command::Soak(args) => soak::run(&args),
+        Command::Ways(args) => ways::run(&args),
         Command::Callbacks(args) => callbacks::run(&args),
     }
 }

@@ -7,8 +7,8 @@
 
 mod life;
 mod person;
-mod turn;
-mod wire;
+pub(crate) mod turn;
+pub(crate) mod wire;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -85,13 +85,7 @@ impl Person {
                 let (signalling, events) = Signalling::connect(&options).await?;
                 let login = LoginOptions::new(APP.0, room, user, token(user)?);
                 let logged_in = signalling.login(login).await.context("login")?;
-                let relay = logged_in.ice_servers.iter().find_map(|server| {
-                    let url = server.urls.iter().find(|url| url.ends_with("?transport=udp"))?;
-                    let address = url.strip_prefix("turn:")?.split('?').next()?.parse().ok()?;
-                    let (username, credential) =
-                        (server.username.clone()?, server.credential.clone()?);
-                    Some(Relay { address, username, credential })
-                });
+                let relay = Relay::named_by(&logged_in.ice_servers);
                 Presence::Session { signalling, events: Box::new(events), relay }
             }
         };

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use aws_lc_rs::hmac;
 use md5::{Digest, Md5};
+use odeum_proto::signal::IceServer;
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
@@ -35,16 +36,16 @@ const REQUESTED_TRANSPORT: u16 = 0x0019;
 
 /// Where a relay is, and what opens it.
 #[derive(Debug, Clone)]
-pub(super) struct Relay {
+pub(crate) struct Relay {
     /// UDP.
-    pub(super) address: SocketAddr,
-    pub(super) username: String,
-    pub(super) credential: String,
+    pub(crate) address: SocketAddr,
+    pub(crate) username: String,
+    pub(crate) credential: String,
 }
 
 /// An allocation with a channel to one peer; given back when dropped, for a relay keeps what it is
 /// not told of for ten minutes.
-pub(super) struct Channel {
+pub(crate) struct Channel {
     /// Connected to the relay.
     socket: UdpSocket,
     /// Gives the allocation back.
@@ -52,11 +53,21 @@ pub(super) struct Channel {
 }
 
 impl Relay {
+    /// The first over UDP of those that a login names.
+    pub(crate) fn named_by(servers: &[IceServer]) -> Option<Self> {
+        servers.iter().find_map(|server| {
+            let url = server.urls.iter().find(|url| url.ends_with("?transport=udp"))?;
+            let address = url.strip_prefix("turn:")?.split('?').next()?.parse().ok()?;
+            let (username, credential) = (server.username.clone()?, server.credential.clone()?);
+            Some(Self { address, username, credential })
+        })
+    }
+
     /// Opens a channel to `peer`.
     ///
     /// # Errors
     /// A refusal, or silence.
-    pub(super) async fn open(&self, peer: SocketAddr) -> anyhow::Result<Channel> {
+    pub(crate) async fn open(&self, peer: SocketAddr) -> anyhow::Result<Channel> {
         let socket = UdpSocket::bind(("127.0.0.1", 0)).await?;
         socket.connect(self.address).await?;
         let udp = (REQUESTED_TRANSPORT, vec![17, 0, 0, 0]);
@@ -84,7 +95,7 @@ impl Relay {
 
 impl Channel {
     /// Sends to the peer; what the socket does not take is lost, as in a network.
-    pub(super) fn send(&self, bytes: &[u8]) {
+    pub(crate) fn send(&self, bytes: &[u8]) {
         let mut framed = [CHANNEL.to_be_bytes(), (bytes.len() as u16).to_be_bytes()].concat();
         framed.extend_from_slice(bytes);
         let _lost = self.socket.try_send(&framed);
@@ -94,7 +105,7 @@ impl Channel {
     ///
     /// # Errors
     /// What the system says.
-    pub(super) async fn receive(
+    pub(crate) async fn receive(
         &self,
         buffer: &mut [u8],
     ) -> std::io::Result<Option<std::ops::Range<usize>>> {

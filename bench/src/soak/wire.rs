@@ -21,7 +21,7 @@ const OUTPUT_BYTES_MAX: usize = 256 << 10;
 
 /// A way to the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
+pub(crate) enum Way {
     Udp,
     LossyUdp,
     Tcp,
@@ -36,9 +36,9 @@ enum Wire {
 }
 
 /// A transport on its way.
-pub(super) struct Link {
+pub(crate) struct Link {
     /// The transport.
-    pub(super) peer: WebRtcPeer,
+    pub(crate) peer: WebRtcPeer,
     wire: Wire,
     is_lossy: bool,
     /// Where the transport takes the server to be.
@@ -52,15 +52,15 @@ pub(super) struct Link {
 
 /// What happened to a transport.
 #[derive(Debug, Default)]
-pub(super) struct Happened {
+pub(crate) struct Happened {
     /// What it told.
-    pub(super) events: Vec<PeerEvent>,
+    pub(crate) events: Vec<PeerEvent>,
     /// Media packets taken.
-    pub(super) played: u64,
+    pub(crate) played: u64,
     /// Media packets lost.
-    pub(super) lost: u64,
+    pub(crate) lost: u64,
     /// Whether DTLS of the server came.
-    pub(super) has_heard_dtls: bool,
+    pub(crate) has_heard_dtls: bool,
 }
 
 impl Link {
@@ -68,7 +68,7 @@ impl Link {
     ///
     /// # Errors
     /// An answer that is none or has no candidate of the way; a relay that refuses.
-    pub(super) async fn open(
+    pub(crate) async fn open(
         mut peer: WebRtcPeer,
         way: Way,
         answer: &str,
@@ -102,7 +102,7 @@ impl Link {
     ///
     /// # Errors
     /// What the system says; the server closed the connection.
-    pub(super) async fn next(&mut self) -> anyhow::Result<()> {
+    pub(crate) async fn next(&mut self) -> anyhow::Result<()> {
         self.flush()?;
         if self.take_events() {
             return Ok(());
@@ -146,7 +146,7 @@ impl Link {
     }
 
     /// What happened since it was last asked.
-    pub(super) fn take(&mut self) -> Happened {
+    pub(crate) fn take(&mut self) -> Happened {
         std::mem::take(&mut self.happened)
     }
 
