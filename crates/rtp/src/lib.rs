@@ -47,6 +47,7 @@ mod nack;
 pub mod negotiate;
 mod packet;
 pub mod red;
+mod repair_time;
 pub mod rtcp;
 pub mod sdp;
 mod sequence;
@@ -56,9 +57,10 @@ mod transport_cc;
 pub use bytes::BufferTooSmall;
 pub use extension::{AudioLevel, ExtensionKind, ExtensionMap, abs_send_time};
 pub use kind::PacketKind;
-pub use nack::{NackConfig, NackGenerator, NackOutcome};
+pub use nack::{Came, NackConfig, NackGenerator, NackOutcome};
 pub use packet::{
     ExtensionProfile, Extensions, HeaderError, HeaderWriter, Marker, RtpError, RtpHeader, RtpPacket,
 };
+pub use repair_time::RepairTime;
 pub use sequence::{ReceiverStatistics, SequenceUnwrapper};
 pub use transport_cc::{FeedbackLeft, TransportRecorder, TransportRecorderConfig};

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::repair_time::RepairTime;
+
 /// Limits of a [`NackGenerator`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NackConfig {
@@ -15,19 +17,11 @@ pub struct NackConfig {
     /// How long a packet may be late before it is asked for, default 5 ms. Higher asks less for
     /// packets that were only overtaken; lower repairs faster.
     pub reordering: Duration,
-    /// The least time between two requests for one packet, default 20 ms; a longer round trip
-    /// takes its place. Higher wastes time, lower asks for what is on its way.
-    pub interval_min: Duration,
 }
 
 impl Default for NackConfig {
     fn default() -> Self {
-        Self {
-            packets_max: 256,
-            attempts_max: 8,
-            reordering: Duration::from_millis(5),
-            interval_min: Duration::from_millis(20),
-        }
+        Self { packets_max: 256, attempts_max: 8, reordering: Duration::from_millis(5) }
     }
 }
 
@@ -36,10 +30,19 @@ impl Default for NackConfig {
 struct Missing {
     /// Its number without wraps.
     sequence: u64,
-    /// When to ask next.
-    ask_at: Instant,
+    /// When it was missed, or last asked for.
+    since: Instant,
     /// How often it was asked for.
     attempts: u8,
+}
+
+/// How a packet came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Came {
+    /// As it was first sent.
+    First,
+    /// Sent again, or nobody can tell.
+    Again,
 }
 
 /// What a packet meant for the missing ones.
@@ -63,6 +66,8 @@ pub struct NackGenerator {
     config: NackConfig,
     /// In ascending order; never longer than `packets_max`, allocated once.
     missing: Vec<Missing>,
+    /// How long answers take.
+    repair_time: RepairTime,
     /// The highest number so far.
     highest: Option<u64>,
     /// How many packets were given up.
@@ -73,11 +78,12 @@ impl NackGenerator {
     /// A generator that has seen nothing.
     pub fn new(config: NackConfig) -> Self {
         let missing = Vec::with_capacity(config.packets_max);
-        Self { config, missing, highest: None, given_up: 0 }
+        let repair_time = RepairTime::default();
+        Self { config, missing, repair_time, highest: None, given_up: 0 }
     }
 
     /// Takes in the number of a received or recovered packet.
-    pub fn receive(&mut self, now: Instant, sequence: u64) -> NackOutcome {
+    pub fn receive(&mut self, now: Instant, sequence: u64, came: Came) -> NackOutcome {
         let Some(highest) = self.highest else {
             self.highest = Some(sequence);
             return NackOutcome::Newest;
@@ -86,7 +92,11 @@ impl NackGenerator {
             let found = self.missing.binary_search_by_key(&sequence, |missing| missing.sequence);
             return match found {
                 Ok(index) => {
-                    self.missing.remove(index);
+                    let missing = self.missing.remove(index);
+                    if came == Came::Again {
+                        let age = now.saturating_duration_since(missing.since);
+                        self.repair_time.learn(age, missing.attempts);
+                    }
                     NackOutcome::Recovered
                 }
                 Err(_) => NackOutcome::Unexpected,
@@ -102,35 +112,29 @@ impl NackGenerator {
         let excess = (self.missing.len() + gap as usize).saturating_sub(self.config.packets_max);
         self.missing.drain(..excess);
         self.given_up += excess as u64;
-        let ask_at = now + self.config.reordering;
         self.missing.extend((highest + 1..sequence).map(|sequence| Missing {
             sequence,
-            ask_at,
+            since: now,
             attempts: 0,
         }));
         NackOutcome::Newest
     }
 
     /// Fills `requests` with the 16-bit numbers to ask for now, ascending, and gives their count.
-    /// They are asked for again after `round_trip`. Packets asked for too often are given up.
-    /// When `requests` is full the rest stays due.
-    pub fn poll_requests(
-        &mut self,
-        now: Instant,
-        round_trip: Duration,
-        requests: &mut [u16],
-    ) -> usize {
+    /// They are asked for again when the answer should have come. Packets asked for too often are
+    /// given up. When `requests` is full the rest stays due.
+    pub fn poll_requests(&mut self, now: Instant, requests: &mut [u16]) -> usize {
         let attempts_max = self.config.attempts_max;
         let before = self.missing.len();
-        self.missing.retain(|missing| missing.ask_at > now || missing.attempts < attempts_max);
+        let due = Due { reordering: self.config.reordering, repair_time: self.repair_time };
+        self.missing.retain(|missing| due.at(missing) > now || missing.attempts < attempts_max);
         self.given_up += (before - self.missing.len()) as u64;
-        let interval = round_trip.max(self.config.interval_min);
-        let due = self.missing.iter_mut().filter(|missing| missing.ask_at <= now);
         let mut count = 0;
-        for (missing, request) in due.zip(requests) {
+        let missing = self.missing.iter_mut().filter(|missing| due.at(missing) <= now);
+        for (missing, request) in missing.zip(requests) {
             *request = missing.sequence as u16;
             missing.attempts += 1;
-            missing.ask_at = now + interval;
+            missing.since = now;
             count += 1;
         }
         count
@@ -144,7 +148,8 @@ impl NackGenerator {
 
     /// When the next packet is to be asked for.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.missing.iter().map(|missing| missing.ask_at).min()
+        let due = Due { reordering: self.config.reordering, repair_time: self.repair_time };
+        self.missing.iter().map(|missing| due.at(missing)).min()
     }
 
     /// How many packets are missing.
@@ -158,6 +163,25 @@ impl NackGenerator {
     }
 }
 
+/// When missing packets are asked for.
+#[derive(Debug, Clone, Copy)]
+struct Due {
+    /// How long one may only be late.
+    reordering: Duration,
+    /// How long an answer takes.
+    repair_time: RepairTime,
+}
+
+impl Due {
+    fn at(&self, missing: &Missing) -> Instant {
+        let wait = match missing.attempts {
+            0 => self.reordering,
+            attempts => self.repair_time.wait(attempts),
+        };
+        missing.since + wait
+    }
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
@@ -168,11 +192,12 @@ pub(crate) mod tests {
         Instant::now()
     }
 
-    const ROUND_TRIP: Duration = Duration::from_millis(50);
+    /// What is waited for the first answer at the most.
+    const ROUND_TRIP: Duration = Duration::from_millis(100);
 
     fn requests(generator: &mut NackGenerator, now: Instant) -> Vec<u16> {
         let mut requests = [0; 64];
-        let count = generator.poll_requests(now, ROUND_TRIP, &mut requests);
+        let count = generator.poll_requests(now, &mut requests);
         requests[..count].to_vec()
     }
 
@@ -181,15 +206,15 @@ pub(crate) mod tests {
         let now = start();
         let config = NackConfig::default();
         let mut generator = NackGenerator::new(config);
-        generator.receive(now, 65_535);
-        assert_eq!(generator.receive(now, 65_538), NackOutcome::Newest);
+        generator.receive(now, 65_535, Came::First);
+        assert_eq!(generator.receive(now, 65_538, Came::First), NackOutcome::Newest);
         assert_eq!(requests(&mut generator, now), []);
         let due = now + config.reordering;
         assert_eq!(generator.poll_timeout(), Some(due));
         assert_eq!(requests(&mut generator, due), [0, 1]);
         assert_eq!(requests(&mut generator, due + ROUND_TRIP / 2), []);
-        assert_eq!(generator.receive(due, 65_536), NackOutcome::Recovered);
-        assert_eq!(generator.receive(due, 65_536), NackOutcome::Unexpected);
+        assert_eq!(generator.receive(due, 65_536, Came::First), NackOutcome::Recovered);
+        assert_eq!(generator.receive(due, 65_536, Came::First), NackOutcome::Unexpected);
         assert_eq!(requests(&mut generator, due + ROUND_TRIP), [1]);
     }
 
@@ -198,7 +223,7 @@ pub(crate) mod tests {
         let now = start();
         let mut generator = NackGenerator::new(NackConfig::default());
         for sequence in [1, 3, 2, 4] {
-            generator.receive(now, sequence);
+            generator.receive(now, sequence, Came::First);
         }
         assert_eq!(generator.poll_timeout(), None);
         assert_eq!(requests(&mut generator, now + ROUND_TRIP), []);
@@ -209,11 +234,11 @@ pub(crate) mod tests {
         let mut now = start();
         let config = NackConfig { attempts_max: 3, ..NackConfig::default() };
         let mut generator = NackGenerator::new(config);
-        generator.receive(now, 1);
-        generator.receive(now, 3);
+        generator.receive(now, 1, Came::First);
+        generator.receive(now, 3, Came::First);
         let mut asked = 0;
         for _ in 0..10 {
-            now += ROUND_TRIP;
+            now += Duration::from_secs(1);
             asked += requests(&mut generator, now).len();
         }
         assert_eq!(asked, 3);
@@ -225,13 +250,13 @@ pub(crate) mod tests {
         let now = start();
         let config = NackConfig { packets_max: 4, ..NackConfig::default() };
         let mut generator = NackGenerator::new(config);
-        generator.receive(now, 10);
-        generator.receive(now, 14);
-        assert_eq!(generator.receive(now, 17), NackOutcome::Newest);
+        generator.receive(now, 10, Came::First);
+        generator.receive(now, 14, Came::First);
+        assert_eq!(generator.receive(now, 17, Came::First), NackOutcome::Newest);
         assert_eq!(requests(&mut generator, now + ROUND_TRIP), [12, 13, 15, 16]);
-        assert_eq!(generator.receive(now, 22), NackOutcome::Newest);
+        assert_eq!(generator.receive(now, 22, Came::First), NackOutcome::Newest);
         assert_eq!(generator.given_up(), 5);
-        assert_eq!(generator.receive(now, 28), NackOutcome::GapTooLong);
+        assert_eq!(generator.receive(now, 28, Came::First), NackOutcome::GapTooLong);
         assert_eq!((generator.missing(), generator.given_up()), (0, 14));
     }
 
@@ -239,12 +264,45 @@ pub(crate) mod tests {
     fn what_does_not_fit_into_the_request_stays_due() {
         let now = start();
         let mut generator = NackGenerator::new(NackConfig::default());
-        generator.receive(now, 0);
-        generator.receive(now, 5);
+        generator.receive(now, 0, Came::First);
+        generator.receive(now, 5, Came::First);
         let due = now + ROUND_TRIP;
         let mut one = [0; 3];
-        assert_eq!(generator.poll_requests(due, ROUND_TRIP, &mut one), 3);
+        assert_eq!(generator.poll_requests(due, &mut one), 3);
         assert_eq!(one, [1, 2, 3]);
         assert_eq!(requests(&mut generator, due), [4]);
+    }
+
+    /// How often packets are asked for of whom each second one is lost, when an answer takes so
+    /// long: the first of them, and the last of forty.
+    fn asked(round_trip: Duration) -> [usize; 2] {
+        let mut generator = NackGenerator::new(NackConfig::default());
+        let mut now = start();
+        let counts: Vec<_> = (0..40)
+            .map(|loss| {
+                generator.receive(now, loss * 2, Came::First);
+                generator.receive(now, loss * 2 + 2, Came::First);
+                let mut count = 0;
+                let mut answers_at = None;
+                while answers_at.is_none_or(|at| now < at) {
+                    now += Duration::from_millis(1);
+                    let asks = requests(&mut generator, now).len();
+                    count += asks;
+                    answers_at = answers_at.or((asks > 0).then(|| now + round_trip));
+                }
+                let outcome = generator.receive(now, loss * 2 + 1, Came::Again);
+                assert_eq!(outcome, NackOutcome::Recovered);
+                count
+            })
+            .collect();
+        [counts[0], counts[39]]
+    }
+
+    #[test]
+    fn requests_follow_the_time_that_answers_take() {
+        for (round_trip_ms, expected) in [(10, [1, 1]), (60, [1, 1]), (250, [2, 1]), (600, [3, 1])]
+        {
+            assert_eq!(asked(Duration::from_millis(round_trip_ms)), expected, "{round_trip_ms}");
+        }
     }
 }

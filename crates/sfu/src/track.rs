@@ -6,8 +6,8 @@ use odeum_rtp::codec::{PictureNumbers, begins_key_frame, picture_size};
 use odeum_rtp::negotiate::{CodecFormat, SenderParameters};
 use odeum_rtp::rtcp::{ReportBlock, SenderInfo};
 use odeum_rtp::{
-    ExtensionKind, Marker, NackConfig, NackGenerator, NackOutcome, ReceiverStatistics, RtpPacket,
-    SequenceUnwrapper,
+    Came, ExtensionKind, Marker, NackConfig, NackGenerator, NackOutcome, ReceiverStatistics,
+    RtpPacket, SequenceUnwrapper,
 };
 use odeum_types::Codec;
 
@@ -29,10 +29,6 @@ const NACKS_MAX: usize = 128;
 
 /// Bytes of the largest NACK: header, two SSRCs, and a word for each packet asked for.
 const NACK_BYTES_MAX: usize = 12 + 4 * NACKS_MAX;
-
-/// Time given to a retransmission before it is asked for again. A client only answers us and its
-/// round trip is not measured; most are shorter, and a longer one costs a duplicate.
-const ROUND_TRIP: Duration = Duration::from_millis(60);
 
 /// Which of a stream's tracks; also its place in arrays of two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -206,7 +202,10 @@ impl Track {
         (payload, redundancy_bytes): (&[u8], Option<u16>),
     ) -> Received {
         let sequence = self.unwrapper.unwrap(sequence);
-        let outcome = self.nacks.as_mut().map(|nacks| nacks.receive(now, sequence));
+        let payload_type = packet.header().payload_type;
+        let is_first = self.terms.rtx_payload_type.is_some_and(|rtx| rtx != payload_type);
+        let came = if is_first { Came::First } else { Came::Again };
+        let outcome = self.nacks.as_mut().map(|nacks| nacks.receive(now, sequence, came));
         self.is_broken |= outcome == Some(NackOutcome::GapTooLong);
         let codec = self.terms.format.codec();
         let frame = match begins_key_frame(codec, payload) {
@@ -283,7 +282,7 @@ impl Track {
     pub(crate) fn send_nacks(&mut self, now: Instant, own: u32, path: &mut SendPath<'_>) {
         let (Some(ssrc), Some(nacks)) = (self.ssrc, &mut self.nacks) else { return };
         let mut requests = [0; NACKS_MAX];
-        let count = nacks.poll_requests(now, ROUND_TRIP, &mut requests);
+        let count = nacks.poll_requests(now, &mut requests);
         if count > 0 {
             path.statistics.nacks_sent += count as u64;
             let requests = requests[..count].iter().copied();

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use odeum_rtp::RepairTime;
 use odeum_rtp::rtcp::ReportBlock;
 
 /// Missing packets remembered at once; the oldest are given up beyond it.
@@ -11,8 +12,6 @@ const MISSING_MAX: usize = 512;
 const JUMP_MAX: u64 = 3_000;
 /// How long a packet may be late before it is asked for.
 const NACK_DELAY: Duration = Duration::from_millis(10);
-/// How long to wait for what was asked for.
-const NACK_INTERVAL: Duration = Duration::from_millis(60);
 /// How often a packet is asked for.
 const NACKS_MAX: u8 = 10;
 
@@ -52,6 +51,8 @@ pub(super) struct Receiver {
     lost_before: u64,
     /// What is missing and may still come.
     missing: BTreeMap<u64, Missing>,
+    /// How long what was asked for takes to come.
+    repair_time: RepairTime,
     /// `expected` and `received` of the report before.
     reported: (u64, u64),
     /// NTP middle bits of the last sender report, and when it came.
@@ -61,10 +62,19 @@ pub(super) struct Receiver {
 /// A packet that has not come.
 #[derive(Debug, Clone, Copy)]
 struct Missing {
-    /// When to ask for it.
-    ask_at: Instant,
+    /// When it was missed, or last asked for.
+    since: Instant,
     /// How often it was asked for.
     asked: u8,
+}
+
+impl Missing {
+    fn due_at(&self, repair_time: RepairTime) -> Instant {
+        match self.asked {
+            0 => self.since + NACK_DELAY,
+            asked => self.since + repair_time.wait(asked),
+        }
+    }
 }
 
 /// What a packet is to its receiver.
@@ -89,6 +99,7 @@ impl Receiver {
             received: 0,
             lost_before: 0,
             missing: BTreeMap::new(),
+            repair_time: RepairTime::default(),
             reported: (0, 0),
             sender_report: None,
         }
@@ -108,15 +119,21 @@ impl Receiver {
                 self.restart(number);
             }
             for missing in self.newest + 1..number {
-                self.missing.insert(missing, Missing { ask_at: now + NACK_DELAY, asked: 0 });
+                self.missing.insert(missing, Missing { since: now, asked: 0 });
             }
             while self.missing.len() > MISSING_MAX {
                 self.missing.pop_first();
             }
             self.newest = number;
-        } else if self.missing.remove(&number).is_none() {
-            self.statistics.duplicates += 1;
-            return Novelty::Duplicate;
+        } else {
+            let Some(missing) = self.missing.remove(&number) else {
+                self.statistics.duplicates += 1;
+                return Novelty::Duplicate;
+            };
+            if is_retransmission {
+                let age = now.saturating_duration_since(missing.since);
+                self.repair_time.learn(age, missing.asked);
+            }
         }
         self.received += 1;
         self.statistics.packets += 1;
@@ -133,12 +150,13 @@ impl Receiver {
     /// The packets to be asked for now.
     pub(super) fn due_nacks(&mut self, now: Instant) -> Vec<u16> {
         let mut due = Vec::new();
+        let repair_time = self.repair_time;
         self.missing.retain(|number, missing| {
-            if missing.ask_at > now {
+            if missing.due_at(repair_time) > now {
                 return true;
             }
             missing.asked += 1;
-            missing.ask_at = now + NACK_INTERVAL;
+            missing.since = now;
             due.push(*number as u16);
             missing.asked < NACKS_MAX
         });
@@ -148,7 +166,7 @@ impl Receiver {
 
     /// When a packet is to be asked for.
     pub(super) fn nack_at(&self) -> Option<Instant> {
-        self.missing.values().map(|missing| missing.ask_at).min()
+        self.missing.values().map(|missing| missing.due_at(self.repair_time)).min()
     }
 
     /// The block of a receiver report.
