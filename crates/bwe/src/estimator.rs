@@ -7,7 +7,7 @@ use odeum_types::Bitrate;
 
 use crate::flow::{Flow, FlowNumber, Part};
 use crate::history::Purpose;
-use crate::loss::LossBound;
+use crate::loss::{LossBound, LossCause};
 use crate::probe::{Burst, ProbeSent, Probing};
 use crate::rate_control::RateControl;
 use crate::sums::Sums;
@@ -121,6 +121,7 @@ impl Estimator {
         self.forget_answered(flow);
         let mut arrival_us = flow.reference_us(feedback.reference_time_64ms);
         let (mut reported, mut lost, mut told_of) = (0, 0, 0);
+        let mut shortest_us = i64::MAX;
         for (number, status) in feedback.statuses() {
             if let PacketStatus::Received { delta_250us } = status {
                 arrival_us += i64::from(delta_250us) * DELTA_US;
@@ -133,6 +134,7 @@ impl Estimator {
                 continue;
             }
             flow.acknowledged.add(arrival_us, sent.size);
+            shortest_us = shortest_us.min(arrival_us - sent.at_us as i64);
             if sent.purpose == Purpose::Probe {
                 self.probing.arrived(flow.number, &sent, arrival_us);
             } else if sent.at_us >= flow.answered_us
@@ -143,6 +145,9 @@ impl Estimator {
         }
         if reported == 0 {
             return;
+        }
+        if lost < reported {
+            flow.standing.add(now_us, shortest_us);
         }
         self.heard_us = now_us;
         (flow.heard_us, flow.waiting_since_us) = (now_us, None);
@@ -226,6 +231,8 @@ impl Estimator {
         let usage = match part.usage {
             // It shares the queue that grows.
             Usage::Normal if self.sums.is_over() => Usage::Under,
+            // It is full, and grows no longer.
+            Usage::Normal if flow.standing.is_long() => Usage::Under,
             usage => usage,
         };
         let rate_before = self.rate.rate();
@@ -233,7 +240,8 @@ impl Estimator {
         if self.rate.rate() < rate_before {
             self.answered = Some((now_us, flow.number));
         }
-        self.loss.add(now_us, reported, lost, acknowledged);
+        let cause = if flow.standing.is_long() { LossCause::Queue } else { LossCause::Unknown };
+        self.loss.add(now_us, (reported, lost, cause), acknowledged);
         let is_over = usage == Usage::Over;
         self.is_settled |= acknowledged.is_some() && (is_over || now_us >= SETTLED_AFTER_US);
         let Some(raised_us) = self.raised_us else { return };

@@ -9,6 +9,7 @@ use crate::acknowledged::Acknowledged;
 use crate::groups::Bursts;
 use crate::history::{Purpose, SendHistory};
 use crate::probe::ProbeSent;
+use crate::standing::Standing;
 use crate::trendline::{Trendline, Usage};
 
 /// Units of a feedback's reference time, in microseconds.
@@ -52,6 +53,8 @@ pub struct Flow {
     pub(crate) bursts: Bursts,
     /// Whether the queue grows.
     pub(crate) trendline: Trendline,
+    /// Whether a queue stands.
+    pub(crate) standing: Standing,
     /// What is sent.
     offered: Acknowledged,
     /// What arrives.
@@ -77,6 +80,7 @@ impl Flow {
             reference: None,
             bursts: Bursts::default(),
             trendline: Trendline::new(),
+            standing: Standing::default(),
             offered: Acknowledged::default(),
             acknowledged: Acknowledged::default(),
             probe: ProbeSent::default(),
@@ -143,6 +147,7 @@ impl Flow {
             self.bursts = Bursts::default();
             self.trendline = Trendline::new();
             self.acknowledged = Acknowledged::default();
+            self.standing = Standing::default();
         }
         self.reference = Some(at);
         at * REFERENCE_US

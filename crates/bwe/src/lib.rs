@@ -37,6 +37,7 @@ mod inherent;
 mod loss;
 mod probe;
 mod rate_control;
+mod standing;
 mod sums;
 mod trendline;
 

@@ -18,6 +18,19 @@ const FALLS_FROM: u32 = 100;
 /// A rise, in per cent of the bound.
 const RISE_PERCENT: u64 = 105;
 
+/// With a queue that stands, and so much loss, less than what arrives has to be sent for it to
+/// empty: this share at the least, in per cent.
+const EMPTYING_PERCENT: u64 = 60;
+
+/// What packets are lost by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LossCause {
+    /// A queue that is full.
+    Queue,
+    /// That, or chance.
+    Unknown,
+}
+
 /// The bound, and what it is judged by.
 #[derive(Debug)]
 pub(crate) struct LossBound {
@@ -45,8 +58,7 @@ impl LossBound {
     pub(crate) fn add(
         &mut self,
         now_us: u64,
-        reported: u32,
-        lost: u32,
+        (reported, lost, cause): (u32, u32, LossCause),
         acknowledged: Option<Bitrate>,
     ) -> Bitrate {
         self.inherent.add(reported, lost, acknowledged);
@@ -62,7 +74,14 @@ impl LossBound {
         } else if share >= FALLS_FROM {
             let falls = self.bound.percent(100 - u64::from(share) / 20);
             // What arrives does arrive: random loss alone must not end in nothing.
-            self.bound = falls.max(acknowledged.unwrap_or_default()).min(self.bound);
+            let arrives = acknowledged.unwrap_or_default();
+            let least = match cause {
+                LossCause::Queue => arrives.percent(EMPTYING_PERCENT),
+                LossCause::Unknown => arrives,
+            };
+            // From the top it would take many steps.
+            let falls = if cause == LossCause::Queue { falls.min(arrives) } else { falls };
+            self.bound = falls.max(least).min(self.bound);
         }
         (self.reported, self.lost, self.stepped_us) = (0, 0, now_us);
         self.bound
@@ -89,8 +108,9 @@ mod tests {
         let after = |lost, acknowledged| {
             let mut bound = LossBound::new(start.percent(200));
             bound.set(start);
-            assert_eq!(bound.add(100_000, 100, lost, acknowledged), start, "not due");
-            bound.add(400_000, 100, lost, acknowledged)
+            let unknown = (100, lost, LossCause::Unknown);
+            assert_eq!(bound.add(100_000, unknown, acknowledged), start, "not due");
+            bound.add(400_000, unknown, acknowledged)
         };
         assert_eq!(after(0, None), Bitrate::from_kilobits_per_second(1_050));
         assert_eq!(after(5, None), start);
@@ -98,5 +118,11 @@ mod tests {
         let arrives = Bitrate::from_kilobits_per_second(950);
         assert_eq!(after(20, Some(arrives)), arrives);
         assert_eq!(after(20, Some(Bitrate::from_kilobits_per_second(5_000))), start);
+        let mut bound = LossBound::new(start.percent(200));
+        for (n, expected) in (1..).zip([500, 375, 300, 300]) {
+            let arrives = Some(Bitrate::from_kilobits_per_second(500));
+            let left = bound.add(n * 300_000, (100, 50, LossCause::Queue), arrives);
+            assert_eq!(left, Bitrate::from_kilobits_per_second(expected));
+        }
     }
 }

@@ -40,7 +40,7 @@ mod view;
 pub use peer::answer::AnswerError;
 pub use peer::{
     Certificate, CertificateError, CloseReason, Direction, DtlsVersion, Kind, NackMode, PeerConfig,
-    PeerEvent, ReceiveStatistics, Received, SendStatistics, Transmit, WebRtcPeer,
+    PeerEvent, ReceiveStatistics, Received, SendStatistics, SoundRepair, Transmit, WebRtcPeer,
 };
 pub use signalling::{
     ConnectError, ConnectOptions, Event, Events, LoginOptions, RequestError, ResumeOptions,

@@ -8,6 +8,7 @@ mod ice;
 mod media;
 mod offer;
 mod receive;
+mod red;
 mod send;
 
 use std::collections::VecDeque;
@@ -23,11 +24,11 @@ use crate::source::MediaPacket;
 use answer::{Answer, AnswerError};
 use dtls::{DtlsClient, DtlsFailed, SrtpContexts};
 use ice::{Credentials, Heard, IceAgent};
-use offer::{Offer, OfferedMedia};
+use offer::{Offer, OfferedMedia, RED, RIDS};
 use receive::Receiver;
-use send::Sender;
+use send::{Sender, SenderIds};
 
-pub use config::{Direction, Kind, NackMode, PeerConfig};
+pub use config::{Direction, Kind, NackMode, PeerConfig, SoundRepair};
 pub use dtls::{Certificate, CertificateError, DtlsVersion};
 pub use media::Received;
 pub use receive::ReceiveStatistics;
@@ -154,19 +155,28 @@ impl WebRtcPeer {
         let answer = Answer::parse(sdp, self.offered.len())?;
         self.promised = answer.fingerprint;
         if self.config.direction == Direction::Send {
-            self.senders = (self.offered.iter().zip(&answer.media).enumerate())
-                .filter(|(_, (_, answered))| answered.accepted)
-                .map(|(mid, (offered, answered))| {
-                    let extension = |kind: ExtensionKind| answered.extension(kind.uri());
-                    Sender::new(
-                        *offered,
-                        mid,
-                        extension(ExtensionKind::Mid),
-                        extension(ExtensionKind::TransportSequenceNumber),
-                        self.random.random_range(0..u16::MAX / 2),
-                    )
-                })
-                .collect();
+            for (mid, (offered, answered)) in self.offered.iter().zip(&answer.media).enumerate() {
+                if !answered.accepted {
+                    continue;
+                }
+                let extension = |kind: ExtensionKind| answered.extension(kind.uri());
+                let ids = SenderIds {
+                    mid: extension(ExtensionKind::Mid),
+                    transport_cc: extension(ExtensionKind::TransportSequenceNumber),
+                    rid: None,
+                    redundancy: answered.payload_types.contains(&RED),
+                };
+                let rid = extension(ExtensionKind::RtpStreamId);
+                let layers = if offered.kind == Kind::Video { self.config.layers } else { 1 };
+                for layer in 0..layers {
+                    let ssrc = offered.ssrc.wrapping_add(layer as u32);
+                    let media = OfferedMedia { ssrc, ..*offered };
+                    let rid = rid.and_then(|id| Some((id, *RIDS.get(layer)?)));
+                    let sequence = self.random.random_range(0..u16::MAX / 2);
+                    let ids = SenderIds { rid: rid.filter(|_| layers > 1), ..ids };
+                    self.senders.push(Sender::new(media, mid, ids, sequence));
+                }
+            }
         }
         let own = Credentials { ufrag: &self.ufrag, password: &self.password };
         let server = Credentials { ufrag: &answer.ufrag, password: &answer.password };
@@ -228,9 +238,8 @@ impl WebRtcPeer {
     pub fn send_rtp(&mut self, packet: &MediaPacket<'_>) {
         let Some(destination) = self.remote() else { return };
         let Some(srtp) = &mut self.srtp else { return };
-        let Some(sender) = self.senders.iter_mut().find(|own| own.media.kind == packet.kind) else {
-            return;
-        };
+        let mut own = self.senders.iter_mut().filter(|own| own.media.kind == packet.kind);
+        let Some(sender) = own.nth(packet.layer) else { return };
         let marker = if packet.marker { Marker::Set } else { Marker::Clear };
         let overhead = srtp.profile.rtp_overhead_bytes();
         let number = &mut self.transport_number;
@@ -288,6 +297,8 @@ impl WebRtcPeer {
             password: &self.password,
             fingerprint: self.config.certificate.fingerprint(),
             direction: self.config.direction,
+            layers: self.config.layers,
+            sound: self.config.sound,
             media: &self.offered,
         }
         .write()

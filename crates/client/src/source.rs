@@ -29,6 +29,8 @@ pub struct Stamp {
 pub struct MediaPacket<'a> {
     /// Audio or video.
     pub kind: Kind,
+    /// Which of the layers that are sent (simulcast), the smallest being 0.
+    pub layer: usize,
     /// Whether it ends a frame.
     pub marker: bool,
     /// The frame's timestamp, 90 kHz or 48 kHz.
@@ -46,6 +48,8 @@ pub struct VideoSourceConfig {
     pub payload_bytes: usize,
     /// Packets per frame, which leave together. Default 10.
     pub burst_packets: u32,
+    /// Which layer it is of those that its peer sends. Default 0.
+    pub layer: usize,
     /// What [`Stamp::sent`] counts from; one for all of a process.
     pub epoch: Instant,
 }
@@ -126,7 +130,13 @@ fn filler_byte(number: u64, index: usize) -> u8 {
 impl VideoSourceConfig {
     /// 2.4 Mbit/s in bursts of ten.
     pub fn new(epoch: Instant) -> Self {
-        Self { bits_per_second: 2_400_000, payload_bytes: 1_160, burst_packets: 10, epoch }
+        Self {
+            bits_per_second: 2_400_000,
+            payload_bytes: 1_160,
+            burst_packets: 10,
+            layer: 0,
+            epoch,
+        }
     }
 }
 
@@ -173,6 +183,7 @@ impl VideoSource {
         let interval = self.frame_interval().as_micros() as u64;
         Some(MediaPacket {
             kind: Kind::Video,
+            layer: self.config.layer,
             marker: self.frame_left == 0,
             timestamp: (self.frames * interval * 9 / 100) as u32,
             payload: &self.payload,
@@ -232,6 +243,7 @@ impl AudioSource {
         self.packets += 1;
         Some(MediaPacket {
             kind: Kind::Audio,
+            layer: 0,
             marker: self.packets == 1,
             timestamp: (self.packets * 960) as u32,
             payload: &self.payload,

@@ -76,6 +76,12 @@ impl Demand {
         *left = available.minus(self.charge);
     }
 
+    /// Whether all that was granted is there, or it is wanted whatever is there.
+    fn fits(&self) -> bool {
+        let takes = self.granted.map(|pick| rate_of(self.layers(), pick));
+        takes.is_none_or(|rate| rate <= self.charge) || self.wish.video == VideoWish::Largest
+    }
+
     /// The first in the order gets first: by priority, then by size as it is shown.
     fn order(&self) -> (Reverse<Priority>, Reverse<u16>, PeerKey) {
         let height = match self.wish.video {
@@ -94,14 +100,19 @@ impl Demand {
 pub(crate) fn deal(demands: &mut [Demand], budget: Bitrate) -> (Bitrate, Option<NextStep>) {
     demands.sort_unstable_by_key(Demand::order);
     let mut left = budget;
-    for demand in &mut *demands {
+    for (at, demand) in demands.iter_mut().enumerate() {
         demand.charge = Bitrate::default();
         demand.grant(Limit::Least, &mut left);
+        // One that stutters is better than none; beside others it would take their sound along.
+        if at > 0 && !demand.fits() {
+            left = left.plus(demand.charge);
+            (demand.granted, demand.charge) = (None, Bitrate::default());
+        }
         demand.base = demand.charge;
     }
     for class in demands.chunk_by_mut(|one, other| one.wish.priority == other.wish.priority) {
         for layer in 0..LAYERS_MAX {
-            for demand in &mut *class {
+            for demand in class.iter_mut().filter(|demand| demand.granted.is_some()) {
                 demand.grant(Limit::UpTo(layer), &mut left);
             }
         }
@@ -194,7 +205,7 @@ mod tests {
             (1_900, [Some(0), Some(1), Some(1), Some(1)]),
             (1_150, [Some(0), Some(1), Some(0), Some(0)]),
             (600, [Some(0); 4]),
-            (599, [Some(0); 4]),
+            (599, [None, Some(0), Some(0), Some(0)]),
             (450, [None, Some(0), Some(0), Some(0)]),
             (160, [None, Some(0), None, None]),
             (50, [None; 4]),

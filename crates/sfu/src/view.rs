@@ -18,6 +18,9 @@ use crate::track::TrackKind;
 use crate::wish::PlayWish;
 use crate::{PeerKey, Sfu};
 
+/// What headers of sound take: about 40 bytes each 20 ms, which are much beside its payload.
+const SOUND_HEADERS: Bitrate = Bitrate::from_kilobits_per_second(16);
+
 /// The smallest layer of all.
 const SMALLEST: (VideoWish, Limit) = (VideoWish::Smallest, Limit::NONE);
 
@@ -163,7 +166,10 @@ impl Sfu {
                 continue;
             }
             let Some((source, subscriber)) = self.played(key) else { continue };
-            sound = sound.plus(source.audio_rate(now));
+            let audio = source.audio_rate(now);
+            if audio > Bitrate::default() {
+                sound = sound.plus(audio).plus(SOUND_HEADERS);
+            }
             demands.extend(subscriber.demand(now, key, source));
         }
         sound

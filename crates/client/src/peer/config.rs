@@ -33,6 +33,11 @@ pub struct PeerConfig {
     pub dtls: DtlsVersion,
     /// Whether missing packets are asked for again.
     pub nack: NackMode,
+    /// How lost sound is made good.
+    pub sound: SoundRepair,
+    /// Layers of video that it sends as streams of their own (simulcast); 1 sends one stream
+    /// without a name.
+    pub layers: usize,
     /// Where all its random numbers come from. Two peers must not have the same.
     pub seed: u64,
 }
@@ -47,6 +52,15 @@ pub enum NackMode {
     Count,
 }
 
+/// How lost sound is made good, besides by the codec. Default: not at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct SoundRepair {
+    /// Each packet brings the one before along (RFC 2198).
+    pub redundancy: bool,
+    /// Lost packets are asked for and sent again (RFC 4588).
+    pub retransmission: bool,
+}
+
 impl PeerConfig {
     /// Audio and video, everything else by default.
     pub fn new(direction: Direction, certificate: Certificate, seed: u64) -> Self {
@@ -56,6 +70,8 @@ impl PeerConfig {
             certificate,
             dtls: DtlsVersion::default(),
             nack: NackMode::default(),
+            sound: SoundRepair::default(),
+            layers: 1,
             seed,
         }
     }

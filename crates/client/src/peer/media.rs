@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use odeum_rtp::rtcp::{self, RtcpPacket, RtcpWriter};
 use odeum_rtp::{Marker, RtpHeader, RtpPacket, TransportRecorder, TransportRecorderConfig};
 
-use super::offer::{EXTENSION_TRANSPORT_CC, OPUS, VP8, VP8_RTX};
+use super::offer::{EXTENSION_TRANSPORT_CC, OPUS, OPUS_RTX, RED, VP8, VP8_RTX};
 use super::receive::{Novelty, Receiver};
+use super::red;
 use super::{Kind, NackMode, PeerEvent, Transmit, WebRtcPeer};
 
 /// Largest compound of RTCP that is written.
@@ -29,6 +30,8 @@ pub struct Received<'a> {
     pub is_retransmission: bool,
     /// Its payload.
     pub payload: &'a [u8],
+    /// The payload of the packet before, if it came along (RFC 2198).
+    pub before: Option<&'a [u8]>,
 }
 
 impl WebRtcPeer {
@@ -41,7 +44,7 @@ impl WebRtcPeer {
         self.note_transport_number(now, &packet);
         let RtpHeader { payload_type, ssrc, sequence_number, .. } = *packet.header();
         let kind = match payload_type {
-            OPUS => Kind::Audio,
+            OPUS | RED => Kind::Audio,
             VP8 => Kind::Video,
             _ => return None,
         };
@@ -69,15 +72,23 @@ impl WebRtcPeer {
         let RtpHeader { payload_type, ssrc, sequence_number, timestamp, marker, .. } =
             *packet.header();
         let payload = packet.payload();
-        let (kind, sequence, payload, is_retransmission) = match payload_type {
-            OPUS => (Kind::Audio, sequence_number, payload, false),
-            VP8 => (Kind::Video, sequence_number, payload, false),
-            VP8_RTX => {
+        let kind = match payload_type {
+            OPUS | OPUS_RTX | RED => Kind::Audio,
+            VP8 | VP8_RTX => Kind::Video,
+            _ => return None,
+        };
+        let is_retransmission = matches!(payload_type, OPUS_RTX | VP8_RTX);
+        let (sequence, payload) = match is_retransmission {
+            true => {
                 // The original number stands first (RFC 4588 §4); a packet without is padding.
                 let (original, payload) = payload.split_first_chunk::<2>()?;
-                (Kind::Video, u16::from_be_bytes(*original), payload, true)
+                (u16::from_be_bytes(*original), payload)
             }
-            _ => return None,
+            false => (sequence_number, payload),
+        };
+        let (payload, before) = match payload_type {
+            RED => red::unpack(payload)?,
+            _ => (payload, None),
         };
         let receiver = self.receiver(kind, ssrc, sequence, is_retransmission)?;
         let ssrc = receiver.ssrc;
@@ -91,6 +102,7 @@ impl WebRtcPeer {
                 marker: marker == Marker::Set,
                 is_retransmission,
                 payload,
+                before,
             }),
         }
     }

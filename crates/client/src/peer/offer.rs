@@ -4,10 +4,14 @@ use std::fmt::Write;
 
 use odeum_rtp::ExtensionKind;
 
-use super::{Direction, Kind};
+use super::{Direction, Kind, SoundRepair};
 
 /// Payload type of Opus.
 pub(super) const OPUS: u8 = 111;
+/// Payload type of Opus' retransmissions.
+pub(super) const OPUS_RTX: u8 = 112;
+/// Payload type of Opus with redundancy.
+pub(super) const RED: u8 = 63;
 /// Payload type of VP8.
 pub(super) const VP8: u8 = 96;
 /// Payload type of VP8's retransmissions.
@@ -17,6 +21,12 @@ pub(super) const VP8_RTX: u8 = 97;
 pub(super) const EXTENSION_MID: u8 = 4;
 /// Extension id of the transport-wide sequence number.
 pub(super) const EXTENSION_TRANSPORT_CC: u8 = 3;
+
+/// Extension id of a layer's name.
+pub(super) const EXTENSION_RID: u8 = 5;
+
+/// Names of layers, the smallest first.
+pub(super) const RIDS: [&str; 3] = ["q", "h", "f"];
 
 /// What an offer says.
 pub(super) struct Offer<'a> {
@@ -28,6 +38,10 @@ pub(super) struct Offer<'a> {
     pub(super) fingerprint: &'a [u8; 32],
     /// Whether media is to be sent or received.
     pub(super) direction: Direction,
+    /// How lost sound is made good.
+    pub(super) sound: SoundRepair,
+    /// Streams of video that are sent.
+    pub(super) layers: usize,
     /// Kinds of media with their m-lines' names and, when sending, their sources.
     pub(super) media: &'a [OfferedMedia],
 }
@@ -39,7 +53,7 @@ pub(super) struct OfferedMedia {
     pub(super) kind: Kind,
     /// The source of a sender.
     pub(super) ssrc: u32,
-    /// The source of a video sender's retransmissions.
+    /// The source of a sender's retransmissions.
     pub(super) rtx_ssrc: u32,
 }
 
@@ -60,7 +74,14 @@ impl Offer<'_> {
 
     fn write_media(&self, sdp: &mut String, mid: usize, media: OfferedMedia) {
         match media.kind {
-            Kind::Audio => line(sdp, format_args!("m=audio 9 UDP/TLS/RTP/SAVPF {OPUS}")),
+            Kind::Audio => {
+                let red = if self.sound.redundancy { format!("{RED} ") } else { String::new() };
+                let rtx = match self.sound.retransmission {
+                    true => format!(" {OPUS_RTX}"),
+                    false => String::new(),
+                };
+                line(sdp, format_args!("m=audio 9 UDP/TLS/RTP/SAVPF {red}{OPUS}{rtx}"));
+            }
             Kind::Video => line(sdp, format_args!("m=video 9 UDP/TLS/RTP/SAVPF {VP8} {VP8_RTX}")),
         }
         sdp.push_str("c=IN IP4 0.0.0.0\r\na=rtcp:9 IN IP4 0.0.0.0\r\n");
@@ -97,6 +118,7 @@ impl Offer<'_> {
                 line(sdp, format_args!("a=rtpmap:{OPUS} opus/48000/2"));
                 line(sdp, format_args!("a=rtcp-fb:{OPUS} transport-cc"));
                 line(sdp, format_args!("a=fmtp:{OPUS} minptime=10;useinbandfec=1"));
+                self.write_sound_repair(sdp);
             }
             Kind::Video => {
                 line(sdp, format_args!("a=rtpmap:{VP8} VP8/90000"));
@@ -107,23 +129,53 @@ impl Offer<'_> {
                 line(sdp, format_args!("a=fmtp:{VP8_RTX} apt={VP8}"));
             }
         }
-        if self.direction == Direction::Send {
+        if self.is_layered(media) {
+            write_rids(sdp, &RIDS[..self.layers.min(RIDS.len())]);
+        } else if self.direction == Direction::Send {
             self.write_sources(sdp, mid, media);
         }
     }
 
+    fn write_sound_repair(&self, sdp: &mut String) {
+        if self.sound.redundancy {
+            line(sdp, format_args!("a=rtpmap:{RED} red/48000/2"));
+            line(sdp, format_args!("a=fmtp:{RED} {OPUS}/{OPUS}"));
+        }
+        if self.sound.retransmission {
+            line(sdp, format_args!("a=rtcp-fb:{OPUS} nack"));
+            line(sdp, format_args!("a=rtpmap:{OPUS_RTX} rtx/48000/2"));
+            line(sdp, format_args!("a=fmtp:{OPUS_RTX} apt={OPUS}"));
+        }
+    }
+
+    /// Whether layers are told by their names, not by their sources.
+    fn is_layered(&self, media: OfferedMedia) -> bool {
+        self.direction == Direction::Send && media.kind == Kind::Video && self.layers > 1
+    }
+
     fn write_sources(&self, sdp: &mut String, mid: usize, media: OfferedMedia) {
         let OfferedMedia { kind, ssrc, rtx_ssrc } = media;
-        if kind == Kind::Video {
+        let is_repaired = kind == Kind::Video || self.sound.retransmission;
+        if is_repaired {
             line(sdp, format_args!("a=ssrc-group:FID {ssrc} {rtx_ssrc}"));
         }
         line(sdp, format_args!("a=ssrc:{ssrc} cname:odeum"));
         line(sdp, format_args!("a=ssrc:{ssrc} msid:odeum {mid}"));
-        if kind == Kind::Video {
+        if is_repaired {
             line(sdp, format_args!("a=ssrc:{rtx_ssrc} cname:odeum"));
             line(sdp, format_args!("a=ssrc:{rtx_ssrc} msid:odeum {mid}"));
         }
     }
+}
+
+/// Layers as streams of their own (RFC 8853).
+fn write_rids(sdp: &mut String, rids: &[&str]) {
+    let uri = ExtensionKind::RtpStreamId.uri();
+    line(sdp, format_args!("a=extmap:{EXTENSION_RID} {uri}"));
+    for rid in rids {
+        line(sdp, format_args!("a=rid:{rid} send"));
+    }
+    line(sdp, format_args!("a=simulcast:send {}", rids.join(";")));
 }
 
 fn line(sdp: &mut String, text: std::fmt::Arguments<'_>) {

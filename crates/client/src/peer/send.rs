@@ -7,7 +7,8 @@ use odeum_rtp::rtcp::SenderInfo;
 use odeum_rtp::{HeaderWriter, Marker};
 
 use super::Kind;
-use super::offer::{OPUS, OfferedMedia, VP8, VP8_RTX};
+use super::offer::{OPUS, OPUS_RTX, OfferedMedia, RED, VP8, VP8_RTX};
+use super::red::Redundancy;
 
 /// Packets kept for retransmission, about two seconds of 2.4 Mbit/s.
 const KEPT_MAX: usize = 512;
@@ -25,6 +26,19 @@ pub struct SendStatistics {
     pub retransmitted: u64,
 }
 
+/// What the server accepted for a source: ids of extensions, and redundancy.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SenderIds {
+    /// Of the m-line's name.
+    pub(super) mid: Option<u8>,
+    /// Of the transport-wide number.
+    pub(super) transport_cc: Option<u8>,
+    /// Of the layer's name, with that.
+    pub(super) rid: Option<(u8, &'static str)>,
+    /// Whether the server takes sound with redundancy.
+    pub(super) redundancy: bool,
+}
+
 /// One source being sent.
 #[derive(Debug)]
 pub(super) struct Sender {
@@ -34,6 +48,8 @@ pub(super) struct Sender {
     mid: String,
     /// Extension id of the m-line's name, if the server wants it.
     mid_extension: Option<u8>,
+    /// Extension id and name of the layer, if there are several.
+    rid: Option<(u8, &'static str)>,
     /// Extension id of the transport-wide number, if the server wants it.
     transport_cc_extension: Option<u8>,
     /// The next packet's number.
@@ -44,6 +60,8 @@ pub(super) struct Sender {
     timestamp: u32,
     /// What was sent.
     pub(super) statistics: SendStatistics,
+    /// The packet before, if it goes along with the next one.
+    redundancy: Option<Redundancy>,
     /// The latest packets.
     kept: VecDeque<Kept>,
 }
@@ -63,22 +81,20 @@ struct Kept {
 
 impl Sender {
     /// A sender of `media`, whose m-line is `mid`, with the extension ids that the server accepted.
-    pub(super) fn new(
-        media: OfferedMedia,
-        mid: usize,
-        mid_extension: Option<u8>,
-        transport_cc_extension: Option<u8>,
-        sequence: u16,
-    ) -> Self {
+    pub(super) fn new(media: OfferedMedia, mid: usize, ids: SenderIds, sequence: u16) -> Self {
+        let SenderIds { mid: mid_extension, transport_cc: transport_cc_extension, .. } = ids;
+        let SenderIds { rid, redundancy, .. } = ids;
         Self {
             media,
             mid: mid.to_string(),
             mid_extension,
+            rid,
             transport_cc_extension,
             sequence,
             rtx_sequence: sequence.wrapping_add(1_000),
             timestamp: 0,
             statistics: SendStatistics::default(),
+            redundancy: redundancy.then(Redundancy::default),
             kept: VecDeque::new(),
         }
     }
@@ -97,18 +113,18 @@ impl Sender {
         self.timestamp = timestamp;
         self.statistics.packets += 1;
         self.statistics.bytes += payload.len() as u64;
-        if self.media.kind == Kind::Video {
-            if self.kept.len() == KEPT_MAX {
-                self.kept.pop_front();
-            }
-            let payload = payload.to_vec();
-            self.kept.push_back(Kept { sequence, timestamp, marker, payload });
+        if self.kept.len() == KEPT_MAX {
+            self.kept.pop_front();
         }
-        let payload_type = match self.media.kind {
-            Kind::Audio => OPUS,
-            Kind::Video => VP8,
+        self.kept.push_back(Kept { sequence, timestamp, marker, payload: payload.to_vec() });
+        let packed = self.redundancy.as_mut().map(|before| before.pack(timestamp, payload));
+        let payload_type = match (self.media.kind, &packed) {
+            (Kind::Audio, Some(_)) => RED,
+            (Kind::Audio, None) => OPUS,
+            (Kind::Video, _) => VP8,
         };
         let header = header(payload_type, self.media.ssrc, sequence, timestamp, marker);
+        let payload = packed.as_deref().unwrap_or(payload);
         self.write(&header, &[payload], transport_number, overhead)
     }
 
@@ -125,7 +141,11 @@ impl Sender {
         self.statistics.retransmitted += 1;
         let kept = &self.kept[at];
         let ssrc = self.media.rtx_ssrc;
-        let header = header(VP8_RTX, ssrc, rtx_sequence, kept.timestamp, kept.marker);
+        let payload_type = match self.media.kind {
+            Kind::Audio => OPUS_RTX,
+            Kind::Video => VP8_RTX,
+        };
+        let header = header(payload_type, ssrc, rtx_sequence, kept.timestamp, kept.marker);
         let parts = [&sequence.to_be_bytes()[..], &kept.payload];
         Some(self.write(&header, &parts, transport_number, overhead))
     }
@@ -150,13 +170,14 @@ impl Sender {
     ) -> Vec<u8> {
         let number = transport_number.to_be_bytes();
         *transport_number = transport_number.wrapping_add(1);
-        let mut extensions: Vec<(u8, &[u8])> = Vec::with_capacity(2);
+        let mut extensions: Vec<(u8, &[u8])> = Vec::with_capacity(3);
+        extensions.extend(self.rid.map(|(id, rid)| (id, rid.as_bytes())));
         extensions.extend(self.mid_extension.map(|id| (id, self.mid.as_bytes())));
         extensions.extend(self.transport_cc_extension.map(|id| (id, &number[..])));
         let payload_bytes: usize = parts.iter().map(|part| part.len()).sum();
         let mut packet = Vec::with_capacity(HEADER_BYTES_MAX + payload_bytes + overhead);
         packet.resize(HEADER_BYTES_MAX, 0);
-        let length = header.write(&mut packet, &extensions).expect("two short extensions fit");
+        let length = header.write(&mut packet, &extensions).expect("three short extensions fit");
         packet.truncate(length);
         parts.iter().for_each(|part| packet.extend_from_slice(part));
         packet.resize(packet.len() + overhead, 0);

@@ -44,7 +44,7 @@ fn bounds(frames: f64, freeze_ms: u64, sound_percent: f64, again_percent: f64) -
     }
 }
 
-fn seeds() -> Range<u64> {
+pub(crate) fn seeds() -> Range<u64> {
     let Some(asked) = option_env!("ODEUM_SEEDS") else { return SEEDS };
     let (from, to) = asked.split_once("..").expect("ODEUM_SEEDS is FROM..TO");
     from.parse().expect("FROM is a number")..to.parse().expect("TO is a number")

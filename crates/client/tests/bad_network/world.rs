@@ -7,22 +7,20 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use odeum_client::{
-    AudioSource, Certificate, CloseReason, Direction, PeerConfig, PeerEvent, Transmit, VideoSource,
-    VideoSourceConfig, WebRtcPeer,
+    AudioSource, Certificate, CloseReason, Direction, Kind, PeerConfig, PeerEvent, SoundRepair,
+    Transmit, VideoSource, VideoSourceConfig, WebRtcPeer,
 };
 use odeum_rtp::PacketKind;
 use odeum_sfu::{PlayTerms, Sfu, SfuConfig};
 use odeum_types::PeerId;
 
-use crate::link::Link;
-use crate::playout::{FRAME_PACKETS, Playout};
+use crate::link::{Link, LinkConfig};
+use crate::playout::{FRAME_PACKETS, LAYERS, PAYLOAD_BYTES, Playout};
 
 /// The resolution of time.
 const STEP: Duration = Duration::from_millis(1);
-/// Payload type of retransmissions in the clients' offers.
-const RTX: u8 = 97;
-/// Thirty frames a second of four packets with 900 bytes.
-const VIDEO_BITS_PER_SECOND: u32 = 864_000;
+/// Payload types of retransmissions in the clients' offers.
+const RTX: [u8; 2] = [97, 112];
 
 /// What left the server for a viewer, in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -43,6 +41,8 @@ pub(crate) struct Seat {
     pub(crate) up: Link,
     /// From the server.
     pub(crate) down: Link,
+    /// Which narrow part of the network all that it gets comes through before `down`.
+    pub(crate) behind: Option<usize>,
     /// What it sees.
     pub(crate) playout: Playout,
     /// What the server sent it.
@@ -57,18 +57,41 @@ pub(crate) struct World {
     pub(crate) sfu: Sfu,
     /// The time.
     pub(crate) now: Instant,
+    /// What stamps count from.
+    epoch: Instant,
     /// The publisher, then the viewers.
     pub(crate) seats: Vec<Seat>,
-    /// The publisher's camera.
-    pub(crate) video: VideoSource,
-    /// The publisher's microphone.
-    pub(crate) audio: AudioSource,
+    /// Narrow parts that several clients are behind.
+    pub(crate) bottlenecks: Vec<Link>,
+    /// What each publisher sends, by its seat.
+    studios: Vec<Studio>,
+    /// What clients offer.
+    media: Vec<Kind>,
+    /// How they make lost sound good.
+    sound: SoundRepair,
     /// What flies, by arrival and order of leaving; bounded by the longest delay.
     flying: BTreeMap<(Instant, u64), Flight>,
     /// Packets that ever flew.
     flights: u64,
     /// Where all seeds come from.
     seed: u64,
+}
+
+/// A publisher's cameras, one for each layer, and its microphone.
+struct Studio {
+    /// The cameras.
+    video: Vec<VideoSource>,
+    /// The microphone.
+    audio: AudioSource,
+}
+
+/// Who sits down.
+#[derive(Debug, Clone, Copy)]
+enum Role {
+    /// One who sends, in so many layers.
+    Publisher { layers: usize },
+    /// One who plays.
+    Viewer(PlayTerms),
 }
 
 /// A packet between two ends.
@@ -88,36 +111,78 @@ fn server() -> SocketAddr {
 impl World {
     /// A publisher and `viewers`, connected over good networks, two seconds after they began.
     pub(crate) fn new(seed: u64, viewers: usize) -> Self {
+        let mut world = Self::empty(seed);
+        world.join(Role::Publisher { layers: 1 });
+        world.run(Duration::from_secs(1));
+        (0..viewers).for_each(|_| world.join(Role::Viewer(PlayTerms::alone(PeerId(0)))));
+        world.run(Duration::from_secs(1));
+        world.begin_measuring();
+        world
+    }
+
+    /// A publisher of nothing but sound and a viewer, both with this way to make good what is lost.
+    pub(crate) fn of_sound(seed: u64, sound: SoundRepair) -> Self {
+        let mut world = Self::empty(seed);
+        (world.media, world.sound) = (vec![Kind::Audio], sound);
+        world.join(Role::Publisher { layers: 1 });
+        world.run(Duration::from_secs(1));
+        world.join(Role::Viewer(PlayTerms::alone(PeerId(0))));
+        world.run(Duration::from_secs(1));
+        world.begin_measuring();
+        world
+    }
+
+    /// Publishers of three layers, and after a second those who play what `plays` say through one
+    /// narrow part, all at once.
+    pub(crate) fn behind_one(
+        seed: u64,
+        publishers: usize,
+        plays: &[PlayTerms],
+        bottleneck: LinkConfig,
+    ) -> Self {
+        let mut world = Self::empty(seed);
+        (0..publishers).for_each(|_| world.join(Role::Publisher { layers: LAYERS.len() }));
+        world.run(Duration::from_secs(1));
+        let mut narrow = Link::new(world.now, seed.wrapping_mul(1_000) + 999);
+        narrow.config = bottleneck;
+        world.bottlenecks.push(narrow);
+        for terms in plays {
+            world.join(Role::Viewer(*terms));
+            let seat = world.seats.last_mut().expect("it has just been taken");
+            seat.behind = Some(0);
+        }
+        world.run(Duration::from_secs(1));
+        world.begin_measuring();
+        world
+    }
+
+    fn empty(seed: u64) -> Self {
         let now = Instant::now();
         let certificate = odeum_sfu::DtlsCertificate::generate().unwrap();
         let config = SfuConfig::new(certificate, vec![server()], [seed as u8; 32]);
-        let video = VideoSourceConfig {
-            bits_per_second: VIDEO_BITS_PER_SECOND,
-            payload_bytes: 900,
-            burst_packets: FRAME_PACKETS as u32,
-            epoch: now,
-        };
-        let mut world = Self {
+        Self {
             sfu: Sfu::new(now, config),
             now,
+            epoch: now,
             seats: Vec::new(),
-            video: VideoSource::new(now, video),
-            audio: AudioSource::new(now, now),
+            bottlenecks: Vec::new(),
+            studios: Vec::new(),
+            media: vec![Kind::Audio, Kind::Video],
+            sound: SoundRepair::default(),
             flying: BTreeMap::new(),
             flights: 0,
             seed,
-        };
-        world.join(Direction::Send);
-        world.run(Duration::from_secs(1));
-        (0..viewers).for_each(|_| world.join(Direction::Receive));
-        world.run(Duration::from_secs(1));
-        assert!(world.seats.iter().all(|seat| seat.peer.is_connected()), "seed {seed}");
-        let now = world.now;
-        for seat in &mut world.seats {
+        }
+    }
+
+    /// Counts what is seen from now on.
+    pub(crate) fn begin_measuring(&mut self) {
+        let (now, seed) = (self.now, self.seed);
+        assert!(self.seats.iter().all(|seat| seat.peer.is_connected()), "seed {seed}");
+        for seat in &mut self.seats {
             seat.playout.begin_measuring(now);
             seat.sent = Sent::default();
         }
-        world
     }
 
     /// Lets time pass.
@@ -147,17 +212,27 @@ impl World {
         self.seats[at].address.set_port(port + 1_000);
     }
 
-    fn join(&mut self, direction: Direction) {
+    fn join(&mut self, role: Role) {
         let at = self.seats.len() as u64;
         let seed = self.seed.wrapping_mul(1_000) + at * 10;
+        let (direction, layers) = match role {
+            Role::Publisher { layers } => (Direction::Send, layers),
+            Role::Viewer(_) => (Direction::Receive, 1),
+        };
         let config = PeerConfig::new(direction, Certificate::generate().unwrap(), seed);
-        let mut peer = WebRtcPeer::new(config);
+        let mut peer = WebRtcPeer::new(PeerConfig {
+            layers,
+            media: self.media.clone(),
+            sound: self.sound,
+            ..config
+        });
         let (now, id) = (self.now, PeerId(at));
-        let answer = match direction {
-            Direction::Send => self.sfu.create_publisher(now, id, &peer.offer()),
-            Direction::Receive => {
-                self.sfu.create_subscriber(now, id, PlayTerms::alone(PeerId(0)), &peer.offer())
+        let answer = match role {
+            Role::Publisher { layers } => {
+                self.studios.push(Studio::new(now, self.epoch, layers));
+                self.sfu.create_publisher(now, id, &peer.offer())
             }
+            Role::Viewer(terms) => self.sfu.create_subscriber(now, id, terms, &peer.offer()),
         };
         peer.accept_answer(now, &answer.unwrap().sdp).unwrap();
         self.seats.push(Seat {
@@ -165,15 +240,11 @@ impl World {
             address: ([10, 0, 1, 1], 4_000 + at as u16).into(),
             up: Link::new(now, seed + 1),
             down: Link::new(now, seed + 2),
-            playout: Playout::new(self.video_epoch()),
+            behind: None,
+            playout: Playout::new(self.epoch),
             sent: Sent::default(),
             closed: None,
         });
-    }
-
-    /// Everything began before the first seat was taken.
-    fn video_epoch(&self) -> Instant {
-        self.seats.first().map_or(self.now, |publisher| publisher.playout.epoch())
     }
 
     fn arrive(&mut self) {
@@ -193,24 +264,24 @@ impl World {
         }
     }
 
-    /// The publisher's media, and what clients say about what they see.
+    /// The publishers' media, and what clients say about what they see.
     fn produce(&mut self) {
         let now = self.now;
-        let publisher = &mut self.seats[0].peer;
-        while let Some(packet) = self.video.poll_packet(now) {
-            publisher.send_rtp(&packet);
-        }
-        while let Some(packet) = self.audio.poll_packet(now) {
-            publisher.send_rtp(&packet);
+        let publishers = self.studios.len();
+        for (studio, seat) in self.studios.iter_mut().zip(&mut self.seats) {
+            studio.send(now, &mut seat.peer);
         }
         for (at, seat) in self.seats.iter_mut().enumerate() {
-            if at > 0 && seat.peer.is_connected() && seat.playout.asks_for_key_frame(now) {
+            if at >= publishers && seat.peer.is_connected() && seat.playout.asks_for_key_frame(now)
+            {
                 seat.peer.request_key_frame();
             }
             while let Some(event) = seat.peer.poll_event() {
                 match event {
                     PeerEvent::Connected { .. } => {}
-                    PeerEvent::KeyFrameRequested => self.video.request_key_frame(),
+                    PeerEvent::KeyFrameRequested => {
+                        self.studios[at].video.iter_mut().for_each(VideoSource::request_key_frame);
+                    }
                     PeerEvent::Closed(reason) => seat.closed = Some(reason),
                 }
             }
@@ -220,8 +291,8 @@ impl World {
     fn depart(&mut self) {
         let now = self.now;
         let (flying, flights) = (&mut self.flying, &mut self.flights);
-        let mut fly = |link: &mut Link, source, destination, bytes: &[u8]| {
-            for arrives in link.carry(now, bytes.len()).into_iter().flatten() {
+        let mut fly = |at: Instant, link: &mut Link, source, destination, bytes: &[u8]| {
+            for arrives in link.carry(at, bytes.len()).into_iter().flatten() {
                 *flights += 1;
                 let bytes = bytes.to_vec();
                 flying.insert((arrives, *flights), Flight { source, destination, bytes });
@@ -229,7 +300,7 @@ impl World {
         };
         for seat in &mut self.seats {
             while let Some(Transmit { destination, bytes }) = seat.peer.poll_transmit() {
-                fly(&mut seat.up, seat.address, destination, &bytes);
+                fly(now, &mut seat.up, seat.address, destination, &bytes);
             }
         }
         while let Some(transmit) = self.sfu.poll_transmit() {
@@ -239,10 +310,45 @@ impl World {
             let size = transmit.segment_size.unwrap_or(transmit.bytes.len());
             for bytes in transmit.bytes.chunks(size) {
                 seat.sent.note(bytes);
-                fly(&mut seat.down, server(), destination, bytes);
+                let through = match seat.behind {
+                    Some(at) => self.bottlenecks[at].carry(now, bytes.len()),
+                    None => [Some(now), None],
+                };
+                for at in through.into_iter().flatten() {
+                    fly(at, &mut seat.down, server(), destination, bytes);
+                }
             }
         }
         while self.sfu.poll_event().is_some() {}
+    }
+}
+
+impl Studio {
+    fn new(now: Instant, epoch: Instant, layers: usize) -> Self {
+        let camera = |layer: usize, packets: u64, payload_bytes: usize| {
+            // Thirty frames a second.
+            let bits_per_second = (packets * payload_bytes as u64 * 8 * 30) as u32;
+            let burst_packets = packets as u32;
+            let config =
+                VideoSourceConfig { bits_per_second, payload_bytes, burst_packets, layer, epoch };
+            VideoSource::new(now, config)
+        };
+        let video = match layers {
+            1 => vec![camera(0, FRAME_PACKETS, PAYLOAD_BYTES)],
+            _ => (0..).zip(LAYERS).map(|(at, (count, bytes))| camera(at, count, bytes)).collect(),
+        };
+        Self { video, audio: AudioSource::new(now, epoch) }
+    }
+
+    fn send(&mut self, now: Instant, peer: &mut WebRtcPeer) {
+        for camera in &mut self.video {
+            while let Some(packet) = camera.poll_packet(now) {
+                peer.send_rtp(&packet);
+            }
+        }
+        while let Some(packet) = self.audio.poll_packet(now) {
+            peer.send_rtp(&packet);
+        }
     }
 }
 
@@ -254,7 +360,7 @@ impl Sent {
         }
         let size_bytes = bytes.len() as u64;
         match bytes[1] & 0x7F {
-            RTX => self.retransmissions += size_bytes,
+            retransmitted if RTX.contains(&retransmitted) => self.retransmissions += size_bytes,
             _ => self.media += size_bytes,
         }
     }

@@ -131,7 +131,13 @@ impl Publisher {
         let payload = [0x10; DATAGRAM_BYTES - OVERHEAD_BYTES];
         for timestamp in 0..count as u32 {
             let kind = Kind::Video;
-            self.peer.send_rtp(&MediaPacket { kind, marker: true, timestamp, payload: &payload });
+            self.peer.send_rtp(&MediaPacket {
+                kind,
+                layer: 0,
+                marker: true,
+                timestamp,
+                payload: &payload,
+            });
             flush(&mut self.peer, &self.socket)?;
         }
         Ok(())
