@@ -25,12 +25,15 @@ pub(crate) struct Gathering {
     interval: Duration,
     /// The last look.
     looked: Instant,
+    /// There is something to look at already.
+    skips_next: bool,
 }
 
 impl Gathering {
     /// That of a worker without load.
     pub(crate) fn new(now: Instant) -> Self {
-        Self { load: LoadMeter::new(now, LOAD_INTERVAL), interval: Duration::ZERO, looked: now }
+        let load = LoadMeter::new(now, LOAD_INTERVAL);
+        Self { load, interval: Duration::ZERO, looked: now, skips_next: false }
     }
 
     /// Sleeps until it is time for the next look, but not past `due`. Gives the time.
@@ -47,13 +50,21 @@ impl Gathering {
         self.looked
     }
 
+    /// Something waits: the next pause is none.
+    pub(crate) fn skip_next(&mut self) {
+        self.skips_next = true;
+    }
+
     fn adapt(&mut self, load: Load) {
         // By the root: feedback of many viewers wakes a worker up long before it is busy.
         let squared = GATHERING_MAX_US * GATHERING_MAX_US * u64::from(load.0) / 1_000;
         self.interval = Duration::from_micros(squared.isqrt());
     }
 
-    fn rest(&self, now: Instant, due: Option<Instant>) -> Duration {
+    fn rest(&mut self, now: Instant, due: Option<Instant>) -> Duration {
+        if std::mem::take(&mut self.skips_next) {
+            return Duration::ZERO;
+        }
         let next = self.looked + self.interval;
         due.map_or(next, |due| due.min(next)).saturating_duration_since(now)
     }
@@ -81,14 +92,14 @@ mod tests {
     #[test]
     fn an_idle_worker_does_not_wait_and_a_busy_one_the_longer_the_busier_it_is() {
         for (load, micros) in [(0, 0), (10, 100), (250, 500), (810, 900), (1_000, 1_000)] {
-            let (now, gathering) = gathering(load);
+            let (now, mut gathering) = gathering(load);
             assert_eq!(gathering.rest(now, None), Duration::from_micros(micros), "{load}");
         }
     }
 
     #[test]
     fn the_time_that_the_work_took_counts() {
-        let (looked, gathering) = gathering(360);
+        let (looked, mut gathering) = gathering(360);
         let us = Duration::from_micros;
         assert_eq!(gathering.rest(looked + us(400), None), us(200));
         assert_eq!(gathering.rest(looked + us(900), None), Duration::ZERO);
@@ -96,9 +107,17 @@ mod tests {
 
     #[test]
     fn what_is_due_is_not_kept_waiting() {
-        let (looked, gathering) = gathering(1_000);
+        let (looked, mut gathering) = gathering(1_000);
         let us = Duration::from_micros;
         assert_eq!(gathering.rest(looked, Some(looked + us(300))), us(300));
         assert_eq!(gathering.rest(looked + us(400), Some(looked + us(300))), Duration::ZERO);
+    }
+
+    #[test]
+    fn what_waits_already_is_not_kept_waiting() {
+        let (looked, mut gathering) = gathering(1_000);
+        gathering.skip_next();
+        assert_eq!(gathering.rest(looked, None), Duration::ZERO);
+        assert_eq!(gathering.rest(looked, None), Duration::from_millis(1), "once");
     }
 }

@@ -232,8 +232,7 @@ impl MediaWorker {
                 MediaRequest::Panic => panic!("a broken invariant"),
             }
         }
-        // More may wait: the next sleep has to end at once.
-        self.handle.waker.wake();
+        self.go_on_at_once();
         Turn::Again
     }
 
@@ -329,8 +328,7 @@ impl MediaWorker {
             });
             self.plane.flush();
             if left == 0 {
-                // More may wait: the next sleep has to end at once.
-                return self.handle.waker.wake();
+                return self.go_on_at_once();
             }
         }
     }
@@ -350,8 +348,7 @@ impl MediaWorker {
                 return;
             }
         }
-        // More waits: the next sleep has to end at once.
-        self.handle.waker.wake();
+        self.go_on_at_once();
     }
 
     fn receive(&mut self) {
@@ -378,6 +375,13 @@ impl MediaWorker {
                 return;
             }
         }
+        self.go_on_at_once();
+    }
+
+    /// More waits, or may wait, than one turn takes: the next one begins without a pause.
+    fn go_on_at_once(&mut self) {
+        self.gathering.skip_next();
+        self.handle.waker.wake();
     }
 }
 
