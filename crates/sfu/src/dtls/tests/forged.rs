@@ -39,8 +39,16 @@ fn holds(record: &[u8], kind: Kind) -> bool {
         .any(|record| fragments(&record).iter().any(|part| part.kind() == Some(kind)))
 }
 
-/// One of everything that can be made up, each in a datagram.
-fn forged() -> Vec<(&'static str, Vec<u8>)> {
+/// A Certificate message that begins with the client's own, which all who see the packets know.
+fn with_another_behind(certificate: &X509) -> Vec<u8> {
+    let entry = |bytes: &[u8]| [&(bytes.len() as u32).to_be_bytes()[1..], bytes].concat();
+    let other = self_signed(&key());
+    let chain = [certificate, &other].map(|one| entry(&one.to_der().unwrap()));
+    entry(&chain.concat())
+}
+
+/// One of everything that can be made up, each in a datagram, for a client with this certificate.
+fn forged(certificate: &X509) -> Vec<(&'static str, Vec<u8>)> {
     let (hello, flight) = others_flights();
     let pick = |kind| split(&flight).into_iter().find(|record| holds(record, kind)).unwrap();
     let sealed = [&[HANDSHAKE, 0xfe, 0xfd, 0, 1, 0, 0, 0, 0, 0, 0, 0, 48][..], &[7; 48]].concat();
@@ -48,6 +56,10 @@ fn forged() -> Vec<(&'static str, Vec<u8>)> {
         ("a refusal", plain_record(ALERT, FAR, &[2, 40])),
         ("another's hello", hello.concat()),
         ("another's certificate", pick(Kind::Certificate)),
+        (
+            "the client's certificate and one behind it",
+            handshake_record(Kind::Certificate, &with_another_behind(certificate)),
+        ),
         ("no certificate", handshake_record(Kind::Certificate, &[0, 0, 0])),
         ("a malformed certificate", handshake_record(Kind::Certificate, &[0, 0, 9, 0, 0, 6, 1])),
         ("another's key exchange", pick(Kind::KeyExchange)),
@@ -71,8 +83,10 @@ impl Pair {
 
 #[test]
 fn nothing_forged_between_the_flights_keeps_a_handshake_from_being_done() {
-    for (what, bytes) in forged() {
-        let mut pair = Pair::new(Some(&key()), BROWSER);
+    let key = key();
+    let certificate = self_signed(&key);
+    for (what, bytes) in forged(&certificate) {
+        let mut pair = Pair::with(Some((&key, &certificate)), BROWSER);
         pair.say().iter().for_each(|hello| pair.deliver(hello));
         let flight = pair.say();
         pair.client.get_mut().to_client.clear();
@@ -88,11 +102,13 @@ fn nothing_forged_between_the_flights_keeps_a_handshake_from_being_done() {
 
 #[test]
 fn what_is_forged_in_the_midst_of_a_flight_costs_no_more_than_that_it_is_sent_again() {
+    let key = key();
+    let certificate = self_signed(&key);
     let mut at = 0;
     loop {
         at += 1;
-        for (what, bytes) in forged() {
-            let mut pair = Pair::new(Some(&key()), BROWSER);
+        for (what, bytes) in forged(&certificate) {
+            let mut pair = Pair::with(Some((&key, &certificate)), BROWSER);
             pair.say().iter().for_each(|hello| pair.deliver(hello));
             let flight = split(&pair.say());
             assert!(flight.len() > 4, "the messages are in records of their own");
