@@ -21,6 +21,10 @@ use crate::event::CloseReason;
 const SEALED_MAX: usize = 4;
 const SEALED_BYTES_MAX: usize = 128;
 
+/// Handshake messages, or parts of such, that are taken from a datagram: a client's flight has
+/// three in the clear, and a forged one may have a hundred.
+pub(super) const FRAGMENTS_MAX: usize = 8;
+
 /// Of alerts only fatal ones matter: the client refuses.
 const FATAL: u8 = 2;
 
@@ -83,12 +87,16 @@ impl Intake {
     /// Takes a datagram apart. `is_answered` when a flight of ours is out.
     pub(super) fn take(&mut self, datagram: &[u8], is_answered: bool) -> Taken {
         let mut taken = Taken::default();
+        let mut left = FRAGMENTS_MAX;
         for record in records(datagram) {
             match (record.epoch, record.content) {
                 (0, HANDSHAKE) => {
-                    for fragment in fragments(&record) {
-                        self.take_fragment(&fragment, is_answered, &mut taken);
+                    let fragments = fragments(&record);
+                    let taken_of_it = fragments.len().min(left);
+                    for fragment in &fragments[..taken_of_it] {
+                        self.take_fragment(fragment, is_answered, &mut taken);
                     }
+                    left -= taken_of_it;
                 }
                 (0, ALERT) if is_answered && matches!(record.fragment, [FATAL, _]) => {
                     taken.doubt = Some(CloseReason::HandshakeFailed);
@@ -111,7 +119,8 @@ impl Intake {
                     self.hello.clear();
                 }
             }
-            Some(_) if !is_answered => {}
+            // Nothing would prove it.
+            Some(_) if !is_answered || self.proofs == HANDSHAKE_PROOFS_MAX => {}
             Some(Kind::Certificate) => {
                 self.certificate.take(fragment);
                 taken.doubt = self.judge_certificate().or(taken.doubt);
