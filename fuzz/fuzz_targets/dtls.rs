@@ -21,10 +21,10 @@ use client::{Client, Rtx};
 #[allow(dead_code, reason = "shared with the unit tests, which use more of it")]
 mod client;
 
-/// Datagrams of each phase.
+/// Datagrams of each phase: fewer than the hellos that are looked at (`HELLOS_MAX` of `sfu`).
 const DATAGRAMS_MAX: usize = 30;
 /// Hellos that are answered (`HANDSHAKES_MAX` of `sfu`).
-const HELLOS_MAX: usize = 4;
+const HANDSHAKES_MAX: usize = 4;
 
 static CERTIFICATE: LazyLock<DtlsCertificate> =
     LazyLock::new(|| DtlsCertificate::generate().unwrap());
@@ -180,9 +180,9 @@ impl World {
 fuzz_target!(|strangers: Strangers| {
     let mut world = World::new();
     let answered = world.intrude(strangers.before);
-    assert!(!world.is_closed && answered <= HELLOS_MAX);
+    assert!(!world.is_closed && answered <= HANDSHAKES_MAX);
     world.client.start_dtls(world.now);
-    if answered == HELLOS_MAX {
+    if answered == HANDSHAKES_MAX {
         return;
     }
     if !strangers.between.is_empty() {

@@ -136,6 +136,15 @@ pub(crate) const PACKET_BYTES_MAX: usize = 1_500;
 /// who can forge its address may add some. Others are dropped. Each holds 75 KB until one is done.
 pub(crate) const HANDSHAKES_MAX: usize = 4;
 
+/// Hellos of one peer that OpenSSL gets to see, those included that it refuses: each costs a
+/// connection, and who can forge the peer's address may say some. Others are dropped.
+pub(crate) const HELLOS_MAX: u32 = 32;
+
+/// DTLS datagrams taken from one peer before its keys are there. A handshake has about ten; the
+/// rest is for a flood of forged ones, which is not to end it. Others are dropped, so that the
+/// peer ends in time.
+pub(crate) const HANDSHAKE_DATAGRAMS_MAX: u32 = 10_000;
+
 /// Signatures of one peer that are looked at before its handshake is done: more than those of a
 /// client that has lost most of its packets. Then no more are, and the peer ends in time.
 pub(crate) const HANDSHAKE_PROOFS_MAX: u32 = 64;

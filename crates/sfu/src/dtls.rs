@@ -23,7 +23,7 @@ mod tests;
 
 pub use certificate::{DtlsCertificate, DtlsCertificateError};
 
-use crate::config::{HANDSHAKE_DOUBT, HANDSHAKES_MAX};
+use crate::config::{HANDSHAKE_DATAGRAMS_MAX, HANDSHAKE_DOUBT, HANDSHAKES_MAX, HELLOS_MAX};
 use crate::event::CloseReason;
 use handshake::{Handshake, Step};
 use intake::Intake;
@@ -75,6 +75,10 @@ enum Phase {
 
 /// A handshake that is not done.
 struct Shaking {
+    /// Datagrams that were taken, at most [`HANDSHAKE_DATAGRAMS_MAX`].
+    datagrams: u32,
+    /// Hellos that OpenSSL got to see, at most [`HELLOS_MAX`].
+    hellos: u32,
     /// What has come and is not proven.
     intake: Intake,
     /// One for each hello, at most [`HANDSHAKES_MAX`]; one alone once its client is proven.
@@ -178,8 +182,15 @@ impl DtlsServer {
 
 impl Shaking {
     fn new(promised: [u8; 32]) -> Self {
-        let intake = Intake::new(promised);
-        Self { intake, handshakes: Vec::new(), latest: 0, is_proven: false, doubt: None }
+        Self {
+            datagrams: 0,
+            hellos: 0,
+            intake: Intake::new(promised),
+            handshakes: Vec::new(),
+            latest: 0,
+            is_proven: false,
+            doubt: None,
+        }
     }
 
     fn handle(
@@ -189,6 +200,10 @@ impl Shaking {
         datagram: &[u8],
         send: impl FnMut(&[u8]),
     ) -> Step {
+        if self.datagrams == HANDSHAKE_DATAGRAMS_MAX {
+            return Step::Waiting;
+        }
+        self.datagrams += 1;
         let taken = self.intake.take(datagram, !self.handshakes.is_empty());
         if self.is_proven {
             return self.finish();
@@ -234,9 +249,10 @@ impl Shaking {
     ) {
         if let Some(at) = self.handshakes.iter().position(|own| own.hello() == hello) {
             self.latest = at;
-        } else if self.handshakes.len() < HANDSHAKES_MAX
-            && let Some(handshake) = Handshake::begin(now, &settings.context, hello)
-        {
+        } else if self.handshakes.len() < HANDSHAKES_MAX && self.hellos < HELLOS_MAX {
+            self.hellos += 1;
+            let begun = Handshake::begin(now, &settings.context, hello);
+            let Some(handshake) = begun else { return };
             handshake.first_flight().for_each(send);
             self.latest = self.handshakes.len();
             self.handshakes.push(handshake);

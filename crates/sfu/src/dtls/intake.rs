@@ -4,8 +4,8 @@
 //!
 //! So OpenSSL gets to see nothing of a client's second flight before all of it is proven to come
 //! from one who has the key of the promised certificate, to be said to our own flight and to the
-//! hello that this answers. Until then what came is kept, replaced by what comes later, and
-//! forgotten when its proof fails: the client sends its flight again.
+//! hello that this answers. Until then what came is kept and replaced by what comes later, and key
+//! exchange and proof are forgotten when they fail: the client sends its flight again.
 
 use openssl::pkey::{PKey, Public};
 
@@ -21,6 +21,10 @@ use crate::event::CloseReason;
 const SEALED_MAX: usize = 4;
 const SEALED_BYTES_MAX: usize = 128;
 
+/// Handshake messages, or parts of such, that are taken from a datagram: a client's flight has
+/// three in the clear, and a forged one may have a hundred.
+pub(super) const FRAGMENTS_MAX: usize = 8;
+
 /// Of alerts only fatal ones matter: the client refuses.
 const FATAL: u8 = 2;
 
@@ -30,10 +34,10 @@ pub(super) struct Intake {
     promised: [u8; 32],
     /// The hello that is coming.
     hello: Assembly,
-    /// Certificate.
+    /// The Certificate that is coming.
     certificate: Assembly,
-    /// The key of the certificate, once that has come and is the promised one.
-    key: Option<PKey<Public>>,
+    /// The last that began with the promised certificate.
+    shown: Option<Shown>,
     /// ClientKeyExchange.
     key_exchange: Assembly,
     /// CertificateVerify.
@@ -42,6 +46,15 @@ pub(super) struct Intake {
     proofs: u32,
     /// Records of the next epoch: Finished, perhaps before its turn.
     sealed: Vec<Vec<u8>>,
+}
+
+/// A Certificate message that begins with the promised certificate. What else is in it everybody
+/// can have made up, so a later one takes its place.
+struct Shown {
+    /// The message's body.
+    body: Vec<u8>,
+    /// The key of the promised certificate.
+    key: PKey<Public>,
 }
 
 /// What a datagram holds.
@@ -63,7 +76,7 @@ impl Intake {
             promised,
             hello: Assembly::default(),
             certificate: Assembly::default(),
-            key: None,
+            shown: None,
             key_exchange: Assembly::default(),
             proof: Assembly::default(),
             proofs: 0,
@@ -74,12 +87,16 @@ impl Intake {
     /// Takes a datagram apart. `is_answered` when a flight of ours is out.
     pub(super) fn take(&mut self, datagram: &[u8], is_answered: bool) -> Taken {
         let mut taken = Taken::default();
+        let mut left = FRAGMENTS_MAX;
         for record in records(datagram) {
             match (record.epoch, record.content) {
                 (0, HANDSHAKE) => {
-                    for fragment in fragments(&record) {
-                        self.take_fragment(&fragment, is_answered, &mut taken);
+                    let fragments = fragments(&record);
+                    let taken_of_it = fragments.len().min(left);
+                    for fragment in &fragments[..taken_of_it] {
+                        self.take_fragment(fragment, is_answered, &mut taken);
                     }
+                    left -= taken_of_it;
                 }
                 (0, ALERT) if is_answered && matches!(record.fragment, [FATAL, _]) => {
                     taken.doubt = Some(CloseReason::HandshakeFailed);
@@ -102,9 +119,8 @@ impl Intake {
                     self.hello.clear();
                 }
             }
-            Some(_) if !is_answered => {}
-            // The promised one is here.
-            Some(Kind::Certificate) if self.key.is_some() => {}
+            // Nothing would prove it.
+            Some(_) if !is_answered || self.proofs == HANDSHAKE_PROOFS_MAX => {}
             Some(Kind::Certificate) => {
                 self.certificate.take(fragment);
                 taken.doubt = self.judge_certificate().or(taken.doubt);
@@ -117,18 +133,16 @@ impl Intake {
 
     /// Looks at the certificate if it is whole; the doubt that it raises.
     fn judge_certificate(&mut self) -> Option<CloseReason> {
-        let message = self.certificate.whole()?;
-        let Some(shown) = certificate(message) else {
-            self.certificate.clear();
-            return Some(CloseReason::HandshakeFailed);
-        };
-        if fingerprint_of(shown) == self.promised {
-            self.key = key_of(shown);
-        }
-        if self.key.is_none() {
-            self.certificate.clear();
+        let body = self.certificate.whole()?.to_vec();
+        self.certificate.clear();
+        let Some(leaf) = certificate(&body) else { return Some(CloseReason::HandshakeFailed) };
+        if fingerprint_of(leaf) != self.promised {
             return Some(CloseReason::FingerprintMismatch);
         }
+        // The same certificate has the same key.
+        let key = self.shown.take().map(|shown| shown.key).or_else(|| key_of(leaf));
+        let Some(key) = key else { return Some(CloseReason::FingerprintMismatch) };
+        self.shown = Some(Shown { body, key });
         None
     }
 
@@ -145,8 +159,8 @@ impl Intake {
 
     /// Whether a whole flight is here, to be proven.
     pub(super) fn is_whole(&self) -> bool {
-        let all = [&self.certificate, &self.key_exchange, &self.proof];
-        self.key.is_some() && all.iter().all(|message| message.whole().is_some())
+        let others = [&self.key_exchange, &self.proof];
+        self.shown.is_some() && others.iter().all(|message| message.whole().is_some())
     }
 
     /// Looks for the handshake that the flight belongs to, among those of which `transcripts` has
@@ -155,8 +169,8 @@ impl Intake {
         &mut self,
         transcripts: impl Iterator<Item = &'a [u8]>,
     ) -> Option<(usize, Flight)> {
-        let key = self.key.as_ref()?;
-        let certificate = whole_message(Kind::Certificate, self.certificate.whole()?);
+        let Shown { body, key } = self.shown.as_ref()?;
+        let certificate = whole_message(Kind::Certificate, body);
         let key_exchange = whole_message(Kind::KeyExchange, self.key_exchange.whole()?);
         let proof = self.proof.whole()?;
         let mut found = None;

@@ -92,36 +92,40 @@ fn split_fragment(bytes: &[u8]) -> Option<(Fragment<'_>, &[u8])> {
 pub(super) struct Assembly {
     /// Its bytes, as long as it is said to be.
     body: Vec<u8>,
-    /// Which of them have come; none once it is whole.
+    /// Which of them have come.
     has: Vec<bool>,
+    /// How many have not.
+    missing: usize,
     /// Whether anything has come.
     has_begun: bool,
 }
 
 impl Assembly {
-    /// Takes a part; another length than before begins anew.
+    /// Takes a part, which costs what the part is long; another length than before begins anew.
     pub(super) fn take(&mut self, fragment: &Fragment<'_>) {
-        if fragment.bytes.len() == fragment.total {
-            *self = Self { body: fragment.bytes.to_vec(), has: Vec::new(), has_begun: true };
-            return;
-        }
         if self.body.len() != fragment.total || !self.has_begun {
-            let total = fragment.total;
-            *self = Self { body: vec![0; total], has: vec![false; total], has_begun: true };
+            self.begin(fragment.total);
         }
         let range = fragment.offset..fragment.offset + fragment.bytes.len();
         self.body[range.clone()].copy_from_slice(fragment.bytes);
-        if let Some(has) = self.has.get_mut(range) {
-            has.fill(true);
+        for has in &mut self.has[range] {
+            self.missing -= usize::from(!*has);
+            *has = true;
         }
-        if self.has.iter().all(|has| *has) {
-            self.has.clear();
-        }
+    }
+
+    /// Begins a message of `total` bytes, in the memory that is there.
+    fn begin(&mut self, total: usize) {
+        self.body.clear();
+        self.body.resize(total, 0);
+        self.has.clear();
+        self.has.resize(total, false);
+        (self.missing, self.has_begun) = (total, true);
     }
 
     /// The message, once it is whole.
     pub(super) fn whole(&self) -> Option<&[u8]> {
-        (self.has_begun && self.has.is_empty()).then_some(&*self.body)
+        (self.has_begun && self.missing == 0).then_some(&*self.body)
     }
 
     /// Forgets what came.

@@ -74,15 +74,20 @@ struct Pair {
 impl Pair {
     /// A client that signs with `key`, and has a certificate unless it is `None`.
     fn new(key: Option<&PKey<Private>>, profiles: &str) -> Self {
+        let certificate = key.map(self_signed);
+        Self::with(key.zip(certificate.as_ref()), profiles)
+    }
+
+    /// A client with that key and its certificate.
+    fn with(identity: Option<(&PKey<Private>, &X509)>, profiles: &str) -> Self {
         #[expect(clippy::disallowed_methods, reason = "virtual time needs an instant to begin at")]
         let now = Instant::now();
         let mut context = SslContext::builder(SslMethod::dtls_client()).unwrap();
         context.set_tlsext_use_srtp(profiles).unwrap();
         let mut promised = [0; 32];
-        if let Some(key) = key {
-            let certificate = self_signed(key);
+        if let Some((key, certificate)) = identity {
             promised = fingerprint_of(&certificate.to_der().unwrap());
-            context.set_certificate(&certificate).unwrap();
+            context.set_certificate(certificate).unwrap();
             context.set_private_key(key).unwrap();
         }
         let mut ssl = Ssl::new(&context.build()).unwrap();

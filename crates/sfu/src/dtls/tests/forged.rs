@@ -1,12 +1,17 @@
 //! What is forged before there are keys: well-formed, in its place, and from the client's address.
 
 use super::super::handshake::Handshake;
+use super::super::intake::FRAGMENTS_MAX;
 use super::super::messages::{Kind, fragments, whole_message};
 use super::super::records::{ALERT, CHANGE_CIPHER_SPEC, HANDSHAKE, plain_record, records};
 use super::*;
+use crate::config::{HANDSHAKE_DATAGRAMS_MAX, HELLOS_MAX};
 
 /// A number far ahead of all that a client sends: who takes the record takes no later one.
 const FAR: u16 = u16::MAX;
+
+/// Hellos that OpenSSL refuses.
+const REFUSED: [&[u8]; 3] = [&[], &[0; 40], &[0xfe, 0xfd, 0, 0]];
 
 fn key() -> PKey<Private> {
     ecdsa(Nid::X9_62_PRIME256V1)
@@ -39,8 +44,16 @@ fn holds(record: &[u8], kind: Kind) -> bool {
         .any(|record| fragments(&record).iter().any(|part| part.kind() == Some(kind)))
 }
 
-/// One of everything that can be made up, each in a datagram.
-fn forged() -> Vec<(&'static str, Vec<u8>)> {
+/// A Certificate message that begins with the client's own, which all who see the packets know.
+fn with_another_behind(certificate: &X509) -> Vec<u8> {
+    let entry = |bytes: &[u8]| [&(bytes.len() as u32).to_be_bytes()[1..], bytes].concat();
+    let other = self_signed(&key());
+    let chain = [certificate, &other].map(|one| entry(&one.to_der().unwrap()));
+    entry(&chain.concat())
+}
+
+/// One of everything that can be made up, each in a datagram, for a client with this certificate.
+fn forged(certificate: &X509) -> Vec<(&'static str, Vec<u8>)> {
     let (hello, flight) = others_flights();
     let pick = |kind| split(&flight).into_iter().find(|record| holds(record, kind)).unwrap();
     let sealed = [&[HANDSHAKE, 0xfe, 0xfd, 0, 1, 0, 0, 0, 0, 0, 0, 0, 48][..], &[7; 48]].concat();
@@ -48,6 +61,10 @@ fn forged() -> Vec<(&'static str, Vec<u8>)> {
         ("a refusal", plain_record(ALERT, FAR, &[2, 40])),
         ("another's hello", hello.concat()),
         ("another's certificate", pick(Kind::Certificate)),
+        (
+            "the client's certificate and one behind it",
+            handshake_record(Kind::Certificate, &with_another_behind(certificate)),
+        ),
         ("no certificate", handshake_record(Kind::Certificate, &[0, 0, 0])),
         ("a malformed certificate", handshake_record(Kind::Certificate, &[0, 0, 9, 0, 0, 6, 1])),
         ("another's key exchange", pick(Kind::KeyExchange)),
@@ -71,8 +88,10 @@ impl Pair {
 
 #[test]
 fn nothing_forged_between_the_flights_keeps_a_handshake_from_being_done() {
-    for (what, bytes) in forged() {
-        let mut pair = Pair::new(Some(&key()), BROWSER);
+    let key = key();
+    let certificate = self_signed(&key);
+    for (what, bytes) in forged(&certificate) {
+        let mut pair = Pair::with(Some((&key, &certificate)), BROWSER);
         pair.say().iter().for_each(|hello| pair.deliver(hello));
         let flight = pair.say();
         pair.client.get_mut().to_client.clear();
@@ -88,11 +107,13 @@ fn nothing_forged_between_the_flights_keeps_a_handshake_from_being_done() {
 
 #[test]
 fn what_is_forged_in_the_midst_of_a_flight_costs_no_more_than_that_it_is_sent_again() {
+    let key = key();
+    let certificate = self_signed(&key);
     let mut at = 0;
     loop {
         at += 1;
-        for (what, bytes) in forged() {
-            let mut pair = Pair::new(Some(&key()), BROWSER);
+        for (what, bytes) in forged(&certificate) {
+            let mut pair = Pair::with(Some((&key, &certificate)), BROWSER);
             pair.say().iter().for_each(|hello| pair.deliver(hello));
             let flight = split(&pair.say());
             assert!(flight.len() > 4, "the messages are in records of their own");
@@ -173,6 +194,52 @@ fn signatures_are_looked_at_a_bounded_number_of_times() {
 }
 
 #[test]
+fn hellos_that_are_refused_are_counted_like_those_that_are_answered() {
+    for (refused, is_answered) in [(HELLOS_MAX - 1, true), (HELLOS_MAX, false)] {
+        let mut pair = Pair::new(Some(&key()), BROWSER);
+        for body in REFUSED.iter().cycle().take(refused as usize) {
+            pair.deliver(&handshake_record(Kind::Hello, body));
+        }
+        assert!(pair.client.get_mut().to_client.is_empty(), "nobody asked for an alert");
+        assert_eq!(pair.settle(), is_answered, "{refused} before");
+        assert_eq!(pair.closed, None);
+    }
+}
+
+#[test]
+fn datagrams_before_the_keys_are_there_are_taken_a_bounded_number_of_times() {
+    for (before, is_heard) in
+        [(HANDSHAKE_DATAGRAMS_MAX - 10, true), (HANDSHAKE_DATAGRAMS_MAX, false)]
+    {
+        let mut pair = Pair::new(Some(&key()), BROWSER);
+        let part = parts_of_a_message(Kind::Hello, 40, 1);
+        (0..before).for_each(|_| pair.deliver(&part));
+        assert_eq!(pair.settle(), is_heard, "{before} before");
+        assert_eq!(pair.closed, None);
+    }
+}
+
+#[test]
+fn of_a_datagram_as_many_parts_are_taken_as_a_flight_has() {
+    for (count, is_answered) in [(FRAGMENTS_MAX, true), (FRAGMENTS_MAX + 1, false)] {
+        let mut pair = Pair::new(Some(&key()), BROWSER);
+        let hello = pair.say().concat();
+        // The first bytes again and again, and then the whole.
+        let again = parts_of_a_message(Kind::Hello, 40, count - 1);
+        pair.deliver(&[again, hello].concat());
+        let answers = pair.client.get_mut().to_client.len();
+        assert_eq!(answers > 0, is_answered, "{count} parts");
+    }
+}
+
+/// The first byte of a message of so many, `count` times, in one datagram.
+fn parts_of_a_message(kind: Kind, total: u8, count: usize) -> Vec<u8> {
+    let mut part = whole_message(kind, &[0xfe]);
+    part[3] = total;
+    plain_record(HANDSHAKE, FAR, &part.repeat(count))
+}
+
+#[test]
 fn flights_in_small_parts_in_any_order_are_put_together() {
     for step in [1, 3, 5] {
         let mut pair = Pair::new(Some(&key()), BROWSER);
@@ -212,7 +279,7 @@ fn scatter(datagram: &[u8], step: usize) -> Vec<Vec<u8>> {
 fn a_hello_that_cannot_be_answered_is_not() {
     let now = Pair::new(None, BROWSER).now;
     let settings = DtlsSettings::new(&DtlsCertificate::generate().unwrap());
-    for body in [&[][..], &[0; 40], &[0xfe, 0xfd, 0, 0]] {
+    for body in REFUSED {
         let hello = whole_message(Kind::Hello, body);
         assert!(Handshake::begin(now, &settings.context, hello).is_none(), "{body:02x?}");
     }
