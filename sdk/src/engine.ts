@@ -11,7 +11,7 @@ import {
   type ZegoUser,
 } from "./events.ts";
 import { loginFault, streamFault } from "./identifier.ts";
-import { isPriority, priorityWish, videoWish } from "./layers.ts";
+import { priorityFault, priorityWish, videoWish, type PlayPriority } from "./layers.ts";
 import { Log, type ZegoLogConfig } from "./log.ts";
 import {
   commandOutcome,
@@ -389,6 +389,8 @@ export class ZegoExpressEngine {
    * `ZegoError`.
    */
   startPlayingStream(streamID: string, playOption: ZegoWebPlayOption = {}): Promise<MediaStream> {
+    const optionFault = priorityFault(playOption.priority ?? "medium");
+    if (optionFault !== undefined) return Promise.reject(optionFault);
     const room = this.#room;
     if (room === undefined)
       return Promise.reject(new ZegoError(ErrorCode.ROOM_NOT_LOGGED_IN, "log in first"));
@@ -457,12 +459,9 @@ export class ZegoExpressEngine {
    * picture if it can, and those that matter more get the larger sizes. Beyond the contract.
    * Resolves as setPlayStreamVideoType does.
    */
-  async setPlayStreamPriority(streamID: string, priority: string): Promise<boolean> {
-    if (!isPriority(priority))
-      throw new ZegoError(
-        ErrorCode.BAD_PARAMETER,
-        'priority is "very-low", "low", "medium" or "high"',
-      );
+  async setPlayStreamPriority(streamID: string, priority: PlayPriority): Promise<boolean> {
+    const fault = priorityFault(priority);
+    if (fault !== undefined) throw fault;
     return this.#players.get(streamID)?.player.setVideo(priorityWish(priority)) ?? false;
   }
 

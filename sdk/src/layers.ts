@@ -1,5 +1,7 @@
 // Layers of a video: what a publication sends of it, and which one a play asks for. Pure.
 
+import { ErrorCode, ZegoError } from "./errors.ts";
+
 /** Which layer of a video a play gets: 0 the best that arrives, 1 the smallest, 2 the largest. */
 export type StreamType = 0 | 1 | 2;
 
@@ -76,9 +78,13 @@ const priorities = {
   high: "HIGH",
 } as const;
 
-/** Whether an app's word is a priority. */
-export function isPriority(word: string): word is PlayPriority {
-  return Object.hasOwn(priorities, word);
+/** What is wrong with an app's priority; undefined when nothing is. */
+export function priorityFault(priority: unknown): ZegoError | undefined {
+  if (typeof priority === "string" && Object.hasOwn(priorities, priority)) return undefined;
+  return new ZegoError(
+    ErrorCode.BAD_PARAMETER,
+    'priority is "very-low", "low", "medium" or "high"',
+  );
 }
 
 /** What the server is told of a play's priority. */

@@ -7,6 +7,7 @@ export {
   type ZegoRoomConfig,
 } from "./engine.ts";
 export { ErrorCode, ZegoError } from "./errors.ts";
+export type { PlayPriority, StreamType } from "./layers.ts";
 export { ZegoLocalStream } from "./stream.ts";
 export { ZegoStreamView } from "./view.ts";
 export type * from "./capture.ts";

@@ -53,7 +53,10 @@ export type ClientMessage =
   | ({ type: "play" } & Play)
   /** Stops playing a stream. Reply: `done`. */
   | ({ type: "unplay" } & StreamRequest)
-  /** Says what the client wants to see of a stream that it plays. Reply: `done`. */
+  /**
+   * Says what the client wants to see of a stream that it plays, in place of all that it said
+   * before: what is left out is `BEST`, 0, `MEDIUM` again. Reply: `done`.
+   */
   | ({ type: "set_play_video" } & SetPlayVideo)
   /**
    * Restarts the ICE of a stream's transport: the client comes from another network. Reply:
@@ -195,7 +198,7 @@ export interface Play {
   priority?: PlayPriority;
 }
 
-/** What a client wants to see of a stream that it plays. */
+/** What a client wants to see of a stream that it plays. Nothing is kept of what it said before. */
 export interface SetPlayVideo {
   /** Chosen by the client, given back in the reply. */
   request_id: number;

@@ -10,14 +10,15 @@ import {
   toZegoError,
   ZegoError,
 } from "../src/errors.ts";
+import { ZegoExpressEngine } from "../src/engine.ts";
 import { Emitter } from "../src/events.ts";
 import { loginFault, streamFault } from "../src/identifier.ts";
 import {
   bitrateOf,
   encodings,
-  isPriority,
   layerCount,
   priorityWish,
+  type PlayPriority,
   videoWish,
 } from "../src/layers.ts";
 import { withOpus } from "../src/opus.ts";
@@ -168,7 +169,22 @@ test("a play's wish is told in the server's words", () => {
   assert.deepEqual(videoWish(2, 1e9), { video_layer: "LARGEST", video_height: 65_535 });
   assert.deepEqual(priorityWish(undefined), { priority: "MEDIUM" });
   assert.deepEqual(priorityWish("very-low"), { priority: "VERY_LOW" });
-  assert.ok(isPriority("high") && !isPriority("HIGH") && !isPriority("toString"));
+});
+
+test("a priority that is none is refused when a play begins as well as later", async () => {
+  const engine = new ZegoExpressEngine(1, "ws://127.0.0.1:1");
+  for (const word of ["HIGH", "toString", ""]) {
+    const priority = word as PlayPriority;
+    const refused = { errorCode: ErrorCode.BAD_PARAMETER };
+    await assert.rejects(engine.startPlayingStream("s", { priority }), refused, word);
+    await assert.rejects(engine.setPlayStreamPriority("s", priority), refused, word);
+  }
+  assert.equal(await engine.setPlayStreamPriority("s", "high"), false);
+  const options = [{}, { priority: "high" as const }];
+  for (const option of options)
+    await assert.rejects(engine.startPlayingStream("s", option), {
+      errorCode: ErrorCode.ROOM_NOT_LOGGED_IN,
+    });
 });
 
 test("parameters of Opus are added to its own line, and none twice", () => {

@@ -43,8 +43,8 @@ pub(crate) struct Relay {
     pub(crate) credential: String,
 }
 
-/// An allocation with a channel to one peer; given back when dropped, for a relay keeps what it is
-/// not told of for ten minutes.
+/// An allocation with a channel to one peer; given back when dropped, as browsers do. The server's
+/// relay ends one that is not within two seconds of its session.
 pub(crate) struct Channel {
     /// Connected to the relay.
     socket: UdpSocket,

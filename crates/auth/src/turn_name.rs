@@ -64,11 +64,14 @@ impl TurnName {
         Some(Self { holder: TurnHolder { app, user, session }, pending_until })
     }
 
-    /// Whether its holder is here at `now`, when the app has `session` for that user.
-    pub fn is_here(&self, now: UnixMillis, session: Option<SessionId>) -> bool {
-        match self.holder.session {
-            Some(own) => session == Some(own),
-            None => session.is_some() || now < self.pending_until,
+    /// Whether its holder is here at `now`, when the app has for that user a session, whose login
+    /// began so long ago. A name that was made without a session is that of those which begin
+    /// while it needs none: a later login does not bring it back.
+    pub fn is_here(&self, now: UnixMillis, session: Option<(SessionId, Duration)>) -> bool {
+        match (self.holder.session, session) {
+            (Some(own), session) => session.is_some_and(|(id, _)| id == own),
+            (None, None) => now < self.pending_until,
+            (None, Some((_, age))) => now < self.pending_until.after(age),
         }
     }
 }
@@ -82,6 +85,10 @@ mod tests {
     fn holder(session: Option<u64>) -> TurnHolder {
         let user = UserId::parse("ann.ä:~").unwrap_or_else(|_| UserId::parse("ann").unwrap());
         TurnHolder { app: AppId(7), user, session: session.map(SessionId) }
+    }
+
+    fn session(id: u64, age_s: u64) -> Option<(SessionId, Duration)> {
+        Some((SessionId(id), Duration::from_secs(age_s)))
     }
 
     #[test]
@@ -106,8 +113,8 @@ mod tests {
     fn the_name_of_a_session_is_good_while_that_one_goes_on() {
         let name = TurnName::write(&holder(Some(42)), NOW, NOW);
         let name = TurnName::parse(&name).unwrap();
-        assert!(name.is_here(NOW, Some(SessionId(42))));
-        assert!(!name.is_here(NOW, Some(SessionId(43))), "another login of the same user");
+        assert!(name.is_here(NOW, session(42, 9)));
+        assert!(!name.is_here(NOW, session(43, 9)), "another login of the same user");
         assert!(!name.is_here(NOW, None));
     }
 
@@ -117,6 +124,17 @@ mod tests {
         let name = TurnName::parse(&name).unwrap();
         assert!(name.is_here(NOW.after(Duration::from_secs(59)), None));
         assert!(!name.is_here(NOW.after(Duration::from_secs(60)), None));
-        assert!(name.is_here(NOW.after(Duration::from_secs(600)), Some(SessionId(42))));
+        let later = NOW.after(Duration::from_secs(600));
+        assert!(name.is_here(later, session(42, 541)), "one that began in that minute");
+        assert!(name.is_here(later, session(42, 900)), "one that had begun before");
+    }
+
+    #[test]
+    fn a_name_without_a_session_does_not_come_back_with_a_later_login() {
+        let name = TurnName::write(&holder(None), NOW, NOW.after(Duration::from_secs(3_600)));
+        let name = TurnName::parse(&name).unwrap();
+        let later = NOW.after(Duration::from_secs(600));
+        assert!(!name.is_here(later, session(43, 0)));
+        assert!(!name.is_here(later, session(43, 540)));
     }
 }

@@ -191,9 +191,12 @@ impl NodeHandle {
             && self.shared.media.iter().all(|worker| worker.is_alive())
     }
 
-    /// The session that a user has in an app now.
-    pub fn user_session(&self, app: AppId, user: &UserId) -> Option<SessionId> {
-        self.shared.apps.get(app)?.claims.lock().user_session(user)
+    /// The session that a user has in an app now, and how long ago its login began.
+    pub fn user_session(&self, app: AppId, user: &UserId) -> Option<(SessionId, Duration)> {
+        let state = self.shared.apps.get(app)?;
+        let claims = state.claims.lock();
+        let (session, since) = (claims.user_session(user)?, claims.user_session_since(user)?);
+        Some((session, self.now().since(since)))
     }
 
     /// What the node has counted, for the metrics page.

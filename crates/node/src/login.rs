@@ -194,7 +194,7 @@ impl NodeHandle {
         if claims.user_session(user).is_none() && claims.user_count() >= users_per_app_max {
             return Err(LoginFailed::TooManyUsers { users_per_app_max });
         }
-        Ok(claims.reserve_user(user, session.session, &session.room))
+        Ok(claims.reserve_user(user, session.session, &session.room, self.now()))
     }
 
     async fn login_reserved(

@@ -2,10 +2,9 @@
 //! media ports (`odeum_turn`). Each client that has an allocation has a task and a socket of its
 //! own here; who has none has neither.
 
-use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use odeum_turn::{Action, Client, Family, FromPeer, Gate, Limits as ClientLimits, Refusal};
@@ -15,6 +14,7 @@ use tokio::net::UdpSocket;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use self::counters::Counters;
+use self::quotas::{Quotas, Taken};
 use self::socket::TurnSocket;
 use crate::handle::NodeHandle;
 use crate::identity::random_bytes;
@@ -23,6 +23,7 @@ use crate::limits::TURN_SESSION_CHECK_INTERVAL;
 mod counters;
 mod datagrams;
 mod places;
+mod quotas;
 mod socket;
 mod streams;
 
@@ -41,8 +42,8 @@ pub struct TurnConfig {
     pub realm: String,
     /// Allocations at once; beyond it a client gets 508.
     pub allocations_max: usize,
-    /// Allocations of one session at once; beyond it 486.
-    pub allocations_per_session_max: usize,
+    /// Allocations of one user of an app at once; beyond it 486.
+    pub allocations_per_user_max: usize,
     /// Bits each second of one allocation, both directions together; what is more is lost.
     pub bits_per_second_max: u64,
 }
@@ -61,29 +62,16 @@ struct Shared {
     /// Allocations that may still be made.
     seats: Arc<Semaphore>,
     allocations_max: usize,
-    /// Allocations of each session. A lock, since each is taken and given back by another task.
-    by_session: Mutex<HashMap<String, usize>>,
-    allocations_per_session_max: usize,
+    /// Allocations of each user.
+    quotas: Quotas,
 }
 
 /// A socket towards the media ports, and its place among the allocations.
 struct Relay {
     socket: UdpSocket,
     shared: Arc<Shared>,
-    session: String,
     _seat: OwnedSemaphorePermit,
-}
-
-impl Drop for Relay {
-    fn drop(&mut self) {
-        let mut by_session = self.shared.by_session.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = by_session.get_mut(&self.session) {
-            *count -= 1;
-            if *count == 0 {
-                by_session.remove(&self.session);
-            }
-        }
-    }
+    _of_user: Taken,
 }
 
 impl TurnRelay {
@@ -105,8 +93,7 @@ impl TurnRelay {
             counters: Counters::default(),
             seats: Arc::new(Semaphore::new(config.allocations_max)),
             allocations_max: config.allocations_max,
-            by_session: Mutex::default(),
-            allocations_per_session_max: config.allocations_per_session_max,
+            quotas: Quotas::new(config.allocations_per_user_max),
         }))
     }
 
@@ -200,17 +187,9 @@ impl Shared {
         let seat = Arc::clone(&self.seats).try_acquire_owned().map_err(|_| Refusal::Capacity)?;
         let socket = UdpSocket::bind((bind, 0)).await.map_err(|_| Refusal::Capacity)?;
         let local = socket.local_addr().map_err(|_| Refusal::Capacity)?;
-        // Names begin with their end, and each resumption of a session makes another one.
-        let session = username.split_once(':').map_or(username, |(_, session)| session).to_owned();
-        let mut by_session = self.by_session.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = by_session.entry(session.clone()).or_insert(0);
-        if *count >= self.allocations_per_session_max {
-            return Err(Refusal::Quota);
-        }
-        *count += 1;
-        drop(by_session);
+        let of_user = self.quotas.take(username)?;
         self.counters.allocated();
-        let relay = Relay { socket, shared: Arc::clone(self), session, _seat: seat };
+        let relay = Relay { socket, shared: Arc::clone(self), _seat: seat, _of_user: of_user };
         Ok((relay, SocketAddr::new(shown, local.port())))
     }
 

@@ -69,7 +69,8 @@ pub enum ClientMessage {
     Play(Play),
     /// Stops playing a stream. Reply: `done`.
     Unplay(StreamRequest),
-    /// Says what the client wants to see of a stream that it plays. Reply: `done`.
+    /// Says what the client wants to see of a stream that it plays, in place of all that it said
+    /// before: what is left out is `BEST`, 0, `MEDIUM` again. Reply: `done`.
     SetPlayVideo(SetPlayVideo),
     /// Restarts the ICE of a stream's transport: the client comes from another network. Reply:
     /// `ice_restarted`.
@@ -204,7 +205,7 @@ pub struct Play {
     pub priority: PlayPriority,
 }
 
-/// What a client wants to see of a stream that it plays.
+/// What a client wants to see of a stream that it plays. Nothing is kept of what it said before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SetPlayVideo {
     /// Chosen by the client, given back in the reply.

@@ -15,7 +15,7 @@
 //! **A stream** is reserved and committed by the room inside `start_publishing` and `add_stream`,
 //! and released by [`crate::Output::ReleaseStream`].
 
-use odeum_types::{RoomId, RoomSessionId, SessionId, StreamId, UserId};
+use odeum_types::{RoomId, RoomSessionId, SessionId, StreamId, UnixMillis, UserId};
 use rustc_hash::FxHashMap;
 
 use crate::rules::Rules;
@@ -57,6 +57,8 @@ struct Holder {
     session: SessionId,
     /// Its room.
     room: RoomId,
+    /// When its login began.
+    since: UnixMillis,
 }
 
 /// The session that a reservation will take the user from.
@@ -95,17 +97,18 @@ impl App {
         Self::default()
     }
 
-    /// Announces that `session` is about to log `user` in to `room`. A reservation that was there
-    /// before is overtaken: its commit will fail. Returns the session that holds the user now,
-    /// which has to leave before the commit if it is in another room.
+    /// Announces at `now` that `session` is about to log `user` in to `room`. A reservation that
+    /// was there before is overtaken: its commit will fail. Returns the session that holds the user
+    /// now, which has to leave before the commit if it is in another room.
     pub fn reserve_user(
         &mut self,
         user: &UserId,
         session: SessionId,
         room: &RoomId,
+        now: UnixMillis,
     ) -> Option<Superseded> {
         let claim = self.users.entry(user.clone()).or_default();
-        claim.reserved = Some(Holder { session, room: room.clone() });
+        claim.reserved = Some(Holder { session, room: room.clone(), since: now });
         let holder = claim.committed.as_ref()?;
         Some(Superseded { session: holder.session, room: holder.room.clone() })
     }
@@ -158,6 +161,11 @@ impl App {
     /// The session that holds `user`, if any.
     pub fn user_session(&self, user: &UserId) -> Option<SessionId> {
         Some(self.users.get(user)?.committed.as_ref()?.session)
+    }
+
+    /// When the login of the session that holds `user` began.
+    pub fn user_session_since(&self, user: &UserId) -> Option<UnixMillis> {
+        Some(self.users.get(user)?.committed.as_ref()?.since)
     }
 
     /// Claims `stream` for a room's life. Asking again for what that room holds succeeds: inside a
@@ -234,6 +242,7 @@ mod tests {
     const FIRST: SessionId = SessionId(1);
     const SECOND: SessionId = SessionId(2);
     const THIRD: SessionId = SessionId(3);
+    const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
 
     fn user() -> UserId {
         UserId::parse("ann").unwrap()
@@ -245,7 +254,7 @@ mod tests {
 
     fn logged_in() -> App {
         let mut app = App::new();
-        assert_eq!(app.reserve_user(&user(), FIRST, &room("a")), None);
+        assert_eq!(app.reserve_user(&user(), FIRST, &room("a"), NOW), None);
         app.commit_user(&user(), FIRST).unwrap();
         app
     }
@@ -253,7 +262,7 @@ mod tests {
     #[test]
     fn a_reservation_alone_holds_nothing() {
         let mut app = App::new();
-        assert_eq!(app.reserve_user(&user(), FIRST, &room("a")), None);
+        assert_eq!(app.reserve_user(&user(), FIRST, &room("a"), NOW), None);
         assert_eq!(app.user_session(&user()), None);
         app.release_user(&user(), FIRST);
         assert_eq!(app.user_count(), 0);
@@ -262,8 +271,8 @@ mod tests {
     #[test]
     fn of_two_logins_that_race_the_later_reservation_wins() {
         let mut app = App::new();
-        app.reserve_user(&user(), FIRST, &room("a"));
-        assert_eq!(app.reserve_user(&user(), SECOND, &room("b")), None);
+        app.reserve_user(&user(), FIRST, &room("a"), NOW);
+        assert_eq!(app.reserve_user(&user(), SECOND, &room("b"), NOW), None);
         assert_eq!(app.commit_user(&user(), FIRST), Err(CommitUserError::Lost(FIRST)));
         app.release_user(&user(), FIRST);
         assert_eq!(app.commit_user(&user(), SECOND), Ok(()));
@@ -274,7 +283,7 @@ mod tests {
     fn a_user_in_another_room_has_to_leave_it_first() {
         let mut app = logged_in();
         let superseded = Superseded { session: FIRST, room: room("a") };
-        assert_eq!(app.reserve_user(&user(), SECOND, &room("b")), Some(superseded));
+        assert_eq!(app.reserve_user(&user(), SECOND, &room("b"), NOW), Some(superseded));
         let elsewhere = CommitUserError::StillElsewhere { session: FIRST, room: room("a") };
         assert_eq!(app.commit_user(&user(), SECOND), Err(elsewhere));
         app.release_user(&user(), FIRST);
@@ -284,20 +293,30 @@ mod tests {
     #[test]
     fn in_the_same_room_the_claim_passes_over_and_the_late_release_does_no_harm() {
         let mut app = logged_in();
-        app.reserve_user(&user(), SECOND, &room("a"));
+        app.reserve_user(&user(), SECOND, &room("a"), NOW);
         assert_eq!(app.commit_user(&user(), SECOND), Ok(()));
         app.release_user(&user(), FIRST);
         assert_eq!(app.user_session(&user()), Some(SECOND));
     }
 
     #[test]
+    fn a_session_is_since_its_login_began_and_not_the_one_before() {
+        let mut app = logged_in();
+        assert_eq!(app.user_session_since(&user()), Some(NOW));
+        app.reserve_user(&user(), SECOND, &room("a"), UnixMillis(NOW.0 + 5));
+        assert_eq!(app.user_session_since(&user()), Some(NOW));
+        app.commit_user(&user(), SECOND).unwrap();
+        assert_eq!(app.user_session_since(&user()), Some(UnixMillis(NOW.0 + 5)));
+    }
+
+    #[test]
     fn a_login_that_fails_leaves_the_older_claim() {
         let mut app = logged_in();
-        app.reserve_user(&user(), SECOND, &room("b"));
+        app.reserve_user(&user(), SECOND, &room("b"), NOW);
         app.release_user(&user(), SECOND);
         assert_eq!(app.commit_user(&user(), SECOND), Err(CommitUserError::Lost(SECOND)));
         let superseded = Superseded { session: FIRST, room: room("a") };
-        assert_eq!(app.reserve_user(&user(), THIRD, &room("b")), Some(superseded));
+        assert_eq!(app.reserve_user(&user(), THIRD, &room("b"), NOW), Some(superseded));
     }
 
     #[test]

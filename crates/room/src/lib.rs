@@ -35,7 +35,7 @@
 //!
 //! let mut app = App::new();
 //! let mut room = Room::new(now, AppId(1), id.clone(), RoomSessionId(77), RoomConfig::default());
-//! assert_eq!(app.reserve_user(&user, session, &id), None);
+//! assert_eq!(app.reserve_user(&user, session, &id, now), None);
 //! app.commit_user(&user, session).unwrap();
 //! let snapshot = room
 //!     .login(now, Login {

@@ -41,7 +41,7 @@ pub(crate) async fn start(
             secret: secret.clone(),
             realm: config.host.clone(),
             allocations_max: config.allocations_max,
-            allocations_per_session_max: config.allocations_per_login_max,
+            allocations_per_user_max: config.allocations_per_login_max,
             bits_per_second_max: config.kbps_per_allocation_max * 1_000,
         },
         node,

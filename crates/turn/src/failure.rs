@@ -30,7 +30,7 @@ pub enum Refusal {
     TransportUnsupported,
     /// The peer has another IP version than the allocation.
     FamilyMismatch,
-    /// The session has as many allocations as it may.
+    /// The user has as many allocations as it may.
     Quota,
     /// There are as many allocations as there may be, or of what one has.
     Capacity,

@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use aws_lc_rs::hmac;
 use md5::{Digest, Md5};
-use odeum_auth::turn_password;
-use odeum_types::{Redacted, UnixMillis};
+use odeum_auth::{TurnName, turn_password};
+use odeum_types::{AppId, Redacted, UnixMillis, UserId};
 use subtle::ConstantTimeEq;
 
 use crate::failure::Refusal;
@@ -36,6 +36,12 @@ pub(crate) struct Proven {
     pub(crate) username: String,
     /// For the answers to this user.
     pub(crate) key: [u8; 16],
+}
+
+/// The user that a name was made for, and its app; none for a name that was made elsewhere.
+pub fn holder(username: &str) -> Option<(AppId, UserId)> {
+    let holder = TurnName::parse(username)?.holder;
+    Some((holder.app, holder.user))
 }
 
 impl Gate {

@@ -8,6 +8,7 @@
 //!   nothing.
 //! - [`Peers`]: the addresses that may be relayed to, and where they really are: a media port that
 //!   is announced by an outer address is reached here, whatever the NAT in front would make of it.
+//! - [`holder`]: the user whose name it is, for who counts what users have.
 //! - [`Refusal`]: why a request is refused, for replies and for who counts.
 //! - [`frame_length`]: where a message ends in a stream of bytes.
 //!
@@ -26,6 +27,6 @@ mod tests;
 
 pub use client::{Action, Client, FromPeer, Limits};
 pub use failure::Refusal;
-pub use gate::Gate;
+pub use gate::{Gate, holder};
 pub use peers::{Family, Peers};
 pub use stream::{FrameError, frame_length};

@@ -99,7 +99,7 @@ impl Node {
         room: &RoomId,
     ) -> (SessionId, Option<Superseded>) {
         let session = SessionId(self.next_id());
-        (session, self.app.reserve_user(user, session, room))
+        (session, self.app.reserve_user(user, session, room, self.now))
     }
 
     /// Second step, if the user is in another room.

@@ -26,8 +26,8 @@ pub(crate) struct TurnConfig {
     /// Allocations at once; beyond it clients are refused with 508. Default 1,000.
     #[serde(default = "allocations_max")]
     pub(crate) allocations_max: usize,
-    /// Allocations at once of one login's session. Default 64: a session needs one for each
-    /// stream that it publishes or plays, and some more while it finds out which way works.
+    /// Allocations at once of one user, who has one session. Default 64: a session needs one for
+    /// each stream that it publishes or plays, and some more while it finds out which way works.
     #[serde(default = "allocations_per_login_max")]
     pub(crate) allocations_per_login_max: usize,
     /// Kilobits each second of one allocation, both directions together; more is lost. Default
