@@ -89,7 +89,7 @@ impl Estimator {
             flows: 0,
             sums: Sums::default(),
             rate: RateControl::new(config.start),
-            loss: LossBound::new(config.max),
+            loss: LossBound::new(config.min, config.max),
             probing: Probing::new(),
             is_settled: false,
             raised_us: None,
@@ -241,7 +241,7 @@ impl Estimator {
             self.answered = Some((now_us, flow.number));
         }
         let cause = if flow.standing.is_long() { LossCause::Queue } else { LossCause::Unknown };
-        self.loss.add(now_us, (reported, lost, cause), acknowledged);
+        self.loss.add(now_us, (reported, lost, cause), (before, acknowledged));
         let is_over = usage == Usage::Over;
         self.is_settled |= acknowledged.is_some() && (is_over || now_us >= SETTLED_AFTER_US);
         let Some(raised_us) = self.raised_us else { return };
