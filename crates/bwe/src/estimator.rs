@@ -134,7 +134,9 @@ impl Estimator {
                 continue;
             }
             flow.acknowledged.add(arrival_us, sent.size);
-            shortest_us = shortest_us.min(arrival_us - sent.at_us as i64);
+            if sent.at_us >= flow.moved_us {
+                shortest_us = shortest_us.min(arrival_us - sent.at_us as i64);
+            }
             if sent.purpose == Purpose::Probe {
                 self.probing.arrived(flow.number, &sent, arrival_us);
             } else if sent.at_us >= flow.answered_us
@@ -146,7 +148,7 @@ impl Estimator {
         if reported == 0 {
             return;
         }
-        if lost < reported {
+        if shortest_us < i64::MAX {
             flow.standing.add(now_us, shortest_us);
         }
         self.heard_us = now_us;
