@@ -20,7 +20,11 @@ const DELTA_US: i64 = 250;
 /// estimate is halved then and each time the same has passed again.
 const SILENCE_US: u64 = 1_000_000;
 
-/// A flow that no feedback tells of for so long counts for nothing, in microseconds.
+/// A flow that no feedback tells of for so long counts for nothing, in microseconds: what it was
+/// told of last is as old as all that counts.
+const SILENT_US: u64 = 500_000;
+
+/// Delays that were told of so long ago say nothing of the queue any more, in microseconds.
 const STALE_US: u64 = 1_000_000;
 
 /// What arrives is known well enough after so long, in microseconds.
@@ -167,8 +171,8 @@ impl Estimator {
         let _nothing: Option<Bitrate> = self.probing.poll(now_us, flow.number, flow.probe, 0);
         if now_us.saturating_sub(flow.heard_us) >= STALE_US {
             flow.begin_anew(now_us);
-            self.sums.replace(std::mem::take(&mut flow.part), Part::default());
         }
+        self.forget_silent(now, flow);
         let Some(since_us) = flow.waiting_since_us else { return };
         // What is heard of another flow came the same way.
         if now_us.saturating_sub(since_us.max(self.heard_us)) >= SILENCE_US {
@@ -176,6 +180,14 @@ impl Estimator {
             let halved = self.estimate().percent(50);
             self.rate.set(halved);
             self.loss.set(self.loss.bound().min(halved.percent(150)));
+        }
+    }
+
+    /// A flow that nothing is heard of, because its source has stopped say, does not arrive. To be
+    /// called for each flow before the estimate is used.
+    pub fn forget_silent(&mut self, now: Instant, flow: &mut Flow) {
+        if flow.elapsed_us(now).saturating_sub(flow.heard_us) >= SILENT_US {
+            self.sums.replace(std::mem::take(&mut flow.part), Part::default());
         }
     }
 

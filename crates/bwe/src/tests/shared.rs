@@ -80,3 +80,16 @@ fn a_flow_that_ends_takes_its_part_of_the_sums_along() {
     let arrives = way.estimator.throughput().unwrap().acknowledged.bits_per_second() / 1_000;
     assert!((900..1_100).contains(&arrives), "{arrives}");
 }
+
+#[test]
+fn what_a_flow_sent_before_it_fell_silent_is_not_taken_to_arrive_beside_what_the_others_send() {
+    let mut way = four(20_000, 1_000);
+    way.run_s(5);
+    let (mut silent, _) = way.flows.pop().unwrap();
+    for _ in 0..6 {
+        way.run(Duration::from_millis(100));
+        way.estimator.forget_silent(way.now, &mut silent);
+    }
+    let arrives = way.estimator.throughput().unwrap().acknowledged.bits_per_second() / 1_000;
+    assert!((2_700..3_300).contains(&arrives), "{arrives}");
+}
