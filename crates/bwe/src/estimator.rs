@@ -20,7 +20,11 @@ const DELTA_US: i64 = 250;
 /// estimate is halved then and each time the same has passed again.
 const SILENCE_US: u64 = 1_000_000;
 
-/// A flow that no feedback tells of for so long counts for nothing, in microseconds.
+/// A flow that no feedback tells of for so long counts for nothing, in microseconds: what it was
+/// told of last is as old as all that counts.
+const SILENT_US: u64 = 500_000;
+
+/// Delays that were told of so long ago say nothing of the queue any more, in microseconds.
 const STALE_US: u64 = 1_000_000;
 
 /// What arrives is known well enough after so long, in microseconds.
@@ -89,7 +93,7 @@ impl Estimator {
             flows: 0,
             sums: Sums::default(),
             rate: RateControl::new(config.start),
-            loss: LossBound::new(config.max),
+            loss: LossBound::new(config.min, config.max),
             probing: Probing::new(),
             is_settled: false,
             raised_us: None,
@@ -134,7 +138,9 @@ impl Estimator {
                 continue;
             }
             flow.acknowledged.add(arrival_us, sent.size);
-            shortest_us = shortest_us.min(arrival_us - sent.at_us as i64);
+            if sent.at_us >= flow.moved_us {
+                shortest_us = shortest_us.min(arrival_us - sent.at_us as i64);
+            }
             if sent.purpose == Purpose::Probe {
                 self.probing.arrived(flow.number, &sent, arrival_us);
             } else if sent.at_us >= flow.answered_us
@@ -146,7 +152,7 @@ impl Estimator {
         if reported == 0 {
             return;
         }
-        if lost < reported {
+        if shortest_us < i64::MAX {
             flow.standing.add(now_us, shortest_us);
         }
         self.heard_us = now_us;
@@ -165,8 +171,8 @@ impl Estimator {
         let _nothing: Option<Bitrate> = self.probing.poll(now_us, flow.number, flow.probe, 0);
         if now_us.saturating_sub(flow.heard_us) >= STALE_US {
             flow.begin_anew(now_us);
-            self.sums.replace(std::mem::take(&mut flow.part), Part::default());
         }
+        self.forget_silent(now, flow);
         let Some(since_us) = flow.waiting_since_us else { return };
         // What is heard of another flow came the same way.
         if now_us.saturating_sub(since_us.max(self.heard_us)) >= SILENCE_US {
@@ -174,6 +180,14 @@ impl Estimator {
             let halved = self.estimate().percent(50);
             self.rate.set(halved);
             self.loss.set(self.loss.bound().min(halved.percent(150)));
+        }
+    }
+
+    /// A flow that nothing is heard of, because its source has stopped say, does not arrive. To be
+    /// called for each flow before the estimate is used.
+    pub fn forget_silent(&mut self, now: Instant, flow: &mut Flow) {
+        if flow.elapsed_us(now).saturating_sub(flow.heard_us) >= SILENT_US {
+            self.sums.replace(std::mem::take(&mut flow.part), Part::default());
         }
     }
 
@@ -241,7 +255,7 @@ impl Estimator {
             self.answered = Some((now_us, flow.number));
         }
         let cause = if flow.standing.is_long() { LossCause::Queue } else { LossCause::Unknown };
-        self.loss.add(now_us, (reported, lost, cause), acknowledged);
+        self.loss.add(now_us, (reported, lost, cause), (before, acknowledged));
         let is_over = usage == Usage::Over;
         self.is_settled |= acknowledged.is_some() && (is_over || now_us >= SETTLED_AFTER_US);
         let Some(raised_us) = self.raised_us else { return };

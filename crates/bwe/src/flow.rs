@@ -22,6 +22,10 @@ const REFERENCE_WRAPS: i64 = 1 << 24;
 /// time: ten minutes.
 const JUMP_MAX: i64 = 9_375;
 
+/// What is sent at the very moment of a move may have gone the old way, and when that was is known
+/// to 128 microseconds: so long after it all goes the new one, in microseconds.
+const MOVE_US: u64 = 1_000;
+
 /// Names a flow among those of its estimator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FlowNumber(pub(crate) u32);
@@ -69,6 +73,8 @@ pub struct Flow {
     pub(crate) waiting_since_us: Option<u64>,
     /// What was sent before tells of a queue that has been answered already, in microseconds.
     pub(crate) answered_us: u64,
+    /// What was sent before took another way, in microseconds.
+    pub(crate) moved_us: u64,
 }
 
 impl Flow {
@@ -88,6 +94,7 @@ impl Flow {
             heard_us: 0,
             waiting_since_us: None,
             answered_us: 0,
+            moved_us: 0,
         }
     }
 
@@ -115,6 +122,16 @@ impl Flow {
         }
         self.waiting_since_us.get_or_insert(now_us);
         number as u16
+    }
+
+    /// From now on what is sent takes another way, whose delays have nothing to do with those of
+    /// the one before.
+    pub fn handle_move(&mut self, now: Instant) {
+        let since_us = self.elapsed_us(now) + MOVE_US;
+        self.begin_anew(since_us);
+        self.trendline = Trendline::new();
+        self.standing = Standing::default();
+        self.moved_us = since_us;
     }
 
     /// What it counts for, by what is known now.

@@ -16,31 +16,35 @@ pub(crate) struct Standing {
     shortest_us: [i64; 2],
     /// When this window began, in microseconds.
     began_us: u64,
-    /// The shortest of the last feedback.
-    latest_us: Option<i64>,
+    /// When there was feedback last, in microseconds, and the shortest of it.
+    latest: Option<(u64, i64)>,
 }
 
 impl Default for Standing {
     fn default() -> Self {
-        Self { shortest_us: [i64::MAX; 2], began_us: 0, latest_us: None }
+        Self { shortest_us: [i64::MAX; 2], began_us: 0, latest: None }
     }
 }
 
 impl Standing {
     /// The shortest time that a packet of a feedback took.
     pub(crate) fn add(&mut self, now_us: u64, shortest_us: i64) {
+        let is_old = |(at_us, _)| now_us.saturating_sub(at_us) >= WINDOW_US;
+        if self.latest.is_some_and(is_old) {
+            *self = Self::default();
+        }
         if now_us.saturating_sub(self.began_us) >= WINDOW_US {
             self.shortest_us = [i64::MAX, self.shortest_us[0]];
             self.began_us = now_us;
         }
         self.shortest_us[0] = self.shortest_us[0].min(shortest_us);
-        self.latest_us = Some(shortest_us);
+        self.latest = Some((now_us, shortest_us));
     }
 
     /// Whether there is one.
     pub(crate) fn is_long(&self) -> bool {
         let [one, other] = self.shortest_us;
-        self.latest_us.is_some_and(|latest| latest.saturating_sub(one.min(other)) >= STANDING_US)
+        self.latest.is_some_and(|(_, latest)| latest.saturating_sub(one.min(other)) >= STANDING_US)
     }
 }
 
@@ -65,5 +69,17 @@ mod tests {
         }
         (5..60).for_each(|now_s| standing.add(now_s * 1_000_000, -4_700_000));
         assert!(!standing.is_long(), "it is the way that has become longer");
+    }
+
+    #[test]
+    fn what_was_before_a_long_silence_counts_for_nothing() {
+        let is_long_after = |silence_s: u64| {
+            let mut standing = Standing::default();
+            (0..20).for_each(|now_s| standing.add(now_s * 1_000_000, 0));
+            standing.add((19 + silence_s) * 1_000_000, 200_000);
+            standing.is_long()
+        };
+        assert!(is_long_after(14));
+        assert!(!is_long_after(15));
     }
 }

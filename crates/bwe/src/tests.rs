@@ -150,6 +150,20 @@ fn a_receiver_whose_clock_jumps_is_believed_from_then_on() {
     }
 }
 
+#[test]
+fn a_way_that_is_longer_than_the_one_before_is_not_taken_for_a_queue() {
+    let mut way = Way::new(5_000, 500);
+    way.run_s(20);
+    let before = way.kbps();
+    way.delay += Duration::from_millis(200);
+    way.flows[0].0.handle_move(way.now);
+    way.run_s(1);
+    assert!(way.kbps() >= before, "{} of {before}", way.kbps());
+    way.set_media(2_000);
+    let took = way.until(20, |kbps| kbps >= 2_500);
+    assert!(took < Duration::from_secs(5), "{took:?}");
+}
+
 proptest! {
     #[test]
     fn feedback_of_any_content_keeps_the_estimate_within_its_bounds(

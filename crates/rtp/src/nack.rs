@@ -11,8 +11,9 @@ pub struct NackConfig {
     /// given up. Higher repairs longer gaps, at 24 bytes each; lower asks for a key frame
     /// earlier.
     pub packets_max: usize,
-    /// How often one packet is asked for, default 8. Higher spends more on a lossy path; lower
-    /// gives up repairable frames.
+    /// How often one packet is asked for, default 8: for half a second at the least, and longer on
+    /// a long way. Higher spends more on a lossy path; lower gives up repairable frames, and costs
+    /// a key frame where a short outage takes all requests along.
     pub attempts_max: u8,
     /// How long a packet may be late before it is asked for, default 5 ms. Higher asks less for
     /// packets that were only overtaken; lower repairs faster.

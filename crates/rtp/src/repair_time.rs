@@ -4,7 +4,9 @@
 
 use std::time::Duration;
 
-/// Assumed before anything was repaired, doubled with each attempt until something was.
+/// Assumed before anything was repaired, doubled with each attempt until something was. Later it is
+/// what the time is doubled up to from the third attempt on: on a short way a mere moment of outage
+/// would take all attempts along.
 const UNKNOWN: Duration = Duration::from_millis(100);
 
 /// Added at the least: servers and clients look at their timers so often.
@@ -34,7 +36,11 @@ impl RepairTime {
     /// When to ask again after so many attempts.
     pub fn wait(&self, attempts: u8) -> Duration {
         let wait = match self.known {
-            Some(Known { time, variation }) => time + (4 * variation).max(MARGIN),
+            Some(Known { time, variation }) => {
+                let once = (time + (4 * variation).max(MARGIN)).max(SHORTEST);
+                let more = once * (1 << attempts.saturating_sub(2).min(3));
+                more.min(UNKNOWN.max(once))
+            }
             None => UNKNOWN * (1 << attempts.saturating_sub(1).min(3)),
         };
         wait.clamp(SHORTEST, LONGEST)
@@ -101,6 +107,17 @@ mod tests {
             (0..40).for_each(|_| repair.learn(ms(round_trip), 1));
             let wait = repair.wait(1);
             assert!((ms(round_trip)..=ms(longest)).contains(&wait), "{round_trip}: {wait:?}");
+        }
+    }
+
+    #[test]
+    fn on_short_ways_eight_attempts_last_for_half_a_second_and_on_long_ones_none_waits_longer() {
+        for (round_trip, all_ms) in [(5, 560), (10, 560), (40, 700), (150, 1_280), (600, 4_880)] {
+            let mut repair = RepairTime::default();
+            (0..80).for_each(|_| repair.learn(ms(round_trip), 1));
+            let all: Duration = (1..=8).map(|attempts| repair.wait(attempts)).sum();
+            assert_eq!(all.as_millis(), all_ms, "{round_trip} ms");
+            assert_eq!(repair.wait(1), repair.wait(2), "{round_trip} ms");
         }
     }
 

@@ -32,6 +32,20 @@ pub(crate) struct Transport {
     pub(crate) flow: Option<Box<Flow>>,
 }
 
+impl Transport {
+    /// Lets ICE change the address that is sent to; another one is another way.
+    fn with_ice<T>(&mut self, now: Instant, change: impl FnOnce(&mut Ice) -> T) -> T {
+        let before = self.ice.selected();
+        let changed = change(&mut self.ice);
+        if self.ice.selected() != before
+            && let Some(flow) = &mut self.flow
+        {
+            flow.handle_move(now);
+        }
+        changed
+    }
+}
+
 /// There is no such peer, or it has no client of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("there is no transport to restart")]
@@ -117,7 +131,7 @@ impl Sfu {
         }
         self.statistics.stun_answered += 1;
         peer.heard = now;
-        let accepted = transport.ice.accept(now, source, message);
+        let accepted = transport.with_ice(now, |ice| ice.accept(now, source, message));
         if let Some(address) = accepted.evicted {
             self.by_address.remove(&address);
         }
@@ -130,7 +144,7 @@ impl Sfu {
             self.peers[other]
                 .transport
                 .iter_mut()
-                .for_each(|transport| transport.ice.forget(source.remote));
+                .for_each(|transport| transport.with_ice(now, |ice| ice.forget(source.remote)));
         }
     }
 

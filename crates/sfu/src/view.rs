@@ -162,8 +162,12 @@ impl Sfu {
         let mut at = 0;
         while let Some(key) = self.lines.get(line_key).and_then(|line| line.member(at)) {
             at += 1;
-            if !self.peers.get(key).is_some_and(|peer| peer.is_connected()) {
+            let Some(peer) = self.peers.get_mut(key).filter(|peer| peer.is_connected()) else {
                 continue;
+            };
+            let flow = peer.transport.as_mut().and_then(|transport| transport.flow.as_mut());
+            if let (Some(line), Some(flow)) = (self.lines.get_mut(line_key), flow) {
+                line.estimator.forget_silent(now, flow);
             }
             let Some((source, subscriber)) = self.played(key) else { continue };
             let audio = source.audio_rate(now);

@@ -20,21 +20,23 @@ fn the_estimate_is_of_what_all_flows_send_together() {
     assert!((1_100..2_100).contains(&way.kbps()), "{}", way.kbps());
 }
 
-/// All four see the queue grow and none of them tells anything new.
+/// All four see the queue grow, and what they sent before the estimate fell tells nothing new,
+/// while less and less arrives: judged by that once more, it would fall to 1,700.
 #[test]
 fn a_queue_that_all_flows_see_lowers_the_estimate_once() {
-    let mut way = four(8_000, 1_500);
+    let mut way = four(5_000, 750);
     way.run_s(10);
-    way.capacity = Bitrate::from_kilobits_per_second(4_000);
-    way.until(3, |kbps| kbps < 4_300);
+    let before = way.kbps();
+    way.rival = Bitrate::from_kilobits_per_second(3_000);
+    way.until(3, |kbps| kbps < before);
     // Whoever deals it out does so at once.
-    way.set_media(800);
+    way.set_media(250);
     let mut least = way.kbps();
-    for _ in 0..30 {
+    for _ in 0..20 {
         way.run(Duration::from_millis(100));
         least = least.min(way.kbps());
     }
-    assert!((2_700..4_300).contains(&least), "85 % of 4,000, less what was in the queue: {least}");
+    assert!((1_900..2_200).contains(&least), "the rival has left 2,000: {least}");
 }
 
 #[test]
@@ -77,4 +79,17 @@ fn a_flow_that_ends_takes_its_part_of_the_sums_along() {
     way.run_s(5);
     let arrives = way.estimator.throughput().unwrap().acknowledged.bits_per_second() / 1_000;
     assert!((900..1_100).contains(&arrives), "{arrives}");
+}
+
+#[test]
+fn what_a_flow_sent_before_it_fell_silent_is_not_taken_to_arrive_beside_what_the_others_send() {
+    let mut way = four(20_000, 1_000);
+    way.run_s(5);
+    let (mut silent, _) = way.flows.pop().unwrap();
+    for _ in 0..6 {
+        way.run(Duration::from_millis(100));
+        way.estimator.forget_silent(way.now, &mut silent);
+    }
+    let arrives = way.estimator.throughput().unwrap().acknowledged.bits_per_second() / 1_000;
+    assert!((2_700..3_300).contains(&arrives), "{arrives}");
 }

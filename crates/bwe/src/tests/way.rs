@@ -31,6 +31,8 @@ pub(super) struct Way {
     pub(super) rival_credit: u64,
     /// Share of packets lost at random.
     pub(super) loss: f64,
+    /// What each packet takes behind the narrow part.
+    pub(super) delay: Duration,
     /// Random delay of each packet, at most.
     pub(super) jitter: Duration,
     /// Added to the receiver's clock, in units of 64 ms.
@@ -65,6 +67,7 @@ impl Way {
             rival: Bitrate::default(),
             rival_credit: 0,
             loss: 0.0,
+            delay: Duration::from_millis(20),
             jitter: Duration::ZERO,
             clock_64ms: 0,
             queue_max: Duration::from_secs(1),
@@ -99,7 +102,7 @@ impl Way {
         self.longest = self.longest.max(queued);
         self.occupy(size);
         let jitter = self.jitter.mul_f64(self.random.random());
-        let arrival = self.busy_until + Duration::from_millis(20) + jitter;
+        let arrival = self.busy_until + self.delay + jitter;
         let at = self.flying.partition_point(|(other, ..)| *other <= arrival);
         self.flying.insert(at, (arrival, flow, number));
     }

@@ -2,6 +2,7 @@
 //! other viewers do not suffer. Virtual time.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use odeum_rtp::{RtpPacket, TransportRecorder, TransportRecorderConfig};
@@ -25,6 +26,8 @@ struct Stage {
     busy_until: Instant,
     flying: VecDeque<(Instant, Vec<u8>)>,
     recorder: TransportRecorder,
+    /// What packets take behind the narrow part.
+    delay: Duration,
     /// Packets of the viewer's that were recorded.
     seen: usize,
     /// The longest that sound waited since it was last asked.
@@ -48,6 +51,7 @@ impl Stage {
             busy_until: net.now,
             flying: VecDeque::new(),
             recorder: TransportRecorder::new(net.now, TransportRecorderConfig::default()),
+            delay: Duration::from_millis(20),
             seen: 0,
             longest: Duration::ZERO,
             steps: 0,
@@ -73,6 +77,17 @@ impl Stage {
         if self.steps.is_multiple_of(20) {
             self.report();
         }
+    }
+
+    /// The viewer's client nominates another address, over which packets take so much longer.
+    fn move_viewer(&mut self, longer: Duration) {
+        let elsewhere = SocketAddr::from(([10, 9, 9, 9], 1_234));
+        let client = &mut self.net.clients[self.viewer];
+        client.address = elsewhere;
+        let check = client.check();
+        self.net.send(self.viewer, check);
+        self.net.holds = Some(elsewhere);
+        self.delay += longer;
     }
 
     fn publish_frame(&mut self) {
@@ -115,7 +130,7 @@ impl Stage {
             if packet.len() < 150 {
                 self.longest = self.longest.max(queued);
             }
-            self.flying.push_back((self.busy_until + Duration::from_millis(20), packet));
+            self.flying.push_back((self.busy_until + self.delay, packet));
         }
         while let Some((at, packet)) = self.flying.pop_front_if(|(at, _)| *at <= now) {
             self.net.clients[self.viewer].handle_datagram(now, &packet);
@@ -214,6 +229,17 @@ fn after_a_blackout_the_picture_comes_back() {
     stage.capacity_kbps = 5_000;
     let took_s = stage.until(30, |kbps| kbps >= 1_400);
     assert!(took_s <= 20, "{took_s}");
+}
+
+#[test]
+fn a_viewer_that_moves_to_a_longer_way_gets_more_as_soon_as_there_is_room() {
+    let mut stage = Stage::new(300);
+    stage.run_s(20);
+    assert!(stage.kbps(stage.viewer) < 300, "the smallest");
+    stage.move_viewer(Duration::from_millis(200));
+    stage.capacity_kbps = 5_000;
+    let took_s = stage.until(30, |kbps| kbps >= 1_400);
+    assert!(took_s <= 13, "{took_s}");
 }
 
 #[test]
