@@ -99,19 +99,18 @@ fn a_server_that_runs_is_measured_by_its_signalling() {
 
 #[test]
 fn paced_packets_leave_one_by_one_and_wait_for_their_frame_where_the_app_lingers() {
-    let frame_delay = |name: &str, linger: &str| {
+    let wait_for_the_frame = |name: &str, linger: &str| {
         let arguments = ["--viewers", "2", "--sending", "paced", "--no-floor", "--linger-ms"];
         let results = results(name, &[&["fanout"], &arguments[..], &[linger]].concat());
         assert_eq!(results["results"]["sending"], Value::from("paced"));
         let delay = |of: &str| row(&results, 0)[of]["p50_ms"].as_f64().unwrap();
-        (delay("delay"), delay("frame_delay"))
+        delay("delay") - delay("frame_delay")
     };
-    // Ten packets 0.4 ms apart: the median of them is made 1.8 ms before the last one, and what
-    // counts as its delay is how long it waits for it.
-    let (at_once, _) = frame_delay("bench-paced", "0");
-    let (lingering, frames) = frame_delay("bench-paced-linger", "4");
+    // Ten packets 0.4 ms apart: the median of them is made 1.8 ms before the last one, and waits
+    // that much longer than the last one does. What a busy machine adds, it adds to both.
+    let at_once = wait_for_the_frame("bench-paced", "0");
+    let lingering = wait_for_the_frame("bench-paced-linger", "4");
     assert!(lingering > at_once + 0.5, "{at_once} {lingering}");
-    assert!(frames < 8.0, "the last one ends the wait: {frames}");
 }
 
 #[test]
