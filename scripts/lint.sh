@@ -22,6 +22,8 @@ lint() {
     --target-dir target
   if command -v cargo-deny >/dev/null; then
     check dependencies cargo deny --log-level error check
+    check fuzz-dependencies cargo deny --log-level error --manifest-path fuzz/Cargo.toml \
+      --config deny.toml check
   fi
 }
 
