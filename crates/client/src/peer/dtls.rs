@@ -11,6 +11,18 @@ use odeum_srtp::{DtlsKeys, Inbound, Outbound, Profile};
 /// Bytes that one output of the library can need.
 const OUTPUT_BYTES: usize = 4_096;
 
+/// First wait for the answer to a flight; doubled each time.
+const FLIGHT_TIMEOUT: Duration = Duration::from_millis(250);
+
+/// How often a flight goes out again at most. The library counts those that a repeated flight of
+/// the server calls for as well: its four are used up within a second by a server that is slow, and
+/// the handshake given up four seconds later, whatever time is left. So this is more than there is
+/// time for, and [`HANDSHAKE_TIMEOUT`] ends what does not end.
+const FLIGHT_RETRIES: usize = 32;
+
+/// How long a handshake may take: as long as a server may be silent (RFC 7675 §5.1).
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// A certificate with its key, to be made once and shared by the peers of a process.
 #[derive(Debug, Clone)]
 pub struct Certificate {
@@ -73,6 +85,11 @@ impl Certificate {
         Ok(Self { inner, fingerprint })
     }
 
+    /// The certificate itself, in DER, as everybody on the way can read it.
+    pub fn der(&self) -> &[u8] {
+        &self.inner.certificate
+    }
+
     /// SHA-256 of the certificate.
     pub fn fingerprint(&self) -> &[u8; 32] {
         &self.fingerprint
@@ -88,7 +105,9 @@ impl DtlsClient {
         promised: [u8; 32],
     ) -> Self {
         let config = dimpl::Config::builder()
-            .flight_start_rto(Duration::from_millis(250))
+            .flight_start_rto(FLIGHT_TIMEOUT)
+            .flight_retries(FLIGHT_RETRIES)
+            .handshake_timeout(HANDSHAKE_TIMEOUT)
             .build()
             .expect("constants that the library accepts, and its default provider");
         let (config, certificate) = (Arc::new(config), certificate.inner.clone());

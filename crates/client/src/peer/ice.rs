@@ -104,7 +104,11 @@ impl IceAgent {
         if now < self.next_at {
             return true;
         }
-        self.transaction = TransactionId(random.random());
+        // Until there is an answer a check is the same one again (RFC 8489 §6.2.1): one that comes
+        // after the next has left is an answer too.
+        if self.selected.is_some() {
+            self.transaction = TransactionId(random.random());
+        }
         let mut buffer = [0; MESSAGE_SIZE_MAX];
         let request = BindingRequest {
             transaction: self.transaction,
@@ -258,6 +262,21 @@ mod tests {
                 message.verify(&key).expect("it is sealed");
             }
         }
+    }
+
+    #[test]
+    fn an_answer_that_takes_longer_than_the_next_check_counts() {
+        let mut now = Instant::now();
+        let mut random = SmallRng::seed_from_u64(4);
+        let mut agent = agent(now, &mut random);
+        let mut sent = Vec::new();
+        for _ in 0..5 {
+            now = agent.poll_timeout();
+            assert!(agent.handle_timeout(now, &mut random, |_, bytes| sent.push(bytes.to_vec())));
+        }
+        let late = answer(&sent[0], "password");
+        let heard = agent.handle_message(now, server(), &late, |_| panic!("answered an answer"));
+        assert_eq!(heard, Heard::Selected(server()));
     }
 
     #[test]
