@@ -34,6 +34,7 @@
 mod peer;
 mod signalling;
 mod source;
+mod turn;
 mod udp_peer;
 mod view;
 
@@ -43,9 +44,10 @@ pub use peer::{
     PeerEvent, ReceiveStatistics, Received, SendStatistics, SoundRepair, Transmit, WebRtcPeer,
 };
 pub use signalling::{
-    ConnectError, ConnectOptions, Event, Events, LoginOptions, RequestError, ResumeOptions,
-    Signalling, Tls,
+    ByteStream, ConnectError, ConnectOptions, Event, Events, LoginOptions, RequestError,
+    ResumeOptions, Signalling, Tls, open_stream,
 };
 pub use source::{AudioSource, MediaPacket, Stamp, VideoSource, VideoSourceConfig};
+pub use turn::{TurnAttribute, TurnCarrier, TurnClient, TurnError, TurnMethod, TurnServer};
 pub use udp_peer::{UdpPeer, UdpPeerEvent};
 pub use view::{GapError, RoomView};

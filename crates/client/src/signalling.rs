@@ -19,7 +19,7 @@ use crate::view::RoomView;
 use owner::Owner;
 
 pub use options::{LoginOptions, ResumeOptions};
-pub use socket::{ConnectError, ConnectOptions, Tls};
+pub use socket::{ByteStream, ConnectError, ConnectOptions, Tls, open_stream};
 
 /// Requests that may wait for the WebSocket; beyond it a request waits to be queued.
 const REQUESTS_QUEUED_MAX: usize = 64;

@@ -53,7 +53,7 @@ pub enum ConnectError {
 }
 
 /// A byte stream, plain or TLS.
-pub(super) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl ByteStream for TcpStream {}
 impl ByteStream for tokio_rustls::client::TlsStream<TcpStream> {}
@@ -79,20 +79,30 @@ pub(super) async fn connect(options: &ConnectOptions) -> Result<Socket, ConnectE
         Some(_) | None => return Err(bad_url()),
     };
     let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
-    let tcp = TcpStream::connect((host.as_str(), port)).await?;
-    tcp.set_nodelay(true)?;
-    let stream: Box<dyn ByteStream> = if secure {
-        let name = ServerName::try_from(host).map_err(|_| bad_url())?;
-        Box::new(TlsConnector::from(tls_config(&options.tls)?).connect(name, tcp).await?)
-    } else {
-        Box::new(tcp)
-    };
+    let stream = open_stream(&host, port, secure.then_some(&options.tls)).await?;
     let config = WebSocketConfig::default().read_buffer_size(READ_BUFFER_BYTES);
     let (socket, _response) =
         tokio_tungstenite::client_async_with_config(&options.url, stream, Some(config))
             .await
             .map_err(Box::new)?;
     Ok(socket)
+}
+
+/// Opens a stream to `host`, over TLS if it says whom to trust; for HTTP and TURN.
+///
+/// # Errors
+/// [`ConnectError::Url`] for a host that has no name of TLS, and what network and handshake say.
+pub async fn open_stream(
+    host: &str,
+    port: u16,
+    tls: Option<&Tls>,
+) -> Result<Box<dyn ByteStream>, ConnectError> {
+    let tcp = TcpStream::connect((host, port)).await?;
+    tcp.set_nodelay(true)?;
+    let Some(tls) = tls else { return Ok(Box::new(tcp)) };
+    let name = ServerName::try_from(host.to_owned());
+    let name = name.map_err(|_| ConnectError::Url(host.to_owned()))?;
+    Ok(Box::new(TlsConnector::from(tls_config(tls)?).connect(name, tcp).await?))
 }
 
 fn tls_config(tls: &Tls) -> Result<Arc<ClientConfig>, rustls::Error> {
