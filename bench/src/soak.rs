@@ -7,7 +7,6 @@
 
 mod life;
 mod person;
-pub(crate) mod turn;
 pub(crate) mod wire;
 
 use std::path::PathBuf;
@@ -42,8 +41,9 @@ const FORGOTTEN_IN: Duration = Duration::from_secs(90);
 /// Connections that the server may keep to the backend.
 const KEPT_CONNECTIONS: usize = 32;
 /// What the server must have none of in the end.
-const GAUGES: [&str; 6] = [
+const GAUGES: [&str; 7] = [
     "odeum_media_peers",
+    "odeum_turn_allocations",
     "odeum_sessions",
     "odeum_rooms",
     "odeum_streams",
@@ -117,7 +117,7 @@ pub(crate) fn run(args: &SoakArgs) -> anyhow::Result<()> {
         heartbeat_timeout_s: HEARTBEAT_SECONDS,
         workers: args.workers,
         room_peers_per_worker: 2,
-        reach: Reach::TcpAndRelay,
+        reach: Reach::AllWays,
         ..Default::default()
     })?;
     let idle = server.measured.descriptors()?;
@@ -273,15 +273,18 @@ impl Counts {
         let most = samples.iter().map(|sample| sample.peers).max().unwrap_or_default();
         println!(
             "{} rooms, {} transports made, at most {most} at once; {} connected, {} gave up; {} by \
-             TCP, {} by the relay, {} by WHIP and WHEP; {} packets played, {} lost on their way; \
-             ended: {} by goodbye, {} by a deleted stream, {} without a word, {} before they were \
-             connected, {} in their handshake",
+             TCP, {:?} by the relay over UDP, TCP and TLS, {} given back to it and {} not; {} by \
+             WHIP and WHEP; {} packets played, {} lost on their way; ended: {} by goodbye, {} by a \
+             deleted stream, {} without a word, {} before they were connected, {} in their \
+             handshake",
             self.rooms,
             self.made,
             self.connected,
             self.gave_up,
             self.by_tcp,
             self.by_turn,
+            self.given_back,
+            self.kept,
             self.by_http,
             self.played,
             self.lost,

@@ -1,6 +1,7 @@
-//! What it costs the server that clients come another way than UDP: over its own TURN relay, or
-//! over TCP. One stream and its viewers for each way; windows of all ways take turns in one run, so
-//! that what else the machine does meets all. Only the stream whose window it is flows.
+//! What it costs the server that clients come another way than UDP: over its own TURN relay, itself
+//! over UDP, TCP or TLS, or over TCP. One stream and its viewers for each way; windows of all ways
+//! take turns in one run, so that what else the machine does meets all. Only the stream whose
+//! window it is flows.
 
 use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
@@ -10,13 +11,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use odeum_client::{
-    Certificate, ConnectOptions, Direction, Events, LoginOptions, PeerConfig, PeerEvent,
-    RequestError, Signalling, VideoSource, VideoSourceConfig, WebRtcPeer,
+    Certificate, Direction, Events, LoginOptions, PeerConfig, PeerEvent, RequestError, Signalling,
+    TurnCarrier, TurnServer, VideoSource, VideoSourceConfig, WebRtcPeer,
 };
 use serde_json::{Value, json};
 use tokio::task::LocalSet;
 
-use crate::soak::turn::Relay;
 use crate::soak::wire::{Link, Way};
 use odeum_load::{APP, Machine, Reach, Server, ServerOptions, median, token};
 
@@ -33,8 +33,13 @@ const PLAY_ATTEMPTS_MAX: u32 = 50;
 /// From one of these to the next; also how often a paused publisher looks whether it may go on.
 const AGAIN_IN: Duration = Duration::from_millis(20);
 /// The ways, with the one that the others are compared with first.
-const WAYS: [(Way, &str); 3] =
-    [(Way::Udp, "UDP"), (Way::Turn, "TURN relay over UDP"), (Way::Tcp, "ICE-TCP")];
+const WAYS: [(Way, &str, &str); 5] = [
+    (Way::Udp, "udp", "UDP"),
+    (Way::Turn(TurnCarrier::Udp), "turn-udp", "TURN relay over UDP"),
+    (Way::Turn(TurnCarrier::Tcp), "turn-tcp", "TURN relay over TCP"),
+    (Way::Turn(TurnCarrier::Tls), "turn-tls", "TURN relay over TLS"),
+    (Way::Tcp, "ice-tcp", "ICE-TCP"),
+];
 
 /// What to measure.
 #[derive(Debug, Args)]
@@ -101,7 +106,7 @@ impl Window {
 /// A server that is not built or fails, somebody who does not connect or is turned out.
 pub(crate) fn run(args: &WaysArgs) -> anyhow::Result<()> {
     let machine = Machine::read()?;
-    let server = Server::start(&ServerOptions { reach: Reach::TcpAndRelay, ..Default::default() })?;
+    let server = Server::start(&ServerOptions { reach: Reach::AllWays, ..Default::default() })?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let sides = LocalSet::new().block_on(&runtime, measure(&server, args))?;
     println!(
@@ -124,8 +129,8 @@ pub(crate) fn run(args: &WaysArgs) -> anyhow::Result<()> {
 async fn measure(server: &Server, args: &WaysArgs) -> anyhow::Result<Vec<Side>> {
     let certificate = Certificate::generate()?;
     let mut sides = Vec::new();
-    for (way, name) in WAYS {
-        sides.push(Side::open(server, &certificate, way, name, args.viewers).await?);
+    for (way, room, name) in WAYS {
+        sides.push(Side::open(server, &certificate, way, (room, name), args.viewers).await?);
     }
     for _ in 0..args.windows {
         for side in &mut sides {
@@ -141,19 +146,17 @@ impl Side {
         server: &Server,
         certificate: &Certificate,
         way: Way,
-        name: &'static str,
+        (room, name): (&'static str, &'static str),
         viewers: u16,
     ) -> anyhow::Result<Self> {
         let flow = Rc::new(Flow::default());
-        let room = format!("{way:?}");
         let mut sessions = Vec::new();
         for number in 0..=viewers {
             let user = format!("{room}-{number}");
-            let (signalling, events) =
-                Signalling::connect(&ConnectOptions::new(server.signal_url())).await?;
-            let mut login = LoginOptions::new(APP.0, &room, &user, token(&user)?);
+            let (signalling, events) = Signalling::connect(&server.connect_options()).await?;
+            let mut login = LoginOptions::new(APP.0, room, &user, token(&user)?);
             login.user_update = false;
-            let relay = Relay::named_by(&signalling.login(login).await?.ice_servers);
+            let relay = TurnServer::named_by(&signalling.login(login).await?.ice_servers);
             // The stream comes by UDP in each case: what is compared is the way out.
             let (direction, way) =
                 if number == 0 { (Direction::Send, Way::Udp) } else { (Direction::Receive, way) };
@@ -161,8 +164,8 @@ impl Side {
             let peer = WebRtcPeer::new(config);
             let offer = peer.offer();
             let answer = match number {
-                0 => signalling.publish(&room, &room, "", &offer).await?,
-                _ => play(&signalling, &room, &offer).await?,
+                0 => signalling.publish(room, room, "", &offer).await?,
+                _ => play(&signalling, room, &offer).await?,
             };
             let link = Link::open(peer, way, &answer, relay.as_ref()).await?;
             let source = (number == 0).then(|| {

@@ -6,13 +6,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use futures_util::future::join_all;
-use odeum_client::Certificate;
+use odeum_client::{Certificate, ConnectOptions, Tls, TurnCarrier, open_stream};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use super::person::{Door, Person, Role};
-use super::wire::Way;
+use super::wire::{Link, Way};
 use crate::http_load::Signer;
 use odeum_load::Server;
 
@@ -23,12 +22,17 @@ const VIEWERS_MAX: u64 = 4;
 /// How long a transport may take to connect before it gives up, on a machine that is busy.
 const CONNECTS_IN: Duration = Duration::from_secs(12);
 
+/// How long connections of those who are gone stay open: longer than the server waits for a word.
+const GONE_FOR: Duration = Duration::from_secs(60);
+
 /// Where everything happens.
 pub(super) struct Stage {
     /// The server's HTTP.
     http: SocketAddr,
     /// The server's signalling.
-    pub(super) signal_url: String,
+    pub(super) signalling: ConnectOptions,
+    /// Whom HTTP trusts.
+    tls: Option<Tls>,
     /// Who all clients are: making a certificate is none of the server's work.
     pub(super) certificate: Certificate,
     /// What stamps of media count from.
@@ -37,6 +41,9 @@ pub(super) struct Stage {
     signer: Mutex<Signer>,
     /// What happened so far; held only to count.
     counts: Mutex<Counts>,
+    /// Connections of those who are gone without a word, and since when: no end of them tells the
+    /// server. Held only to add one and to take out what is older than [`GONE_FOR`].
+    gone: Mutex<Vec<(Instant, Link)>>,
 }
 
 /// What happened.
@@ -64,8 +71,12 @@ pub(super) struct Counts {
     pub(super) died: u64,
     /// Of those connected, by ICE-TCP.
     pub(super) by_tcp: u64,
-    /// Of those connected, through the server's relay.
-    pub(super) by_turn: u64,
+    /// Of those connected, through the server's relay, which was talked to over UDP, TCP and TLS.
+    pub(super) by_turn: [u64; 3],
+    /// Of those who came by it and ended, those who gave back what it had for them.
+    pub(super) given_back: u64,
+    /// Of the same, those who did not.
+    pub(super) kept: u64,
     /// Of those connected, by WHIP and WHEP.
     pub(super) by_http: u64,
     /// Media packets that were lost on their way to viewers.
@@ -95,11 +106,13 @@ impl Stage {
     pub(super) fn new(server: &Server) -> anyhow::Result<Self> {
         Ok(Self {
             http: server.http,
-            signal_url: server.signal_url(),
+            signalling: server.connect_options(),
+            tls: server.tls(),
             certificate: Certificate::generate()?,
             epoch: Instant::now(),
             signer: Mutex::new(Signer::new()),
             counts: Mutex::default(),
+            gone: Mutex::default(),
         })
     }
 
@@ -111,6 +124,18 @@ impl Stage {
     /// Counts.
     pub(super) fn count(&self, change: impl FnOnce(&mut Counts)) {
         change(&mut self.counts.lock().expect("nobody panics while counting"));
+    }
+
+    /// Takes the transport of somebody who is gone without a word. Nothing is heard of it from now
+    /// on: what the relay has for it is not given back, and its connection stays open.
+    fn bury(&self, person: Person) {
+        let Some(link) = person.into_link() else { return };
+        if matches!(link.way(), Way::Turn(_)) {
+            self.count(|counts| counts.kept += 1);
+        }
+        let mut gone = self.gone.lock().expect("nobody panics while burying");
+        gone.retain(|(since, _)| since.elapsed() < GONE_FOR);
+        gone.push((Instant::now(), link));
     }
 
     /// A request of WHIP or WHEP: status, Location and body of the answer.
@@ -154,8 +179,10 @@ impl Stage {
     }
 
     async fn exchange(&self, request: &str) -> anyhow::Result<String> {
-        let mut socket = TcpStream::connect(self.http).await?;
+        let (host, port) = (self.http.ip().to_string(), self.http.port());
+        let mut socket = open_stream(&host, port, self.tls.as_ref()).await?;
         socket.write_all(request.as_bytes()).await?;
+        socket.flush().await?;
         let mut reply = Vec::new();
         socket.take(64 * 1024).read_to_end(&mut reply).await?;
         Ok(String::from_utf8_lossy(&reply).into_owned())
@@ -193,11 +220,13 @@ async fn room(stage: &Stage, number: u64) -> anyhow::Result<()> {
     let mut publisher = Person::enter(stage, door, way, &room, &host).await?;
     publisher.offer(stage, Role::Publisher, &stream).await?;
     if ending == Ending::Abandoned {
+        stage.bury(publisher);
         stage.count(|counts| counts.abandoned += 1);
         return Ok(());
     }
     if ending == Ending::Dies {
         publisher.begin_handshake(stage, Instant::now() + CONNECTS_IN).await?;
+        stage.bury(publisher);
         stage.count(|counts| counts.died += 1);
         return Ok(());
     }
@@ -234,7 +263,7 @@ async fn room(stage: &Stage, number: u64) -> anyhow::Result<()> {
                 stage.count(|counts| counts.deleted += 1);
             }
             Ending::Vanish => {
-                drop(person);
+                stage.bury(person);
                 stage.count(|counts| counts.vanished += 1);
             }
             Ending::Abandoned | Ending::Dies => bail!("it was over before"),
@@ -250,7 +279,9 @@ fn door_and_way(number: u64, role: Role) -> (Door, Way) {
     let way = match (number % 5, role, door) {
         (2, Role::Viewer, _) => Way::LossyUdp,
         (3, ..) => Way::Tcp,
-        (4, _, Door::Signalling) => Way::Turn,
+        (4, _, Door::Signalling) => Way::Turn(
+            [TurnCarrier::Udp, TurnCarrier::Tcp, TurnCarrier::Tls][(number / 15 % 3) as usize],
+        ),
         _ => Way::Udp,
     };
     (door, way)
@@ -261,19 +292,24 @@ impl Counts {
     /// connect did, and something was seen.
     pub(super) fn is_real(&self, share: f64) -> bool {
         let meant = self.made.saturating_sub(self.abandoned + self.died) as f64;
-        let endings = [
+        let [by_udp, by_tcp, by_tls] = self.by_turn;
+        let happened = [
             self.goodbyes,
             self.deleted,
             self.vanished,
             self.abandoned,
             self.died,
             self.by_tcp,
-            self.by_turn,
+            by_udp,
+            by_tcp,
+            by_tls,
+            self.given_back,
+            self.kept,
             self.by_http,
             self.lost,
             self.played,
         ];
-        self.connected as f64 >= meant * share && endings.iter().all(|count| *count > 0)
+        self.connected as f64 >= meant * share && happened.iter().all(|count| *count > 0)
     }
 
     /// For the file of results.
@@ -290,7 +326,10 @@ impl Counts {
             "abandoned": self.abandoned,
             "died": self.died,
             "by_tcp": self.by_tcp,
-            "by_turn": self.by_turn,
+            "by_turn": self.by_turn.iter().sum::<u64>(),
+            "by_turn_over_udp_tcp_tls": self.by_turn,
+            "given_back": self.given_back,
+            "kept": self.kept,
             "by_http": self.by_http,
             "lost": self.lost,
         })

@@ -4,12 +4,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use odeum_client::{
-    ConnectOptions, Direction, Event, Events, LoginOptions, PeerConfig, PeerEvent, RequestError,
-    Signalling, VideoSource, VideoSourceConfig, WebRtcPeer,
+    CloseReason, Direction, Event, Events, LoginOptions, PeerConfig, PeerEvent, RequestError,
+    Signalling, TurnServer, VideoSource, VideoSourceConfig, WebRtcPeer,
 };
 
 use super::life::Stage;
-use super::turn::Relay;
 use super::wire::{Link, Way};
 use odeum_load::{APP, token};
 
@@ -43,7 +42,7 @@ pub(super) enum Door {
 /// How the server knows somebody.
 enum Presence {
     /// By a session.
-    Session { signalling: Signalling, events: Box<Events>, relay: Option<Relay> },
+    Session { signalling: Signalling, events: Box<Events>, relay: Option<TurnServer> },
     /// By a resource, once there is one.
     Resource { token: String, path: Option<String> },
 }
@@ -60,8 +59,8 @@ pub(super) struct Person {
     source: Option<VideoSource>,
     /// Whether media may flow.
     is_connected: bool,
-    /// Whether the server has ended the transport.
-    is_closed: bool,
+    /// Why the transport is over.
+    closed: Option<CloseReason>,
     /// Whether the server has answered the handshake.
     has_heard_dtls: bool,
 }
@@ -81,11 +80,10 @@ impl Person {
         let presence = match door {
             Door::Http => Presence::Resource { token: token(user)?, path: None },
             Door::Signalling => {
-                let options = ConnectOptions::new(&stage.signal_url);
-                let (signalling, events) = Signalling::connect(&options).await?;
+                let (signalling, events) = Signalling::connect(&stage.signalling).await?;
                 let login = LoginOptions::new(APP.0, room, user, token(user)?);
                 let logged_in = signalling.login(login).await.context("login")?;
-                let relay = Relay::named_by(&logged_in.ice_servers);
+                let relay = TurnServer::named_by(&logged_in.ice_servers);
                 Presence::Session { signalling, events: Box::new(events), relay }
             }
         };
@@ -96,7 +94,7 @@ impl Person {
             way,
             source: None,
             is_connected: false,
-            is_closed: false,
+            closed: None,
             has_heard_dtls: false,
         })
     }
@@ -134,8 +132,8 @@ impl Person {
     pub(super) async fn connect(&mut self, stage: &Stage, deadline: Instant) -> anyhow::Result<()> {
         while !self.is_connected {
             let way = self.way;
-            let is_over = Instant::now() >= deadline || self.is_closed;
-            ensure!(!is_over, "the transport did not connect by {way:?}");
+            let is_over = Instant::now() >= deadline || self.closed.is_some();
+            ensure!(!is_over, "the transport did not connect by {way:?}: {}", self.progress());
             self.step(stage, deadline).await?;
         }
         let is_http = matches!(self.presence, Presence::Resource { .. });
@@ -145,7 +143,7 @@ impl Person {
             match self.way {
                 Way::Udp | Way::LossyUdp => {}
                 Way::Tcp => counts.by_tcp += 1,
-                Way::Turn => counts.by_turn += 1,
+                Way::Turn(carrier) => counts.by_turn[carrier as usize] += 1,
             }
         });
         if matches!(self.transport, Some((Role::Publisher, _))) {
@@ -159,6 +157,20 @@ impl Person {
         Ok(())
     }
 
+    /// How far it has come on its way to be connected.
+    fn progress(&self) -> String {
+        let remote = self.transport.as_ref().and_then(|(_, link)| link.peer.remote());
+        let reached = match remote {
+            None => "no check was answered",
+            Some(_) if !self.has_heard_dtls => "no hello was answered",
+            Some(_) => "the handshake did not end",
+        };
+        match self.closed {
+            Some(reason) => format!("{reached}, and it closed: {reason:?}"),
+            None => reached.to_owned(),
+        }
+    }
+
     /// Goes on until the server has answered the handshake, and no further.
     ///
     /// # Errors
@@ -169,7 +181,7 @@ impl Person {
         deadline: Instant,
     ) -> anyhow::Result<()> {
         while !self.has_heard_dtls {
-            ensure!(Instant::now() < deadline && !self.is_closed, "no handshake began");
+            ensure!(Instant::now() < deadline && self.closed.is_none(), "no handshake began");
             self.step(stage, deadline).await?;
         }
         Ok(())
@@ -181,7 +193,7 @@ impl Person {
     /// The server ended something that it had no reason to end.
     pub(super) async fn live(&mut self, stage: &Stage, until: Instant) -> anyhow::Result<()> {
         while Instant::now() < until {
-            ensure!(!self.is_closed, "the server ended a transport of {}", self.room);
+            ensure!(self.closed.is_none(), "the server ended a transport of {}", self.room);
             self.step(stage, until).await?;
         }
         Ok(())
@@ -192,11 +204,17 @@ impl Person {
     /// # Errors
     /// A goodbye that is refused.
     pub(super) async fn take_leave(
-        self,
+        mut self,
         stage: &Stage,
         room: &str,
         stream: Option<&str>,
     ) -> anyhow::Result<()> {
+        if let Some((_, link)) = &mut self.transport
+            && let Way::Turn(_) = self.way
+        {
+            link.give_back();
+            stage.count(|counts| counts.given_back += 1);
+        }
         let signalling = match self.presence {
             Presence::Session { signalling, .. } => signalling,
             Presence::Resource { token, path: Some(path) } if stream.is_some() => {
@@ -217,6 +235,11 @@ impl Person {
             (Some(_), None) | (None, _) => {}
         }
         Ok(signalling.logout(room).await?)
+    }
+
+    /// Their transport, if there is one; the rest of them is gone.
+    pub(super) fn into_link(self) -> Option<Link> {
+        self.transport.map(|(_, link)| link)
     }
 
     /// The answer to an offer. The publisher knows that it is connected a moment before the server
@@ -287,7 +310,7 @@ impl Person {
         for event in happened.events {
             match event {
                 PeerEvent::Connected { .. } => self.is_connected = true,
-                PeerEvent::Closed(_) => self.is_closed = true,
+                PeerEvent::Closed(reason) => self.closed = Some(reason),
                 PeerEvent::KeyFrameRequested => {
                     self.source.iter_mut().for_each(VideoSource::request_key_frame);
                 }

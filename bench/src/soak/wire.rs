@@ -5,12 +5,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use odeum_client::{PeerEvent, WebRtcPeer};
+use odeum_client::{PeerEvent, TurnCarrier, TurnClient, TurnServer, WebRtcPeer};
 use odeum_rtp::PacketKind;
 use odeum_rtp::framing::{FrameReader, write_frame};
 use tokio::net::{TcpStream, UdpSocket};
-
-use super::turn::{Channel, Relay};
 
 /// Largest datagram that is read.
 const DATAGRAM_BYTES: u16 = 2_048;
@@ -25,14 +23,15 @@ pub(crate) enum Way {
     Udp,
     LossyUdp,
     Tcp,
-    Turn,
+    /// Over the server's relay, which is talked to over this.
+    Turn(TurnCarrier),
 }
 
 /// What a transport stands on.
 enum Wire {
     Udp(UdpSocket),
     Tcp { stream: TcpStream, reader: FrameReader, output: Vec<u8> },
-    Turn(Channel),
+    Turn(TurnClient),
 }
 
 /// A transport on its way.
@@ -40,7 +39,7 @@ pub(crate) struct Link {
     /// The transport.
     pub(crate) peer: WebRtcPeer,
     wire: Wire,
-    is_lossy: bool,
+    way: Way,
     /// Where the transport takes the server to be.
     server: SocketAddr,
     /// Media packets that came, of which some are then lost.
@@ -72,7 +71,7 @@ impl Link {
         mut peer: WebRtcPeer,
         way: Way,
         answer: &str,
-        relay: Option<&Relay>,
+        relay: Option<&TurnServer>,
     ) -> anyhow::Result<Self> {
         let server = candidate(answer, "udp").context("no UDP candidate")?;
         let wire = match way {
@@ -84,13 +83,16 @@ impl Link {
                 let reader = FrameReader::new(DATAGRAM_BYTES);
                 Wire::Tcp { stream, reader, output: Vec::new() }
             }
-            Way::Turn => Wire::Turn(relay.context("no relay was told of")?.open(server).await?),
+            Way::Turn(carrier) => {
+                let relay = relay.context("no relay was told of")?;
+                Wire::Turn(relay.open(carrier, server).await?)
+            }
         };
         peer.accept_answer(Instant::now(), answer)?;
         Ok(Self {
             peer,
             wire,
-            is_lossy: way == Way::LossyUdp,
+            way,
             server,
             came: 0,
             happened: Happened::default(),
@@ -109,7 +111,7 @@ impl Link {
         }
         let far = || Instant::now() + Duration::from_secs(3_600);
         let timer = tokio::time::sleep_until(self.peer.poll_timeout().unwrap_or_else(far).into());
-        let received = match &self.wire {
+        let received = match &mut self.wire {
             Wire::Udp(socket) => tokio::select! {
                 received = socket.recv_from(&mut self.buffer[..]) => match received {
                     Ok((length, _)) => Some(0..length),
@@ -145,6 +147,18 @@ impl Link {
         Ok(())
     }
 
+    /// How it goes.
+    pub(crate) fn way(&self) -> Way {
+        self.way
+    }
+
+    /// Gives back what the relay has for it, if it comes by that.
+    pub(crate) fn give_back(&mut self) {
+        if let Wire::Turn(channel) = &mut self.wire {
+            channel.give_back();
+        }
+    }
+
     /// What happened since it was last asked.
     pub(crate) fn take(&mut self) -> Happened {
         std::mem::take(&mut self.happened)
@@ -160,7 +174,7 @@ impl Link {
         let bytes = &mut self.buffer[range];
         let kind = PacketKind::of(bytes);
         self.happened.has_heard_dtls |= kind == PacketKind::Dtls;
-        if kind == PacketKind::Rtp && self.is_lossy {
+        if kind == PacketKind::Rtp && self.way == Way::LossyUdp {
             self.came += 1;
             if self.came.is_multiple_of(LOSES_ONE_OF) {
                 self.happened.lost += 1;

@@ -10,6 +10,7 @@ use std::{env, fs};
 
 use anyhow::{Context, bail, ensure};
 use odeum_auth::token::{NewToken, Seal};
+use odeum_client::{ConnectOptions, Tls};
 use odeum_types::{AppId, UnixMillis};
 
 use crate::process::Measured;
@@ -22,6 +23,9 @@ pub const SECRET: &str = "0123456789abcdef0123456789abcdef";
 const CALLBACK_SECRET: &str = "fedcba9876543210fedcba9876543210";
 /// Transports that it takes on one worker.
 const PEERS_MAX: usize = 20_000;
+/// Files of the certificate and its key.
+const CERTIFICATE: &str = "certificate.pem";
+const KEY: &str = "key.pem";
 /// The core that what is measured runs on; the load runs on the others.
 pub const CORE: usize = 0;
 
@@ -37,6 +41,8 @@ pub struct Server {
     admin: SocketAddr,
     /// How its cost is read.
     pub measured: Measured,
+    /// How clients reach it.
+    reach: Reach,
 }
 
 /// How a server is started.
@@ -63,8 +69,9 @@ pub struct ServerOptions<'a> {
 pub enum Reach {
     /// By UDP.
     Udp,
-    /// Also by ICE-TCP, and through a TURN relay of its own.
-    TcpAndRelay,
+    /// Also by ICE-TCP, and through a TURN relay of its own, itself over UDP, TCP or TLS. HTTP and
+    /// signalling are over TLS.
+    AllWays,
 }
 
 impl Default for ServerOptions<'_> {
@@ -95,6 +102,9 @@ impl Server {
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let folder = env::temp_dir().join(format!("odeum-bench-{}-{number}", std::process::id()));
         fs::create_dir_all(&folder)?;
+        if options.reach == Reach::AllWays {
+            write_certificate(&folder)?;
+        }
         let config = folder.join("odeum.toml");
         fs::write(&config, configuration(&folder, options))?;
         let mut child = Command::new("taskset")
@@ -114,9 +124,10 @@ impl Server {
             let found = line.split_whitespace().find_map(|word| word.strip_prefix(name));
             Ok(found.with_context(|| format!("the server did not start: {line}"))?.parse()?)
         };
-        let (http, admin) = (address("http=")?, address("admin=")?);
+        let http = address("https=").or_else(|_| address("http="))?;
+        let admin = address("admin=")?;
         let measured = Measured::new(child.id(), Some(CORE));
-        Ok(Self { child, folder, http, admin, measured })
+        Ok(Self { child, folder, http, admin, measured, reach: options.reach })
     }
 
     /// A figure of the metrics page that has no labels.
@@ -167,7 +178,20 @@ impl Server {
 
     /// The address for signalling.
     pub fn signal_url(&self) -> String {
-        format!("ws://{}/signal", self.http)
+        let scheme = if self.tls().is_some() { "wss" } else { "ws" };
+        format!("{scheme}://{}/signal", self.http)
+    }
+
+    /// Whom clients have to trust, if HTTP, signalling and a part of the relay are over TLS: nobody
+    /// but this server has its address.
+    pub fn tls(&self) -> Option<Tls> {
+        (self.reach == Reach::AllWays).then_some(Tls::AcceptAny)
+    }
+
+    /// How signalling is connected to.
+    pub fn connect_options(&self) -> ConnectOptions {
+        let options = ConnectOptions::new(self.signal_url());
+        ConnectOptions { tls: self.tls().unwrap_or(options.tls), ..options }
     }
 }
 
@@ -191,18 +215,24 @@ fn configuration(folder: &Path, options: &ServerOptions<'_>) -> String {
              callback_url = \"http://{receiver}/callbacks\"\n"
         )
     });
-    let (tcp, relay) = match options.reach {
-        Reach::Udp => ("", ""),
-        Reach::TcpAndRelay => (
+    let (tcp, others) = match options.reach {
+        Reach::Udp => ("", String::new()),
+        Reach::AllWays => (
             "tcp_listen = \"127.0.0.1:0\"\n",
-            "[turn]\nhost = \"127.0.0.1\"\nlisten = \"127.0.0.1:0\"\n",
+            format!(
+                "[turn]\nhost = \"127.0.0.1\"\nlisten = \"127.0.0.1:0\"\n\
+                 tls_listen = \"127.0.0.1:0\"\n\
+                 [tls]\ncert = {:?}\nkey = {:?}\n",
+                folder.join(CERTIFICATE),
+                folder.join(KEY),
+            ),
         ),
     };
     format!(
         "listen = \"127.0.0.1:0\"\ndata_dir = {:?}\n\
          [admin]\nlisten = \"127.0.0.1:0\"\n\
          [media]\nlisten = \"127.0.0.1:0\"\nworkers = {workers}\n\
-         room_peers_per_worker = {room_peers_per_worker}\n{tcp}{relay}\
+         room_peers_per_worker = {room_peers_per_worker}\n{tcp}{others}\
          [limits]\npeers_per_worker_max = {PEERS_MAX}\n\
          [rooms]\nheartbeat_timeout_s = {}\n\
          [[apps]]\napp_id = {}\nserver_secret = \"{SECRET}\"\nlinger_ms = {linger_ms}\n\
@@ -212,6 +242,14 @@ fn configuration(folder: &Path, options: &ServerOptions<'_>) -> String {
         APP.0,
         calls.join(", "),
     )
+}
+
+/// Writes a certificate for 127.0.0.1 and its key.
+fn write_certificate(folder: &Path) -> anyhow::Result<()> {
+    let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()])?;
+    fs::write(folder.join(CERTIFICATE), made.cert.pem())?;
+    fs::write(folder.join(KEY), made.signing_key.serialize_pem())?;
+    Ok(())
 }
 
 /// A client token for `user` of the benchmarks' app, good for a day.
