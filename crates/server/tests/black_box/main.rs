@@ -7,3 +7,4 @@ mod garbage;
 mod life;
 mod process;
 mod start;
+mod turn;
