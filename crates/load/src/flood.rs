@@ -4,6 +4,9 @@
 //! A bad packet is charged what the server used more than in the windows beside, so that waking up
 //! for it is in it. Loopback's way to the server's socket is charged to who sends.
 
+mod attacker;
+mod forged;
+mod halfway;
 mod kind;
 
 use std::time::{Duration, Instant};
@@ -21,7 +24,8 @@ use crate::server::ServerOptions;
 use crate::shape::{Media, Plan, PlayPlan, StreamPlan};
 use crate::stage::Stage;
 use crate::target::Target;
-use kind::{Attacker, Kind, UNWATCHED, VICTIM};
+use attacker::{Attacker, HALFWAY, UNWATCHED, VICTIM, halfway_users};
+use kind::Kind;
 
 /// How often bad packets leave.
 const TICK: Duration = Duration::from_millis(1);
@@ -62,7 +66,8 @@ pub(crate) fn run(args: &FloodArgs) -> anyhow::Result<()> {
     stage.publish(&plan, &mut progress)?;
     stage.log_in_players(&plan)?;
     stage.play(&plan, &mut progress)?;
-    let mut attacker = Attacker::new(&mut stage.drive)?;
+    stage.log_in_all(&plan.streams[VICTIM].room, &halfway_users())?;
+    let mut attacker = Attacker::new(&mut stage)?;
     stage.drive.run(Instant::now() + WARM_UP, Publishing::On)?;
     let (mut rows, mut quiet_us, mut quiet) = (Vec::new(), Vec::new(), Counts::default());
     println!("| kind | sent | counted | us/packet | of a good one | calls lost | of |");
@@ -71,6 +76,7 @@ pub(crate) fn run(args: &FloodArgs) -> anyhow::Result<()> {
         let mut row = Row { kind, sent: 0, counted: None, us: Vec::new(), due: 0, lost: 0 };
         for number in 1..=args.windows {
             progress.say(format_args!("{}: window {number} of {}", kind.name(), args.windows));
+            attacker.prepare(&mut stage, &plan.streams[VICTIM], kind)?;
             let (counts, base) = window(&mut stage, args, |_| Ok(()))?;
             quiet_us.push(base * 1e6 / counts.received.max(1) as f64);
             quiet.due += counts.due;
@@ -157,9 +163,10 @@ impl Row {
         let counter =
             |stage: &Stage| self.kind.counter().map(|name| stage.target.counter(name)).transpose();
         let (kind, counted) = (self.kind, counter(stage)?);
+        let per_second = self.kind.per_second(args.packets_per_second, HALFWAY, args.window_ms);
         let (mut sent, mut due) = (0, 0.0);
         let (counts, cpu) = window(stage, args, |stage| {
-            due += f64::from(args.packets_per_second) * TICK.as_secs_f64();
+            due += per_second * TICK.as_secs_f64();
             let now = due as u64;
             due -= now as f64;
             sent += attacker.send(&mut stage.drive, kind, now)?;
@@ -168,6 +175,9 @@ impl Row {
         if let Some((before, after)) = counted.zip(counter(stage)?) {
             self.counted = Some(self.counted.unwrap_or_default() + (after - before));
         }
+        let answers = attacker.take_answers()?;
+        let is_answered = kind == Kind::OtherHello;
+        ensure!(!is_answered || answers >= sent, "{answers} of {sent} hellos were answered");
         self.sent += sent;
         self.us.push((cpu - base) * 1e6 / sent.max(1) as f64);
         self.due += counts.due;

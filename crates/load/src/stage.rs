@@ -3,13 +3,13 @@
 use std::time::Instant;
 
 use futures_util::future::try_join_all;
-use odeum_client::{Certificate, Direction, Kind, NackMode, PeerConfig, WebRtcPeer};
+use odeum_client::{Certificate, Direction, DtlsVersion, Kind, NackMode, PeerConfig, WebRtcPeer};
 use tokio::runtime::Runtime;
 
 use crate::args::{CommonArgs, Sending};
 use crate::drive::Drive;
 use crate::report::Progress;
-use crate::shape::{Media, Plan};
+use crate::shape::{Media, Plan, StreamPlan};
 use crate::target::Target;
 
 /// Peers that join at once.
@@ -123,6 +123,50 @@ impl Stage {
             }
             self.drive.add_viewers(peers.into_iter().zip(new.iter().map(|one| one.stream)))?;
         }
+    }
+
+    /// Logs those in who are to be in `room` and are not yet.
+    ///
+    /// # Errors
+    /// The server refuses.
+    pub(crate) fn log_in_all(&mut self, room: &str, users: &[String]) -> anyhow::Result<()> {
+        let who: Vec<_> = users.iter().map(|user| (room, &**user)).collect();
+        who.chunks(JOINING_MAX).try_for_each(|who| self.log_in(who))
+    }
+
+    /// Lets `users` play `stream`, those who do already once more, and leaves it to the caller to
+    /// connect their peers, which speak DTLS 1.2 alone.
+    ///
+    /// # Errors
+    /// The server refuses.
+    pub(crate) fn play_anew(
+        &mut self,
+        stream: &StreamPlan,
+        users: &[String],
+    ) -> anyhow::Result<Vec<WebRtcPeer>> {
+        let config = PeerConfig {
+            media: vec![Kind::Video],
+            dtls: DtlsVersion::V12,
+            ..PeerConfig::new(Direction::Receive, self.certificate.clone(), 0)
+        };
+        let peer = |_| WebRtcPeer::new(PeerConfig { seed: rand::random(), ..config.clone() });
+        let mut peers: Vec<_> = users.iter().map(peer).collect();
+        let target = &self.target;
+        let requests = users.iter().zip(&peers).map(|(user, peer)| async move {
+            let offer = peer.offer();
+            target.stop_playing(stream, user).await?;
+            target.play(stream, user, &offer).await
+        });
+        let opened = self.runtime.block_on(try_join_all(requests))?;
+        for (peer, opened) in peers.iter_mut().zip(opened) {
+            peer.accept_answer(Instant::now(), &opened.answer)?;
+        }
+        Ok(peers)
+    }
+
+    /// What all peers show.
+    pub(crate) fn certificate(&self) -> &Certificate {
+        &self.certificate
     }
 
     /// Ends what a server that goes on would keep.

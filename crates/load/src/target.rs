@@ -219,6 +219,19 @@ impl Target {
         }
     }
 
+    /// Has a user stop to play a stream, if it does; by signalling alone.
+    ///
+    /// # Errors
+    /// The user is not logged in, or the connection is closed.
+    pub(crate) async fn stop_playing(&self, plan: &StreamPlan, user: &str) -> anyhow::Result<()> {
+        let Self::Signalling(target) = self else { bail!("WHEP ends by its resource") };
+        match target.session(&plan.room, user)?.unplay(&plan.room, &plan.stream).await {
+            // It did not, or its transport has ended by itself.
+            Ok(()) | Err(RequestError::Refused { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Remembers what is to be ended.
     pub(crate) fn opened(&mut self, resource: Option<(reqwest::Url, Option<String>)>) {
         if let Self::Http(target) = self {

@@ -1,26 +1,4 @@
-//! The kinds of bad packets, and what each is made of.
-
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
-
-use anyhow::Context;
-use odeum_rtp::stun::{
-    BindingRequest, IceRole, IntegrityKey, MESSAGE_SIZE_MAX, Nomination, TransactionId,
-};
-use rand::rngs::SmallRng;
-use rand::{Rng, RngCore, SeedableRng};
-
-use crate::drive::Drive;
-
-/// The publisher that has viewers: whose name, address and packets are forged.
-pub(super) const VICTIM: usize = 0;
-/// The publisher that nobody plays: what a good packet costs.
-pub(super) const UNWATCHED: usize = 1;
-/// Addresses that strangers send from.
-const STRANGERS: usize = 16;
-/// Bytes of packets that look like video.
-const VIDEO_BYTES: usize = 1_200;
-/// How far ahead of the real ones forged packets are numbered: nothing but their tag is wrong.
-const AHEAD: u16 = 1_000;
+//! The kinds of bad packets.
 
 /// What is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,11 +21,43 @@ pub(super) enum Kind {
     Replayed,
     /// Sealed DTLS from a client's own address, with a wrong tag.
     WrongDtls,
+    /// From here on from the address of a client that has no keys yet: its own hello, again and
+    /// again.
+    SameHello,
+    /// Hellos that might be its own, each another one.
+    OtherHello,
+    /// Hellos that cannot be answered.
+    BadHello,
+    /// Random bytes that say to be a handshake.
+    Garbage,
+    /// Parts of a long Certificate that do not fit together.
+    Parts,
+    /// A Certificate that its SDP did not promise.
+    OtherCertificate,
+    /// Its second flight, with a signature that is not its own.
+    Flight,
+    /// Fatal alerts.
+    Alert,
+    /// Records that say to be sealed.
+    Sealed,
+}
+
+/// From whose address a kind comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    /// Addresses that nobody has heard of.
+    Strangers,
+    /// That of a client that is connected.
+    Client,
+    /// Those of clients that ICE has let in and that have said nothing else.
+    BeforeHello,
+    /// The same, whose hello has been answered.
+    AfterHello,
 }
 
 impl Kind {
     /// All of them, the good one first.
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 18] = [
         Self::Good,
         Self::Random,
         Self::UnknownName,
@@ -57,6 +67,15 @@ impl Kind {
         Self::WrongTag,
         Self::Replayed,
         Self::WrongDtls,
+        Self::SameHello,
+        Self::OtherHello,
+        Self::BadHello,
+        Self::Garbage,
+        Self::Parts,
+        Self::OtherCertificate,
+        Self::Flight,
+        Self::Alert,
+        Self::Sealed,
     ];
 
     /// What it is called.
@@ -71,7 +90,49 @@ impl Kind {
             Self::WrongTag => "RTP from a client's address, wrong SRTP tag",
             Self::Replayed => "RTP from a client's address, replayed",
             Self::WrongDtls => "DTLS from a client's address, wrong tag",
+            Self::SameHello => "before keys: the same hello again",
+            Self::OtherHello => "before keys: hellos, each another, that are answered",
+            Self::BadHello => "before keys: hellos that cannot be answered",
+            Self::Garbage => "before keys: random bytes as handshake",
+            Self::Parts => "before keys: eight parts that never fit",
+            Self::OtherCertificate => "before keys: another's Certificate",
+            Self::Flight => "before keys: whole flights with a forged signature",
+            Self::Alert => "before keys: fatal alerts",
+            Self::Sealed => "before keys: records that say to be sealed",
         }
+    }
+
+    /// From whose address it comes.
+    pub(super) fn source(self) -> Source {
+        match self {
+            Self::Good | Self::WrongTag | Self::Replayed | Self::WrongDtls => Source::Client,
+            Self::Random
+            | Self::UnknownName
+            | Self::WrongPassword
+            | Self::StrangersHello
+            | Self::StrangersMedia => Source::Strangers,
+            Self::SameHello | Self::OtherHello | Self::BadHello => Source::BeforeHello,
+            Self::Garbage
+            | Self::Parts
+            | Self::OtherCertificate
+            | Self::Flight
+            | Self::Alert
+            | Self::Sealed => Source::AfterHello,
+        }
+    }
+
+    /// Packets of a window of `window_ms` in each second, where `wanted` are wanted from `clients`
+    /// who are half-way: no more than the server looks at. What follows it drops unread, and the
+    /// expensive ones come first (`HANDSHAKES_MAX`, `HELLOS_MAX` and `HANDSHAKE_PROOFS_MAX` in
+    /// crates/sfu/src/config.rs).
+    pub(super) fn per_second(self, wanted: u32, clients: usize, window_ms: u64) -> f64 {
+        let of_each = match self {
+            Self::OtherHello => 4,
+            Self::BadHello => 32,
+            Self::Flight => 64,
+            _ => return f64::from(wanted),
+        };
+        f64::from(wanted).min((of_each * clients) as f64 * 1_000.0 / window_ms as f64)
     }
 
     /// The server's counter of such packets, where it has one.
@@ -82,135 +143,17 @@ impl Kind {
             Self::StrangersHello | Self::StrangersMedia => Some("odeum_media_unknown_source_total"),
             Self::WrongTag => Some("odeum_srtp_refused_total"),
             Self::Replayed => Some("odeum_srtp_replayed_total"),
-            Self::Random | Self::WrongDtls => None,
+            Self::Random
+            | Self::WrongDtls
+            | Self::SameHello
+            | Self::OtherHello
+            | Self::BadHello
+            | Self::Garbage
+            | Self::Parts
+            | Self::OtherCertificate
+            | Self::Flight
+            | Self::Alert
+            | Self::Sealed => None,
         }
     }
-}
-
-/// Sends packets of any kind.
-pub(super) struct Attacker {
-    /// Strangers' sockets.
-    strangers: Vec<UdpSocket>,
-    /// Where the server is.
-    server: SocketAddr,
-    /// What is random.
-    random: SmallRng,
-    /// The victim's name in checks.
-    username: String,
-    /// A hello.
-    hello: Vec<u8>,
-}
-
-impl Attacker {
-    /// One that knows the victim of `drive`.
-    ///
-    /// # Errors
-    /// Out of descriptors, or a victim that is not connected.
-    pub(super) fn new(drive: &mut Drive) -> anyhow::Result<Self> {
-        let victim = drive.publisher(VICTIM);
-        victim.keep_sent();
-        let server = victim.peer.remote().context("the victim is not connected")?;
-        let username = victim.peer.ice_username().context("the victim has no name")?.to_owned();
-        let bind = || {
-            let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
-            socket.set_nonblocking(true).map(|()| socket)
-        };
-        let strangers = (0..STRANGERS).map(|_| bind()).collect::<Result<_, _>>()?;
-        Ok(Self { strangers, server, random: SmallRng::seed_from_u64(1), username, hello: hello() })
-    }
-
-    /// Sends `count` packets of a kind; gives how many the kernel took.
-    ///
-    /// # Errors
-    /// What it says, but for a full buffer.
-    pub(super) fn send(
-        &mut self,
-        drive: &mut Drive,
-        kind: Kind,
-        count: u64,
-    ) -> anyhow::Result<u64> {
-        if kind == Kind::Good {
-            drive.publisher(UNWATCHED).send_more(count)?;
-            return Ok(count);
-        }
-        let victim = drive.publisher(VICTIM);
-        let sent_last: Vec<Vec<u8>> = victim.sent_last().map(<[u8]>::to_vec).collect();
-        let is_strangers = !matches!(kind, Kind::WrongTag | Kind::Replayed | Kind::WrongDtls);
-        let mut taken = 0;
-        for number in 0..count as usize {
-            let Some(bytes) = self.packet(kind, number, &sent_last)? else { return Ok(taken) };
-            let socket = match is_strangers {
-                true => &self.strangers[number % STRANGERS],
-                false => &victim.socket,
-            };
-            match socket.send_to(&bytes, self.server) {
-                Ok(_) => taken += 1,
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(taken)
-    }
-
-    /// A packet; none while the victim has sent nothing that it could be made of.
-    fn packet(
-        &mut self,
-        kind: Kind,
-        number: usize,
-        sent_last: &[Vec<u8>],
-    ) -> anyhow::Result<Option<Vec<u8>>> {
-        Ok(match kind {
-            Kind::Good => None,
-            Kind::Random => {
-                let mut bytes = vec![0; VIDEO_BYTES];
-                self.random.fill_bytes(&mut bytes);
-                Some(bytes)
-            }
-            Kind::UnknownName => {
-                let name = format!("{:08x}:{:08x}", self.random.next_u32(), number);
-                Some(self.check(&name)?)
-            }
-            Kind::WrongPassword => Some(self.check(&self.username.clone())?),
-            Kind::StrangersHello => Some(self.hello.clone()),
-            Kind::StrangersMedia | Kind::Replayed => {
-                sent_last.get(number % sent_last.len().max(1)).cloned()
-            }
-            Kind::WrongTag => sent_last.last().cloned().map(|mut bytes| {
-                let ahead = AHEAD + (number % 100) as u16;
-                let number = u16::from_be_bytes([bytes[2], bytes[3]]).wrapping_add(ahead);
-                bytes[2..4].copy_from_slice(&number.to_be_bytes());
-                bytes
-            }),
-            Kind::WrongDtls => {
-                let mut record = vec![21, 0xfe, 0xfd, 0, 1, 0, 0, 0, 0, 1, 0, 0, 26];
-                record.resize(13 + 26, 0);
-                self.random.fill_bytes(&mut record[13..]);
-                Some(record)
-            }
-        })
-    }
-
-    fn check(&mut self, username: &str) -> anyhow::Result<Vec<u8>> {
-        let request = BindingRequest {
-            transaction: TransactionId(self.random.random()),
-            username,
-            priority: 1_853_824_767,
-            role: IceRole::Controlling(1),
-            nomination: Nomination::UseCandidate,
-        };
-        let mut buffer = [0; MESSAGE_SIZE_MAX];
-        let length =
-            request.write(&mut buffer, &IntegrityKey::new(b"not the one of the answer"))?;
-        Ok(buffer[..length].to_vec())
-    }
-}
-
-/// A hello as far as it matters to a server that drops it by its address.
-fn hello() -> Vec<u8> {
-    let record =
-        [&[22, 0xfe, 0xfd][..], &[0; 8], &[0, 212], &[1, 0, 0, 200, 0, 0, 0, 0, 0, 0, 0, 200]];
-    let mut hello = record.concat();
-    hello.extend([0xfe, 0xfd]);
-    hello.resize(13 + 12 + 200, 7);
-    hello
 }
