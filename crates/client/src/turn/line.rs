@@ -38,6 +38,8 @@ impl Line {
     pub(super) async fn udp(relay: SocketAddr) -> io::Result<Self> {
         let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await?;
         socket.connect(relay).await?;
+        // Before that a socket is not known to take anything.
+        socket.writable().await?;
         Ok(Self::Udp(socket))
     }
 
