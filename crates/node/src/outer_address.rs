@@ -9,7 +9,7 @@ use crate::handle::NodeHandle;
 use crate::limits::{STUN_INTERVAL, STUN_WAIT};
 use crate::media_handle::MediaRequest;
 use crate::shared::Shared;
-use crate::turn::Places;
+use crate::turn::PermittedPeers;
 
 /// Those who wait for what STUN servers say of one worker's socket.
 #[derive(Default)]
@@ -57,7 +57,7 @@ impl NodeHandle {
             }
         }
         questions.join_all().await;
-        self.shared.lead_relay_to_outer_addresses();
+        self.shared.permit_outer_addresses();
     }
 
     /// Asks again every few minutes, for as long as the node runs: addresses change.
@@ -74,16 +74,16 @@ impl NodeHandle {
 
 impl Shared {
     /// What STUN servers say is a name of the media ports for clients of the TURN relay as well.
-    fn lead_relay_to_outer_addresses(&self) {
+    fn permit_outer_addresses(&self) {
         let workers = self.media.iter().zip(&self.media_addresses);
         let outer = workers.flat_map(|(worker, local)| {
             worker.outer_addresses().into_iter().map(|address| (address, *local))
         });
-        let places = Places::new(self.media_ports.iter().copied(), outer);
-        self.places.send_if_modified(|known| {
-            let is_new = **known != places;
+        let permitted = PermittedPeers::new(self.media_ports.iter().copied(), outer);
+        self.permitted_peers.send_if_modified(|known| {
+            let is_new = **known != permitted;
             if is_new {
-                *known = std::sync::Arc::new(places);
+                *known = std::sync::Arc::new(permitted);
             }
             is_new
         });

@@ -20,7 +20,7 @@ use crate::mailbox::{Job, Mailbox, RoomKey};
 use crate::media_handle::{MediaHandle, WorkerNumber};
 use crate::start::MediaPortNames;
 use crate::statistics::{ControlCounters, count};
-use crate::turn::Places;
+use crate::turn::PermittedPeers;
 
 /// The node. Everything here is fixed after the start, or a counter, or documents its own lock.
 pub(crate) struct Shared {
@@ -44,9 +44,9 @@ pub(crate) struct Shared {
     pub(crate) media_addresses: Vec<SocketAddr>,
     /// The UDP ports of media: as clients are told of them, and as they are bound.
     pub(crate) media_ports: MediaPortNames,
-    /// Where the TURN relay may lead. Behind a lock of its own: it changes with what STUN servers
+    /// What clients of the TURN relay may send to. Behind a lock of its own: it changes with what STUN servers
     /// say, and is read for each packet that is relayed.
-    pub(crate) places: watch::Sender<Arc<Places>>,
+    pub(crate) permitted_peers: watch::Sender<Arc<PermittedPeers>>,
     /// Asked for the addresses beyond a NAT, `host:port`.
     pub(crate) stun_server: Option<String>,
     /// Transports of one room on its own media worker before the next go elsewhere.
@@ -75,9 +75,9 @@ impl Shared {
         &self.media[worker.0]
     }
 
-    /// Where the TURN relay may lead now.
-    pub(crate) fn places(&self) -> Arc<Places> {
-        Arc::clone(&self.places.borrow())
+    /// What clients of the TURN relay may send to now.
+    pub(crate) fn permitted_peers(&self) -> Arc<PermittedPeers> {
+        Arc::clone(&self.permitted_peers.borrow())
     }
 
     /// Whether the shutdown has begun.

@@ -24,7 +24,7 @@ use crate::room_worker;
 use crate::shared::Shared;
 use crate::statistics::ControlCounters;
 use crate::tcp::TcpPort;
-use crate::turn::Places;
+use crate::turn::PermittedPeers;
 use crate::udp::UdpSocket;
 
 impl NodeHandle {
@@ -45,6 +45,7 @@ impl NodeHandle {
         let (mailboxes, receivers): (Vec<_>, Vec<_>) =
             (0..workers).map(|_| mailbox(config.limits.mailbox_commands_max)).unzip();
         let clock = Clock::start();
+        let permitted_peers = PermittedPeers::new(media_ports.iter().copied(), []);
         let shared = Arc::new(Shared {
             ids: Identities::new(clock.now()),
             limits: config.limits,
@@ -55,7 +56,7 @@ impl NodeHandle {
             sessions: (0..workers).map(|_| Arc::new(AtomicU64::new(0))).collect(),
             media,
             media_addresses: bound(&media_ports),
-            places: watch::Sender::new(Arc::new(Places::new(media_ports.iter().copied(), []))),
+            permitted_peers: watch::Sender::new(Arc::new(permitted_peers)),
             media_ports,
             stun_server: config.media.stun_server,
             room_peers_per_worker: config.media.room_peers_per_worker,

@@ -22,13 +22,13 @@ use crate::limits::TURN_SESSION_CHECK_INTERVAL;
 
 mod counters;
 mod datagrams;
-mod places;
+mod permitted_peers;
 mod quotas;
 mod socket;
 mod streams;
 
 pub use counters::{Carried, TurnStatistics};
-pub(crate) use places::Places;
+pub(crate) use permitted_peers::PermittedPeers;
 
 /// The system's time.
 type WallClock = fn() -> UnixMillis;
@@ -126,9 +126,9 @@ impl TurnRelay {
 
 impl Shared {
     fn handle<'a>(&self, client: &mut Client, bytes: &'a [u8]) -> Action<'a> {
-        let places = self.node.shared.places();
+        let permitted = self.node.shared.permitted_peers();
         let (now, wall) = (Instant::now(), (self.wall)());
-        let action = client.handle(now, wall, &self.gate, places.peers(), bytes);
+        let action = client.handle(now, wall, &self.gate, permitted.peers(), bytes);
         match &action {
             Action::Refuse { why, .. } => self.counters.refused(*why),
             Action::ToPeer { bytes, .. } => self.counters.to_media(bytes.len()),
@@ -182,8 +182,8 @@ impl Shared {
         username: &str,
         family: Family,
     ) -> Result<(Relay, SocketAddr), Refusal> {
-        let of = self.node.shared.places().of(family);
-        let (bind, shown) = of.ok_or(Refusal::FamilyUnsupported)?;
+        let relayed_ip = self.node.shared.permitted_peers().relayed_ip(family);
+        let (bind, shown) = relayed_ip.ok_or(Refusal::FamilyUnsupported)?;
         let seat = Arc::clone(&self.seats).try_acquire_owned().map_err(|_| Refusal::Capacity)?;
         let socket = UdpSocket::bind((bind, 0)).await.map_err(|_| Refusal::Capacity)?;
         let local = socket.local_addr().map_err(|_| Refusal::Capacity)?;

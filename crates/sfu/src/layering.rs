@@ -16,12 +16,12 @@ use crate::rate::RateMeter;
 use crate::selection::{SELECTIONS, SPATIAL_MAX, Selection, Selections, TEMPORAL_MAX};
 use crate::track::Track;
 
+mod active_layers;
 mod place;
-mod presence;
 
+use active_layers::ActiveLayers;
 use place::{Arrival, Place};
 pub(crate) use place::{Placed, Shape};
-use presence::Presence;
 
 /// What is to become of the numbers of pictures that a viewer does not get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,8 +56,8 @@ pub(crate) struct Layering {
     followed: [u8; 2],
     /// By selection: what it takes.
     meters: [RateMeter; SELECTIONS],
-    /// Which of them are sent now.
-    presence: Presence,
+    /// Which of the layers are sent now.
+    active_layers: ActiveLayers,
     /// Rows of each spatial layer's pictures, when known.
     heights: [Option<u16>; SPATIAL_MAX as usize],
 }
@@ -100,7 +100,7 @@ impl Layering {
             top: 0,
             followed: [0; 2],
             meters: std::array::from_fn(|_| RateMeter::default()),
-            presence: Presence::default(),
+            active_layers: ActiveLayers::default(),
             heights: [None; SPATIAL_MAX as usize],
         };
         layering.find_nested();
@@ -160,7 +160,7 @@ impl Layering {
             table: self.table_number,
         };
         if begins_picture {
-            self.presence.begin_picture(frame.spatial);
+            self.active_layers.begin_picture(frame.spatial);
             let rise = self.next.rises_from.map(|from| (from, TEMPORAL_MAX - 1));
             place.frame.rise = place.frame.rise.or(rise);
         }
@@ -189,7 +189,7 @@ impl Layering {
 
     /// Whether a spatial layer has gone since this was last asked.
     pub(crate) fn take_loss_of_one(&mut self) -> bool {
-        self.presence.take_loss()
+        self.active_layers.take_loss()
     }
 
     /// What is known of a packet, if its number is not too old.
@@ -253,7 +253,7 @@ impl Layering {
     /// What viewers choose by when the layers are those inside a publisher's only `track`, and how
     /// many spatial ones there are.
     pub(crate) fn facts(&self, now: Instant, track: &Track) -> ([LayerFacts; LAYERS_MAX], usize) {
-        let highest = self.presence.highest_spatial();
+        let highest = self.active_layers.highest_spatial();
         let whole = track.layer_facts(now);
         let facts = |at: usize| {
             // The highest one's selection is all there is.
@@ -263,7 +263,7 @@ impl Layering {
                 pick: Pick { selection, ..whole.pick },
                 rate: self.meters[selection.index()].rate(now),
                 reduced: self.rates(now, selection),
-                is_available: self.presence.has_spatial(now, at),
+                is_available: self.active_layers.has_spatial(now, at),
                 height: if highest == 0 { whole.height } else { self.heights[at] },
             }
         };
@@ -272,7 +272,7 @@ impl Layering {
 
     /// What those below the highest temporal layer take, up to a spatial one.
     pub(crate) fn rates(&self, now: Instant, of: Selection) -> [Option<Bitrate>; 2] {
-        let highest = self.presence.highest_temporal(now);
+        let highest = self.active_layers.highest_temporal(now);
         std::array::from_fn(|temporal| {
             let selection = Selection { temporal: temporal as u8, ..of };
             let rate = self.meters[selection.index()].rate(now);
@@ -281,7 +281,7 @@ impl Layering {
     }
 
     fn measure(&mut self, now: Instant, frame: &FrameFacts, size: usize) {
-        self.presence.see(now, frame);
+        self.active_layers.see(now, frame);
         for selection in Selection::every().filter(|at| frame.members.contains(*at)) {
             self.meters[selection.index()].add(now, size);
         }

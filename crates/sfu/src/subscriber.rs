@@ -19,7 +19,7 @@ use crate::send_path::SendPath;
 use crate::track::{Track, TrackKind};
 use crate::wish::PlayWish;
 
-mod form;
+mod payload_format;
 mod probe;
 mod write;
 
@@ -123,7 +123,7 @@ impl SubscriberTrack {
             return Forwarded::LeftOut;
         };
         self.packets = self.packets.wrapping_add(1);
-        let taken = self.form(stored.packet, Sending::First).taken(stored.payload);
+        let taken = self.payload_format(stored.packet, Sending::First).strip(stored.payload);
         self.octets = self.octets.wrapping_add(taken.len() as u32);
         path.statistics.rtp_forwarded += 1;
         path.statistics.rtp_forwarded_bytes += bytes as u64;

@@ -5,7 +5,7 @@ use odeum_rtp::codec::PictureNumbers;
 use odeum_rtp::{HeaderWriter, Marker, red};
 
 use super::SubscriberTrack;
-use super::form::Form;
+use super::payload_format::PayloadFormat;
 use crate::descriptors::{DESCRIPTOR_BYTES_MAX, fewer_targets};
 use crate::forwarder::Numbers;
 use crate::header::{HEADER_BYTES_MAX, descriptor_room, write_header};
@@ -50,8 +50,8 @@ impl SubscriberTrack {
             Shape::EndsPicture => (descriptor, payload, Marker::Set),
             Shape::Empty => (&[][..], &[][..], Marker::Clear),
         };
-        let form = self.form(packet, sending);
-        let payload = form.taken(payload);
+        let format = self.payload_format(packet, sending);
+        let payload = format.strip(payload);
         let overhead = path.outbound.profile().rtp_overhead_bytes();
         let header_max = HEADER_BYTES_MAX + descriptor_room(descriptor);
         let room = header_max + RTX_PREFIX_BYTES + payload.len() + overhead;
@@ -63,7 +63,7 @@ impl SubscriberTrack {
             (Sending::Rtx { .. } | Sending::Probe { .. }, Some(rtx)) => rtx,
             _ => (self.terms.ssrc, self.terms.payload_type),
         };
-        let payload_type = form.payload_type(payload_type);
+        let payload_type = format.payload_type(payload_type);
         let header = HeaderWriter {
             marker,
             payload_type,
@@ -87,7 +87,7 @@ impl SubscriberTrack {
         }
         let written = &mut bytes[end..end + payload.len()];
         written.copy_from_slice(payload);
-        self.rewrite(written, numbers, form);
+        self.rewrite(written, numbers, format);
         let total = end + payload.len() + overhead;
         let protected = match sending {
             Sending::First | Sending::Rtx { .. } | Sending::Probe { .. } => {
@@ -107,11 +107,11 @@ impl SubscriberTrack {
     }
 
     /// Puts this viewer's numbers into a payload.
-    fn rewrite(&self, payload: &mut [u8], numbers: Numbers, form: Form) {
+    fn rewrite(&self, payload: &mut [u8], numbers: Numbers, format: PayloadFormat) {
         if numbers.picture_offset != PictureNumbers::default() {
             PictureNumbers::shift(self.terms.codec, payload, numbers.picture_offset);
         }
-        if let Form::Redundant(_) = form {
+        if let PayloadFormat::Redundant(_) = format {
             red::set_payload_type(payload, self.terms.payload_type);
         }
     }

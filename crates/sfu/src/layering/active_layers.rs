@@ -1,4 +1,4 @@
-//! Which of the layers inside a stream are sent now.
+//! Which of the layers inside a stream are active: sent by its publisher now.
 
 use std::time::Instant;
 
@@ -10,9 +10,9 @@ use crate::selection::{SPATIAL_MAX, TEMPORAL_MAX};
 /// Encoders drop single frames, and viewers who leave a layer may need a key frame.
 const PICTURES_WITHOUT_MAX: u8 = 4;
 
-/// Which layers are sent now.
+/// The layers that are sent now, by what has come.
 #[derive(Debug, Default)]
-pub(super) struct Presence {
+pub(super) struct ActiveLayers {
     /// When each spatial layer last sent.
     spatial: [Option<Instant>; SPATIAL_MAX as usize],
     /// When each temporal layer last sent.
@@ -23,7 +23,7 @@ pub(super) struct Presence {
     has_lost_one: bool,
 }
 
-impl Presence {
+impl ActiveLayers {
     /// A packet of a frame has come.
     pub(super) fn see(&mut self, now: Instant, frame: &FrameFacts) {
         self.spatial[usize::from(frame.spatial)] = Some(now);
