@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { launchBrowser, User } from "./harness/browser.mjs";
+import { launchBrowser, publishAndPlay } from "./harness/browser.mjs";
 import { canMakeNamespaces, Namespace } from "./harness/namespace.mjs";
 import { Server } from "./harness/server.mjs";
 import { until } from "./harness/until.mjs";
@@ -89,18 +89,8 @@ describe("a server with several addresses", { skip }, () => {
           more: `[turn]\nhost = "${host}"\nlisten = "${mediaIp}:3478"`,
         });
         try {
-          const users = [];
-          for (const userID of ["publisher", "viewer"]) {
-            const user = await User.open(browser, server, { userID });
-            await user.page.evaluate(goes, way);
-            assert.deepEqual(await user.login(), { ok: true });
-            users.push(user);
-          }
-          const [publisher, viewer] = users;
-          await publisher.publish("stream");
-          await viewer.hearsStream("ADD", "stream");
-          assert.deepEqual(await viewer.play("stream"), {});
-          await viewer.seesAndHears("stream");
+          const prepare = (user) => user.page.evaluate(goes, way);
+          const users = await publishAndPlay(browser, server, prepare);
           for (const user of users) {
             const { kinds, address: remote } = await wayOf(user);
             assert.equal(remote, address);

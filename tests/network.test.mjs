@@ -6,7 +6,7 @@ import { execFileSync } from "node:child_process";
 import { networkInterfaces } from "node:os";
 import { after, before, describe, test } from "node:test";
 import { BadNetwork, relayAddress } from "./harness/bad_network.mjs";
-import { launchBrowser, User } from "./harness/browser.mjs";
+import { launchBrowser, publishAndPlay } from "./harness/browser.mjs";
 import { Coturn } from "./harness/coturn.mjs";
 import { Server } from "./harness/server.mjs";
 import { StunServer } from "./harness/stun_server.mjs";
@@ -55,23 +55,6 @@ function relaysOnly() {
       super({ ...configuration, iceTransportPolicy: "relay" });
     }
   };
-}
-
-/** One publishes, the other sees and hears it. */
-async function publishAndPlay(browser, server, prepare = async () => {}) {
-  const users = [];
-  for (const userID of ["publisher", "viewer"]) {
-    const user = await User.open(browser, server, { userID });
-    await prepare(user);
-    assert.deepEqual(await user.login(), { ok: true });
-    users.push(user);
-  }
-  const [publisher, viewer] = users;
-  await publisher.publish("stream");
-  await viewer.hearsStream("ADD", "stream");
-  assert.deepEqual(await viewer.play("stream"), {});
-  await viewer.seesAndHears("stream");
-  return users;
 }
 
 /** An address of IPv6 that is neither loopback nor link-local, and its interface. */

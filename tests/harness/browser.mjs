@@ -1,5 +1,6 @@
 // Chromium with fake media, and a user of the SDK in one of its pages.
 
+import assert from "node:assert/strict";
 import { chromium } from "playwright-core";
 import { appID } from "./server.mjs";
 import { never, until } from "./until.mjs";
@@ -276,4 +277,24 @@ export class User {
   kill() {
     return this.context.close();
   }
+}
+
+/**
+ * Two users, returned: one publishes `stream`, the other sees and hears it. `prepare(user)` is done
+ * in a page before its user logs in.
+ */
+export async function publishAndPlay(browser, server, prepare = async () => {}) {
+  const users = [];
+  for (const userID of ["publisher", "viewer"]) {
+    const user = await User.open(browser, server, { userID });
+    await prepare(user);
+    assert.deepEqual(await user.login(), { ok: true });
+    users.push(user);
+  }
+  const [publisher, viewer] = users;
+  await publisher.publish("stream");
+  await viewer.hearsStream("ADD", "stream");
+  assert.deepEqual(await viewer.play("stream"), {});
+  await viewer.seesAndHears("stream");
+  return users;
 }
