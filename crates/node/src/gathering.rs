@@ -55,6 +55,12 @@ impl Gathering {
         self.skips_next = true;
     }
 
+    /// Whether the next pause is none, which is forgotten.
+    #[cfg(test)]
+    pub(crate) fn take_skip(&mut self) -> bool {
+        std::mem::take(&mut self.skips_next)
+    }
+
     fn adapt(&mut self, load: Load) {
         // By the root: feedback of many viewers wakes a worker up long before it is busy.
         let squared = GATHERING_MAX_US * GATHERING_MAX_US * u64::from(load.0) / 1_000;

@@ -50,30 +50,7 @@ pub(crate) fn start(
     ports: MediaPorts,
     config: SfuConfig,
 ) -> io::Result<JoinHandle<()>> {
-    let handle = workers[number.0].clone();
-    let plane = Plane {
-        sfu: Sfu::new(Instant::now(), config.clone()),
-        socket: ports.udp,
-        tcp: ports.tcp,
-        owners: FxHashMap::default(),
-        mirrors: Mirrors::new(number, Arc::clone(workers)),
-        handle: handle.clone(),
-        counters: SocketStatistics::default(),
-        stun_askers: StunAskers::default(),
-    };
-    let batch = ReceiveBatch::new();
-    let load = LoadMeter::new(Instant::now(), LOAD_INTERVAL);
-    let mut worker = MediaWorker {
-        plane,
-        config,
-        batch,
-        queue,
-        handle,
-        load,
-        gathering: Gathering::new(Instant::now()),
-        tcp_rest: Rest::None,
-        restarts: 0,
-    };
+    let mut worker = MediaWorker::new(number, workers, queue, ports, config);
     thread::Builder::new().name(format!("media-{}", number.0)).spawn(move || {
         worker.run_guarded(number);
         worker.handle.alive.store(false, Ordering::Relaxed);
@@ -118,6 +95,39 @@ struct MediaWorker {
 }
 
 impl MediaWorker {
+    /// One without peers.
+    fn new(
+        number: WorkerNumber,
+        workers: &Arc<[MediaHandle]>,
+        queue: Receiver<MediaRequest>,
+        ports: MediaPorts,
+        config: SfuConfig,
+    ) -> Self {
+        let now = Instant::now();
+        let handle = workers[number.0].clone();
+        let plane = Plane {
+            sfu: Sfu::new(now, config.clone()),
+            socket: ports.udp,
+            tcp: ports.tcp,
+            owners: FxHashMap::default(),
+            mirrors: Mirrors::new(number, Arc::clone(workers)),
+            handle: handle.clone(),
+            counters: SocketStatistics::default(),
+            stun_askers: StunAskers::default(),
+        };
+        Self {
+            plane,
+            config,
+            batch: ReceiveBatch::new(),
+            queue,
+            handle,
+            load: LoadMeter::new(now, LOAD_INTERVAL),
+            gathering: Gathering::new(now),
+            tcp_rest: Rest::None,
+            restarts: 0,
+        }
+    }
+
     /// Runs until told to stop. A panic that the sfu did not contain ends all peers of this worker,
     /// tells their rooms, and begins anew with an empty sfu on the same socket.
     fn run_guarded(&mut self, number: WorkerNumber) {
@@ -386,94 +396,4 @@ impl MediaWorker {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::net::SocketAddr;
-
-    use odeum_client::{Certificate, Direction, PeerConfig, WebRtcPeer};
-    use tokio::sync::oneshot;
-
-    use super::*;
-    use crate::media_handle::MediaBusy;
-    use crate::media_handle::tests::queued_offer;
-
-    fn worker() -> (MediaHandle, JoinHandle<()>) {
-        let socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap(), 1 << 16).unwrap();
-        let certificate = odeum_sfu::DtlsCertificate::generate().unwrap();
-        let config = SfuConfig::new(certificate, vec![socket.local()], [1; 32]);
-        let (handle, queue) = MediaHandle::new(2).unwrap();
-        let workers: Arc<[MediaHandle]> = Arc::new([handle.clone()]);
-        let ports = MediaPorts { udp: socket, tcp: None };
-        let thread = start(WorkerNumber(0), &workers, queue, ports, config).unwrap();
-        (handle, thread)
-    }
-
-    #[tokio::test]
-    async fn a_worker_that_panics_begins_anew_on_the_same_socket() {
-        let (handle, thread) = worker();
-        handle.send(MediaRequest::Panic).unwrap();
-        let statistics = handle.statistics().await.expect("it serves again");
-        assert_eq!(statistics.restarts, 1);
-        let (offer, answer) = queued_offer(1);
-        handle.create(offer.create).unwrap();
-        assert!(answer.await.unwrap().is_err(), "it looks at offers");
-        handle.stop();
-        thread.join().unwrap();
-        assert!(!handle.is_alive());
-    }
-
-    /// A STUN server that sees everybody at 203.0.113.9:7881, and answers once.
-    fn stun_server() -> SocketAddr {
-        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        let address = socket.local_addr().unwrap();
-        thread::spawn(move || {
-            let mut request = [0; 20];
-            let (_, source) = socket.recv_from(&mut request).unwrap();
-            // RFC 8489 §5 and §14.2: a success, XOR-MAPPED-ADDRESS of IPv4.
-            let mut answer = vec![1, 1, 0, 12];
-            answer.extend(&request[4..20]);
-            answer.extend([0, 0x20, 0, 8, 0, 1]);
-            answer.extend((7_881u16 ^ 0x2112).to_be_bytes());
-            answer.extend([203 ^ 0x21, 0x12, 113 ^ 0xa4, 9 ^ 0x42]);
-            socket.send_to(&answer, source).unwrap();
-        });
-        address
-    }
-
-    /// The candidates of UDP in the answer to a publisher.
-    async fn candidates(handle: &MediaHandle) -> Vec<String> {
-        let certificate = Certificate::generate().unwrap();
-        let config = PeerConfig::new(Direction::Send, certificate, 1);
-        let (mut offer, answer) = queued_offer(2);
-        offer.create.offer = WebRtcPeer::new(config).offer();
-        handle.create(offer.create).unwrap();
-        let answer = answer.await.unwrap().unwrap();
-        let candidates = answer.sdp.lines().filter(|line| line.contains(" udp "));
-        let address = |line: &str| line.split(' ').skip(4).take(2).collect::<Vec<_>>().join(":");
-        candidates.map(address).collect()
-    }
-
-    #[tokio::test]
-    async fn what_a_stun_server_said_is_announced_at_once_after_a_panic() {
-        let (handle, thread) = worker();
-        let server = stun_server();
-        let (reply, found) = oneshot::channel();
-        handle.send(MediaRequest::AskStun(server, reply)).unwrap();
-        assert_eq!(found.await.unwrap(), Some("203.0.113.9:7881".parse().unwrap()));
-        handle.send(MediaRequest::Panic).unwrap();
-        assert_eq!(handle.statistics().await.expect("it serves again").restarts, 1);
-        assert_eq!(candidates(&handle).await[1..], ["203.0.113.9:7881"]);
-        handle.stop();
-        thread.join().unwrap();
-    }
-
-    #[test]
-    fn a_worker_that_panics_too_often_stays_down_and_refuses() {
-        let (handle, thread) = worker();
-        for _ in 0..=MEDIA_RESTARTS_MAX {
-            handle.send(MediaRequest::Panic).unwrap();
-        }
-        thread.join().unwrap();
-        assert!(!handle.is_alive());
-        assert_eq!(handle.create(queued_offer(1).0.create), Err(MediaBusy));
-    }
-}
+mod tests;
