@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { launchBrowser, publishAndPlay } from "./harness/browser.mjs";
 import { canMakeNamespaces, Namespace } from "./harness/namespace.mjs";
+import { selectedPair } from "./harness/selected_pair.mjs";
 import { Server } from "./harness/server.mjs";
 import { until } from "./harness/until.mjs";
 
@@ -27,16 +28,11 @@ function goes(way) {
 }
 
 /** Where a page's media goes, and the kinds of the candidates that it has gathered. */
-function wayOf(user) {
-  return user.page.evaluate(async () => {
-    const statistics = await window.peers.at(-1).getStats();
-    const transport = [...statistics.values()].find(({ type }) => type === "transport");
-    const pair = statistics.get(transport?.selectedCandidatePairId);
-    const { address } = statistics.get(pair?.remoteCandidateId) ?? {};
-    const { sdp } = window.peers.at(-1).localDescription;
-    const kinds = [...sdp.matchAll(/^a=candidate:.* typ (\w+)/gm)].map(([, kind]) => kind);
-    return { address: address?.replace(/[[\]]/g, ""), kinds };
-  });
+async function wayOf({ page }) {
+  const { remote } = await selectedPair(page);
+  const sdp = await page.evaluate(() => window.peers.at(-1).localDescription.sdp);
+  const kinds = [...sdp.matchAll(/^a=candidate:.* typ (\w+)/gm)].map(([, kind]) => kind);
+  return { address: remote?.address.replace(/[[\]]/g, ""), kinds };
 }
 
 /** What is announced, and the interface that has it. */

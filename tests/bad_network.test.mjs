@@ -5,7 +5,8 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { BadNetwork, relayedMedia } from "./harness/bad_network.mjs";
-import { launchBrowser, User } from "./harness/browser.mjs";
+import { launchBrowser, openUsers } from "./harness/browser.mjs";
+import { sentVideo, tooSlowToJudge, undisturbed } from "./harness/machine.mjs";
 import { Server } from "./harness/server.mjs";
 import { until } from "./harness/until.mjs";
 
@@ -29,14 +30,16 @@ function statistics(user) {
   });
 }
 
-/** What was added to them in `for_s` seconds. */
-async function watch(user, for_s) {
-  const [begin, began_ms] = [await statistics(user), performance.now()];
+/** What was added to them in `for_s` seconds, and what `publisher` sent meanwhile. */
+async function watch(user, publisher, for_s) {
+  const both = async () => ({ ...(await statistics(user)), ...(await sentVideo(publisher)) });
+  const [begin, began_ms] = [await both(), performance.now()];
   await pause(for_s * 1_000);
-  const [end, took_s] = [await statistics(user), (performance.now() - began_ms) / 1_000];
+  const [end, took_s] = [await both(), (performance.now() - began_ms) / 1_000];
   const added = Object.fromEntries(Object.keys(end).map((key) => [key, end[key] - begin[key]]));
   return {
     framesPerSecond: added.framesDecoded / took_s,
+    sentPerSecond: added.framesSent / took_s,
     frozenShare: added.totalFreezesDuration / took_s,
     concealedShare: added.concealedSamples / added.totalSamplesReceived,
     nackCount: added.nackCount,
@@ -54,10 +57,7 @@ describe(`Chromium on a bad network, seed ${seed}`, () => {
     ]);
     relay = await BadNetwork.before(server, seed);
     relay.network = { delay_ms: 20 };
-    [publisher, player] = await Promise.all(
-      ["publisher", "player"].map((userID) => User.open(browser, server, { userID })),
-    );
-    for (const user of [publisher, player]) assert.deepEqual(await user.login(), { ok: true });
+    [publisher, player] = await openUsers(browser, server, ["publisher", "player"]);
     await publisher.publish("camera");
     await player.hearsStream("ADD", "camera");
     assert.deepEqual(await player.play("camera"), {});
@@ -72,18 +72,22 @@ describe(`Chromium on a bad network, seed ${seed}`, () => {
 
   test("all media goes through the relay, and on a good network nothing is missing", async (t) => {
     assert.equal(relay.clients.length, 2);
-    const seen = await watch(player, 5);
+    const tooSlow = await tooSlowToJudge(publisher);
+    if (tooSlow) return t.skip(tooSlow);
+    const seen = await undisturbed(() => watch(player, publisher, 5));
     t.diagnostic(JSON.stringify(seen));
     assert.ok(seen.framesPerSecond > 12, JSON.stringify(seen));
     assert.ok(seen.concealedShare < 0.02, JSON.stringify(seen));
   });
 
   test("with 10 % lost and jitter both ways the picture goes on", async (t) => {
+    const tooSlow = await tooSlowToJudge(publisher);
+    if (tooSlow) return t.skip(tooSlow);
     const before = { ...relay.faults };
     relay.network = { lost: 0.1, delay_ms: 20, jitter_ms: 20 };
     // What the player's jitter buffer needs to adapt.
     await pause(3_000);
-    const seen = await watch(player, 12);
+    const seen = await undisturbed(() => watch(player, publisher, 12));
     relay.network = { delay_ms: 20 };
     const [lost, carried] = ["lost", "carried"].map((key) => relay.faults[key] - before[key]);
     t.diagnostic(JSON.stringify({ ...seen, lost, carried }));
@@ -100,14 +104,16 @@ describe(`Chromium on a bad network, seed ${seed}`, () => {
     await pause(2_000);
     relay.network = { lost: 1 };
     await pause(2_000);
-    const dark = await watch(player, 6);
+    const dark = await watch(player, publisher, 6);
     assert.ok(dark.framesPerSecond < 1, `it was dark: ${JSON.stringify(dark)}`);
     relay.network = { delay_ms: 20 };
     const began_ms = performance.now();
     await player.seesAndHears("camera", { within_ms: 25_000 });
     t.diagnostic(`seen and heard again after ${Math.round(performance.now() - began_ms)} ms`);
     await pause(2_000);
-    const seen = await watch(player, 4);
+    const tooSlow = await tooSlowToJudge(publisher);
+    if (tooSlow) return t.skip(tooSlow);
+    const seen = await undisturbed(() => watch(player, publisher, 4));
     assert.ok(seen.framesPerSecond > 12, JSON.stringify(seen));
   });
 });
@@ -122,11 +128,7 @@ describe(`a player in Chromium whose way narrows, seed ${seed}`, () => {
     ]);
     relay = await BadNetwork.before(server, seed);
     relay.network = { delay_ms: 20 };
-    [publisher, narrow, wide] = await Promise.all(
-      ["publisher", "narrow", "wide"].map((userID) => User.open(browser, server, { userID })),
-    );
-    for (const user of [publisher, narrow, wide])
-      assert.deepEqual(await user.login(), { ok: true });
+    [publisher, narrow, wide] = await openUsers(browser, server, ["publisher", "narrow", "wide"]);
     await publisher.publish("camera", { simulcast: true, quality: 3 });
     for (const user of [narrow, wide]) {
       await user.hearsStream("ADD", "camera");
@@ -157,7 +159,7 @@ describe(`a player in Chromium whose way narrows, seed ${seed}`, () => {
     t.diagnostic(`a smaller picture after ${Math.round(performance.now() - began_ms)} ms`);
     assert.ok(relay.faults.queued > 20, `packets had to wait: ${JSON.stringify(relay.faults)}`);
     await pause(4_000);
-    const seen = await watch(narrow, 6);
+    const seen = await undisturbed(() => watch(narrow, publisher, 6));
     t.diagnostic(JSON.stringify(seen));
     assert.ok(seen.framesPerSecond > 8, JSON.stringify({ seed, ...seen }));
     assert.equal(await rows(wide), 720);

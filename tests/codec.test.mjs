@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { AiortcPeer, findPython } from "./harness/aiortc.mjs";
-import { launchBrowser, User } from "./harness/browser.mjs";
+import { launchBrowser, openUsers, User } from "./harness/browser.mjs";
 import { Server } from "./harness/server.mjs";
 import { until } from "./harness/until.mjs";
 
@@ -12,10 +12,7 @@ describe("a stream's video codec", () => {
 
   before(async () => {
     [browser, server] = await Promise.all([launchBrowser(), Server.start()]);
-    [publisher, viewer] = await Promise.all(
-      ["publisher", "viewer"].map((userID) => User.open(browser, server, { userID })),
-    );
-    for (const user of [publisher, viewer]) assert.deepEqual(await user.login(), { ok: true });
+    [publisher, viewer] = await openUsers(browser, server, ["publisher", "viewer"]);
   });
   after(async () => {
     await browser?.close();

@@ -124,7 +124,7 @@ describe("Firefox and Chromium", { skip }, () => {
     const seesRows = async (height) => {
       const sees = async () => (await viewer.received(streamID)).videoSize?.[1] === height;
       const shown = () => viewer.received(streamID);
-      await until(`${height} rows`, sees, { within_ms: 20_000, shown });
+      await until(`${height} rows`, sees, { within_ms: 60_000, shown });
       await viewer.seesAndHears(streamID);
     };
     assert.deepEqual(await viewer.play(streamID, { videoHeight: 480 }), {});

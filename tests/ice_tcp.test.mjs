@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { launchBrowser, User } from "./harness/browser.mjs";
+import { selectedPair } from "./harness/selected_pair.mjs";
 import { Server } from "./harness/server.mjs";
 
 /** Makes a page blind for the server's UDP candidates. */
@@ -17,15 +18,7 @@ function withoutUdp() {
   };
 }
 
-/** Protocol of the pair that carries a page's media. */
-async function protocolOf(user) {
-  return user.page.evaluate(async () => {
-    const statistics = await window.peers.at(-1).getStats();
-    const transport = [...statistics.values()].find(({ type }) => type === "transport");
-    const pair = statistics.get(transport?.selectedCandidatePairId);
-    return statistics.get(pair?.remoteCandidateId)?.protocol;
-  });
-}
+const protocolOf = async ({ page }) => (await selectedPair(page)).remote?.protocol;
 
 let browser, server;
 

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 import { Backend } from "./harness/backend.mjs";
 import { Server } from "./harness/server.mjs";
 import { until } from "./harness/until.mjs";
@@ -28,12 +29,13 @@ describe("DeleteStream", () => {
   };
 
   test("ten inside a second are served, the eleventh gets 206", async () => {
-    const beganAt_ms = performance.now();
-    const codes = await codesOf(backend, 11);
-    assert.ok(
-      performance.now() - beganAt_ms < 1_000,
-      "the calls took less than the second that is counted",
-    );
+    const codes = await until("the calls take less than the second that is counted", async () => {
+      const beganAt_ms = performance.now();
+      const codes = await codesOf(backend, 11);
+      if (performance.now() - beganAt_ms < 1_000) return codes;
+      // Those that came too late are forgotten before the next ones.
+      await pause(1_000);
+    });
     assert.deepEqual(codes, [...Array(10).fill(104), 206]);
   });
 

@@ -8,6 +8,7 @@ import { after, before, describe, test } from "node:test";
 import { BadNetwork, relayAddress } from "./harness/bad_network.mjs";
 import { launchBrowser, publishAndPlay } from "./harness/browser.mjs";
 import { Coturn } from "./harness/coturn.mjs";
+import { selectedPair } from "./harness/selected_pair.mjs";
 import { Server } from "./harness/server.mjs";
 import { StunServer } from "./harness/stun_server.mjs";
 import { until } from "./harness/until.mjs";
@@ -22,17 +23,6 @@ function candidatesOf(sdp) {
     address,
     port: Number(port),
   }));
-}
-
-/** The candidates of the pair that carries a page's media: `{ local, remote }`. */
-function pairOf(user) {
-  return user.page.evaluate(async () => {
-    const statistics = await window.peers.at(-1).getStats();
-    const transport = [...statistics.values()].find(({ type }) => type === "transport");
-    const pair = statistics.get(transport?.selectedCandidatePairId);
-    const [local, remote] = [pair?.localCandidateId, pair?.remoteCandidateId];
-    return { local: statistics.get(local), remote: statistics.get(remote) };
-  });
 }
 
 /** Makes a page blind for all candidates of the server but those of this address. */
@@ -116,7 +106,7 @@ describe("a server of both IP versions", () => {
       const address = of === "IPv6" ? network.address : ipv4();
       const prepare = (user) => user.page.evaluate(seesOnly, address);
       for (const user of await publishAndPlay(browser, server, prepare)) {
-        assert.equal((await pairOf(user)).remote.address.replace(/[[\]]/g, ""), address);
+        assert.equal((await selectedPair(user.page)).remote.address.replace(/[[\]]/g, ""), address);
         await user.context.close();
       }
     });
@@ -175,7 +165,9 @@ test("behind a NAT media goes to the address that a STUN server sees", async () 
     assert.equal(stun.answered, 1, "it is asked before the server is ready");
     const prepare = (user) => user.page.evaluate(seesOnly, relayAddress);
     const users = await publishAndPlay(browser, server, prepare);
-    for (const user of users) assert.equal((await pairOf(user)).remote.address, relayAddress);
+    for (const { page } of users) {
+      assert.equal((await selectedPair(page)).remote.address, relayAddress);
+    }
     // Both are still there: how much has gone by now depends on how fast this machine is.
     await until("media goes through the NAT", async () => nat.faults.carried > 100);
     assert.ok(nat.clients.length >= users.length, "of both");
@@ -212,7 +204,7 @@ describe("clients are told of TURN servers", () => {
       try {
         const prepare = (user) => user.page.evaluate(relaysOnly);
         for (const user of await publishAndPlay(browser, relayed, prepare)) {
-          const { local } = await pairOf(user);
+          const { local } = await selectedPair(user.page);
           assert.equal(local.candidateType, "relay");
           assert.equal(local.relayProtocol, transport);
           assert.equal(local.url, url);

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { launchBrowser, User } from "./harness/browser.mjs";
+import { launchBrowser, openUsers } from "./harness/browser.mjs";
 import { Server } from "./harness/server.mjs";
 
 describe("a deleted stream whose media goes on", () => {
@@ -14,10 +14,7 @@ describe("a deleted stream whose media goes on", () => {
     const starting = Server.start({ app: 'delete_stream = "notify"' });
     [browser, server] = await Promise.all([launchBrowser(), starting]);
     backend = server.backend;
-    [a, b, c] = await Promise.all(
-      ["a", "b", "c"].map((userID) => User.open(browser, server, { userID })),
-    );
-    for (const user of [a, b, c]) await user.login();
+    [a, b, c] = await openUsers(browser, server, ["a", "b", "c"]);
     await a.publish("s");
     await c.hearsStream("ADD", "s");
     await c.play("s");

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { launchBrowser, User } from "./harness/browser.mjs";
+import { launchBrowser, openUsers } from "./harness/browser.mjs";
 import { Server } from "./harness/server.mjs";
 import { until } from "./harness/until.mjs";
 
@@ -54,10 +54,7 @@ for (const workers of [1, 2]) {
       // Of two, one transport fills a worker: the player is on the other one.
       const media = `workers = ${workers}\nroom_peers_per_worker = ${workers === 1 ? 100 : 1}`;
       [browser, server] = await Promise.all([launchBrowser(), Server.start({ media })]);
-      [publisher, player] = await Promise.all(
-        ["publisher", "player"].map((userID) => User.open(browser, server, { userID })),
-      );
-      for (const user of [publisher, player]) assert.deepEqual(await user.login(), { ok: true });
+      [publisher, player] = await openUsers(browser, server, ["publisher", "player"]);
     });
     after(async () => {
       await browser?.close();

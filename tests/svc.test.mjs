@@ -5,7 +5,8 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { BadNetwork, relayedMedia } from "./harness/bad_network.mjs";
-import { launchBrowser, User } from "./harness/browser.mjs";
+import { launchBrowser, openUsers } from "./harness/browser.mjs";
+import { tooSlowToJudge, undisturbed } from "./harness/machine.mjs";
 import { Server } from "./harness/server.mjs";
 import { asksForOtherSizes, playedVideo, sees } from "./harness/sizes.mjs";
 import { until } from "./harness/until.mjs";
@@ -21,11 +22,7 @@ for (const [videoCodec, scalabilityMode] of [
 
     before(async () => {
       [browser, server] = await Promise.all([launchBrowser(), Server.start()]);
-      [publisher, small, large] = await Promise.all(
-        ["publisher", "small", "large"].map((userID) => User.open(browser, server, { userID })),
-      );
-      for (const user of [publisher, small, large])
-        assert.deepEqual(await user.login(), { ok: true });
+      [publisher, small, large] = await openUsers(browser, server, ["publisher", "small", "large"]);
       await publisher.publish("camera", { videoCodec, scalabilityMode, quality: 3 });
       for (const user of [small, large]) await user.hearsStream("ADD", "camera");
     });
@@ -68,10 +65,7 @@ for (const videoCodec of ["VP8", "H264"]) {
       ]);
       relay = await BadNetwork.before(server, 1);
       relay.network = { delay_ms: 20 };
-      [publisher, player] = await Promise.all(
-        ["publisher", "player"].map((userID) => User.open(browser, server, { userID })),
-      );
-      for (const user of [publisher, player]) assert.deepEqual(await user.login(), { ok: true });
+      [publisher, player] = await openUsers(browser, server, ["publisher", "player"]);
       await publisher.publish("camera", { videoCodec, scalabilityMode: "L1T3", quality: 2 });
       await player.hearsStream("ADD", "camera");
       assert.deepEqual(await player.play("camera"), {});
@@ -100,14 +94,16 @@ for (const videoCodec of ["VP8", "H264"]) {
 
     test("fewer pictures per second come, and all again", async (t) => {
       // Until the publisher's own estimate has grown to what the picture takes.
-      await pause(6_000);
-      const all = await watch(4);
+      await pause(3_000);
+      const tooSlow = await tooSlowToJudge(publisher);
+      if (tooSlow) return t.skip(tooSlow);
+      const all = await undisturbed(() => watch(4));
       t.diagnostic(JSON.stringify(all));
       const address = relay.clients[1];
       // Sound goes first, and takes some 50 kbit/s.
       relay.networks.set(address, { delay_ms: 20, capacity_kbps: 0.7 * all.kbps + 50 });
       await pause(8_000);
-      const fewer = await watch(6);
+      const fewer = await undisturbed(() => watch(6));
       t.diagnostic(JSON.stringify(fewer));
       assert.ok(fewer.framesPerSecond < 0.7 * all.framesPerSecond, JSON.stringify(fewer));
       assert.ok(fewer.framesPerSecond > 0.15 * all.framesPerSecond, JSON.stringify(fewer));

@@ -3,11 +3,13 @@
 
 import assert from "node:assert/strict";
 import { createSocket } from "node:dgram";
-import { after, before, test } from "node:test";
-import { launchBrowser, User } from "./harness/browser.mjs";
+import { after, before, describe, test } from "node:test";
+import { launchBrowser, publishAndPlay, User } from "./harness/browser.mjs";
+import { selectedPair } from "./harness/selected_pair.mjs";
 import { Server } from "./harness/server.mjs";
 import { TurnClient } from "./harness/turn_client.mjs";
 import { never, until } from "./harness/until.mjs";
+import { WhipClient } from "./harness/whip.mjs";
 
 /** Makes a page know one way to the TURN server alone. */
 function relaysOver(way) {
@@ -23,17 +25,6 @@ function relaysOver(way) {
   };
 }
 
-/** The local candidate that carries a page's media. */
-function localOf(user) {
-  return user.page.evaluate(async () => {
-    const statistics = await window.peers.at(-1).getStats();
-    const transport = [...statistics.values()].find(({ type }) => type === "transport");
-    const pair = statistics.get(transport?.selectedCandidatePairId);
-    const local = statistics.get(pair?.localCandidateId);
-    return { type: local?.candidateType, relayProtocol: local?.relayProtocol, url: local?.url };
-  });
-}
-
 let browser, server;
 before(async () => {
   server = await Server.start({
@@ -47,28 +38,20 @@ after(async () => {
   await server?.stop();
 });
 
-for (const [name, way] of Object.entries({
+const ways = Object.entries({
   UDP: { scheme: "turn:", transport: "udp" },
   TCP: { scheme: "turn:", transport: "tcp" },
   TLS: { scheme: "turns:", transport: "tcp" },
-})) {
+});
+
+for (const [name, way] of ways) {
   test(`Chromium publishes and plays through the relay over ${name}`, async () => {
-    const users = [];
-    for (const userID of ["publisher", "viewer"]) {
-      const option = { iceTransportPolicy: "relay" };
-      const user = await User.open(browser, server, { userID, option });
-      await user.page.evaluate(relaysOver, way);
-      assert.deepEqual(await user.login(), { ok: true });
-      users.push(user);
-    }
-    const [publisher, viewer] = users;
-    await publisher.publish(`over-${name}`);
-    await viewer.hearsStream("ADD", `over-${name}`);
-    assert.deepEqual(await viewer.play(`over-${name}`), {});
-    await viewer.seesAndHears(`over-${name}`);
+    const prepare = (user) => user.page.evaluate(relaysOver, way);
+    const option = { iceTransportPolicy: "relay" };
+    const users = await publishAndPlay(browser, server, prepare, option);
     for (const user of users) {
-      const local = await localOf(user);
-      assert.equal(local.type, "relay");
+      const { local } = await selectedPair(user.page);
+      assert.equal(local.candidateType, "relay");
       assert.equal(local.relayProtocol, name.toLowerCase());
       // The option is the engine's own, and no other candidate was gathered.
       const gathered = await user.page.evaluate(() => window.peers.at(-1).localDescription.sdp);
@@ -78,12 +61,49 @@ for (const [name, way] of Object.entries({
   });
 }
 
+describe("a relay that has a name of DNS", () => {
+  const host = "relay.odeum.test";
+  let browser, server;
+  before(async () => {
+    server = await Server.start({
+      secure: true,
+      more: `[turn]\nhost = "${host}"\nlisten = "127.0.0.1:0"\ntls_listen = "127.0.0.1:0"`,
+    });
+    browser = await launchBrowser({ hosts: { [host]: "127.0.0.1" } });
+  });
+  after(async () => {
+    await browser?.close();
+    await server?.stop();
+  });
+
+  for (const [name, way] of ways) {
+    test(`is where WHIP and WHEP clients go that ask by OPTIONS, over ${name}`, async () => {
+      const streamID = `whip-over-${name}`;
+      for (const role of ["publish", "play"]) {
+        const client = await WhipClient.open(browser, server);
+        const options = { streamID, userID: `${role}-${name}`, relaysOver: way };
+        const { status, text, offer } = await client.begin(role, options);
+        assert.equal(status, 201, text);
+        assert.match(offer, /^a=candidate:.* typ relay/m, "it has gathered before it offers");
+        await client.reaches("connected");
+        const { local } = await selectedPair(client.page);
+        const { candidateType, relayProtocol, url } = local;
+        assert.deepEqual([candidateType, relayProtocol], ["relay", name.toLowerCase()]);
+        assert.ok(url.startsWith(`${way.scheme}${host}:`), url);
+        if (role === "play") await client.seesAndHears();
+      }
+      for (const context of browser.contexts()) await context.close();
+    });
+  }
+});
+
 test("without the option Chromium goes directly where it can", async () => {
   const user = await User.open(browser, server, { userID: "direct" });
   assert.deepEqual(await user.login(), { ok: true });
   await user.publish("directly");
-  await until("a pair is selected", async () => (await localOf(user)).type !== undefined);
-  assert.notEqual((await localOf(user)).type, "relay");
+  const isSelected = async () => (await selectedPair(user.page)).local;
+  const local = await until("a pair is selected", isSelected);
+  assert.notEqual(local.candidateType, "relay");
   await user.context.close();
 });
 

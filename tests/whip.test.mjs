@@ -103,7 +103,7 @@ describe("WHIP and WHEP", () => {
       assert.equal(begun.status, 201, begun.text);
       const sees = async () => (await viewer.received()).frameHeight === height;
       const shown = () => viewer.received();
-      await until(`${userID} sees ${height} rows`, sees, { within_ms: 30_000, shown });
+      await until(`${userID} sees ${height} rows`, sees, { within_ms: 60_000, shown });
       // And stays with it, though more would reach it.
       await viewer.seesAndHears();
       await viewer.seesAndHears();

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { launchBrowser, User } from "./harness/browser.mjs";
+import { launchBrowser, openUsers } from "./harness/browser.mjs";
 import { Server } from "./harness/server.mjs";
 import { until } from "./harness/until.mjs";
 
@@ -14,10 +14,7 @@ describe("a room over two media workers", () => {
     // One transport fills a worker, so that the second user's go to the other one.
     const media = "workers = 2\nroom_peers_per_worker = 1";
     [browser, server] = await Promise.all([launchBrowser(), Server.start({ media })]);
-    [a, b, c] = await Promise.all(
-      ["a", "b", "c"].map((userID) => User.open(browser, server, { userID })),
-    );
-    for (const user of [a, b, c]) assert.deepEqual(await user.login(), { ok: true });
+    [a, b, c] = await openUsers(browser, server, ["a", "b", "c"]);
   });
   after(async () => {
     await browser?.close();

@@ -7,10 +7,14 @@ import { never, until } from "./until.mjs";
 
 /**
  * Starts Chromium: ODEUM_CHROMIUM or Debian's. `namespace`: the network that it is in, where not
- * this process's.
+ * this process's. `hosts`: what names of DNS lead to, beside the system's.
  */
-export function launchBrowser({ namespace } = {}) {
+export function launchBrowser({ namespace, hosts = {} } = {}) {
   const executablePath = process.env.ODEUM_CHROMIUM || "/usr/bin/chromium";
+  // WebRTC asks for names of UDP servers with their last dot.
+  const rules = Object.entries(hosts).flatMap(([name, address]) =>
+    [name, `${name}.`].map((each) => `MAP ${each} ${address}`),
+  );
   return chromium.launch({
     executablePath: namespace?.script(executablePath) ?? executablePath,
     args: [
@@ -26,6 +30,7 @@ export function launchBrowser({ namespace } = {}) {
       "--use-fake-ui-for-media-stream",
       "--ignore-certificate-errors",
       "--autoplay-policy=no-user-gesture-required",
+      `--host-resolver-rules=${rules.join(",")}`,
     ],
   });
 }
@@ -91,7 +96,10 @@ export class User {
     const { userID, roomID = "room", signalUrl = server.signalUrl(), option = {} } = options;
     const context = await browser.newContext({ ignoreHTTPSErrors: true });
     const page = await context.newPage();
-    const facts = { context, page, server, userID, roomID, signalUrl, option };
+    const troubles = [];
+    page.on("requestfailed", (each) => troubles.push(`${each.url()} ${each.failure()?.errorText}`));
+    page.on("pageerror", (error) => troubles.push(String(error)));
+    const facts = { context, page, server, userID, roomID, signalUrl, option, troubles };
     const user = Object.assign(new User(), facts);
     await context.addInitScript(keepPeers);
     await user.load();
@@ -103,7 +111,8 @@ export class User {
     // Something that the server itself gave: to a page of another making Chromium denies loopback.
     await this.page.goto(`${this.server.origin}/healthz`);
     await this.page.setContent(html(this.server.origin));
-    await this.page.waitForFunction(() => window.ZegoExpressEngine);
+    const isLoaded = () => this.page.evaluate(() => Boolean(window.ZegoExpressEngine));
+    await until("the SDK is loaded", isLoaded, { shown: () => this.troubles });
     await this.page.evaluate(makeEngine, [appID, this.signalUrl, this.option]);
   }
 
@@ -279,14 +288,22 @@ export class User {
   }
 }
 
+/** Users of these ids, each in a page of its own, who have logged in one after the other. */
+export async function openUsers(browser, server, userIDs) {
+  const open = (userID) => User.open(browser, server, { userID });
+  const users = await Promise.all(userIDs.map(open));
+  for (const user of users) assert.deepEqual(await user.login(), { ok: true });
+  return users;
+}
+
 /**
  * Two users, returned: one publishes `stream`, the other sees and hears it. `prepare(user)` is done
- * in a page before its user logs in.
+ * in a page before its user logs in; `option` is the engine's.
  */
-export async function publishAndPlay(browser, server, prepare = async () => {}) {
+export async function publishAndPlay(browser, server, prepare = async () => {}, option = {}) {
   const users = [];
   for (const userID of ["publisher", "viewer"]) {
-    const user = await User.open(browser, server, { userID });
+    const user = await User.open(browser, server, { userID, option });
     await prepare(user);
     assert.deepEqual(await user.login(), { ok: true });
     users.push(user);

@@ -1,10 +1,11 @@
 // Waiting without sleeping blindly: a condition is asked again and again until it holds or time is
-// over.
+// over. Time for which the machine stood still does not count.
 
 import { setTimeout as pause } from "node:timers/promises";
+import { running_ms } from "./machine.mjs";
 
 /** How long a condition may take unless a test says otherwise, milliseconds. */
-export const patience_ms = 15_000;
+export const patience_ms = 30_000;
 
 /**
  * Asks until `condition` returns something truthy, and returns that. When it never does, the error
@@ -15,11 +16,11 @@ export async function until(
   condition,
   { within_ms = patience_ms, every_ms = 20, shown } = {},
 ) {
-  const deadline = performance.now() + within_ms;
+  const deadline = running_ms() + within_ms;
   for (;;) {
     const value = await condition();
     if (value) return value;
-    if (performance.now() > deadline) {
+    if (running_ms() > deadline) {
       const instead = shown ? `; instead: ${JSON.stringify(await shown())}` : "";
       throw new Error(`not within ${within_ms} ms: ${what}${instead}`);
     }
@@ -29,8 +30,8 @@ export async function until(
 
 /** Asks for `for_ms` whether `condition` stays false: for what must not happen. */
 export async function never(what, condition, for_ms) {
-  const deadline = performance.now() + for_ms;
-  while (performance.now() < deadline) {
+  const deadline = running_ms() + for_ms;
+  while (running_ms() < deadline) {
     if (await condition()) throw new Error(`happened: ${what}`);
     await pause(20);
   }

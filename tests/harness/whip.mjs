@@ -1,10 +1,29 @@
 // A WHIP or WHEP client in a page of its own: a peer connection, one POST, and nothing of ours.
 
+import { selectedPair } from "./selected_pair.mjs";
 import { until } from "./until.mjs";
 
-/** Publishes fake media or plays, and keeps connection and answer in the page. */
-async function begin({ url, token, role, audioCodecs, videoCodecs, kinds }) {
-  const peer = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
+/**
+ * Publishes fake media or plays, and keeps connection and answer in the page. `relaysOver`: asks
+ * OPTIONS for the ICE servers (RFC 9725, section 4.6), and offers what it has gathered at them.
+ */
+async function begin({ url, token, role, audioCodecs, videoCodecs, kinds, relaysOver }) {
+  const configuration = { bundlePolicy: "max-bundle" };
+  if (relaysOver) {
+    const headers = { Authorization: `Bearer ${token}` };
+    const told = (await fetch(url, { method: "OPTIONS", headers })).headers.get("link");
+    const valueOf = (link, name) => new RegExp(`; ${name}="(.*?)"`).exec(link)?.[1];
+    const all = told.split(/, (?=<)/).map((link) => ({
+      urls: /^<(.*?)>/.exec(link)[1],
+      username: valueOf(link, "username"),
+      credential: valueOf(link, "credential"),
+    }));
+    const { scheme, transport } = relaysOver;
+    const isWanted = ({ urls }) => urls.startsWith(scheme) && urls.endsWith(transport);
+    configuration.iceServers = all.filter(isWanted);
+    configuration.iceTransportPolicy = "relay";
+  }
+  const peer = new RTCPeerConnection(configuration);
   const media = new MediaStream();
   if (role === "publish") {
     const local = await navigator.mediaDevices.getUserMedia({ audio: true, video: true });
@@ -25,6 +44,10 @@ async function begin({ url, token, role, audioCodecs, videoCodecs, kinds }) {
     peer.getTransceivers().find(of).setCodecPreferences(wanted);
   }
   await peer.setLocalDescription();
+  while (relaysOver && peer.iceGatheringState !== "complete") {
+    const changed = { once: true };
+    await new Promise((done) => peer.addEventListener("icegatheringstatechange", done, changed));
+  }
   const response = await fetch(url, {
     method: "POST",
     headers: { "Content-Type": "application/sdp", Authorization: `Bearer ${token}` },
@@ -80,17 +103,18 @@ export class WhipClient {
   /**
    * Sends its offer to `/whip` or `/whep`, with `query` (`?…`) behind; `audioCodecs` and
    * `videoCodecs` are MIME types, those alone and the wanted one first; `kinds` of a player are
-   * "audio" and "video" unless said otherwise; resolves to
+   * "audio" and "video" unless said otherwise; `relaysOver`, `{ scheme, transport }`, lets it go
+   * over that kind of TURN server alone, as OPTIONS names it; resolves to
    * `{ status, headers, text, offer }`.
    */
   async begin(role, options) {
     const { roomID, streamID, userID, token = this.server.token(userID), query = "" } = options;
-    const { audioCodecs, videoCodecs, kinds } = options;
+    const { audioCodecs, videoCodecs, kinds, relaysOver } = options;
     const url = this.server.whipUrl(role, { roomID, streamID }) + query;
     this.token = token;
     const begun = await this.page.evaluate(begin, {
       ...{ url, token, role },
-      ...{ audioCodecs, videoCodecs, kinds },
+      ...{ audioCodecs, videoCodecs, kinds, relaysOver },
     });
     this.location = begun.headers.location;
     this.etag = begun.headers.etag;
@@ -107,14 +131,8 @@ export class WhipClient {
   }
 
   /** Whether the pair that carries its media is of the ICE session with this name of its own. */
-  usesUfrag(ufrag) {
-    return this.page.evaluate(async (ufrag) => {
-      const statistics = await window.whip.peer.getStats();
-      const entries = [...statistics.values()];
-      const transport = entries.find((entry) => entry.type === "transport");
-      const pair = statistics.get(transport?.selectedCandidatePairId);
-      return statistics.get(pair?.localCandidateId)?.usernameFragment === ufrag;
-    }, ufrag);
+  async usesUfrag(ufrag) {
+    return (await selectedPair(this.page)).local?.usernameFragment === ufrag;
   }
 
   /** A request about what has begun; resolves to `{ status, text }`. */
