@@ -72,6 +72,9 @@ pub(crate) struct Delays {
     pub(crate) packets: Percentiles,
     /// Of the last packet of each video frame: what a picture waits for.
     pub(crate) frames: Percentiles,
+    /// How much later than planned publishers sent: of a machine that lets the load wait, the
+    /// others say little.
+    pub(crate) sends: Percentiles,
     /// Packets whose payload was not what was sent: some servers cut pictures anew.
     pub(crate) altered: u64,
 }
@@ -123,6 +126,7 @@ impl Drive {
                 epoch: now,
                 packets: Percentiles::default(),
                 frames: Percentiles::default(),
+                sends: Percentiles::default(),
                 altered: 0,
             },
         })
@@ -241,6 +245,7 @@ impl Drive {
             && at <= now
         {
             self.sends.pop();
+            self.delays.sends.record(now - at);
             let publisher = &mut self.publishers[index];
             publisher.send_due(now, self.sending)?;
             self.sends.extend(publisher.next_at().map(|next| Reverse((next, index))));

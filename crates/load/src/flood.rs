@@ -29,6 +29,9 @@ use kind::Kind;
 
 /// How often bad packets leave.
 const TICK: Duration = Duration::from_millis(1);
+/// How late a tick may be and the next ones still catch up. After a longer stall they all come
+/// later: what it missed would come as one burst, and overflow the server's socket.
+const LATE_MAX: Duration = Duration::from_millis(10);
 /// Published before anything is measured.
 const WARM_UP: Duration = Duration::from_secs(2);
 /// Packets of a frame of the stream that is played.
@@ -141,14 +144,19 @@ fn window(
     stage.drive.resume();
     let (before, cpu) = (stage.drive.counts(), cpu_time(stage)?);
     let mut next = Instant::now();
-    let end = next + Duration::from_millis(args.window_ms);
-    while next < end {
+    for _ in 0..args.window_ms / TICK.as_millis() as u64 {
         also(stage)?;
-        next += TICK;
+        next = next_tick(next, Instant::now());
         stage.drive.run(next, Publishing::On)?;
     }
     let counts = stage.drive.settle(before, 0)?;
     Ok((counts, cpu_time(stage)?.saturating_sub(cpu).as_secs_f64()))
+}
+
+/// The tick after that of `last`, when it is `now`.
+fn next_tick(last: Instant, now: Instant) -> Instant {
+    let next = last + TICK;
+    if now.saturating_duration_since(next) > LATE_MAX { now } else { next }
 }
 
 impl Row {
@@ -213,5 +221,20 @@ impl Row {
             "packets_due": self.due,
             "packets_lost": self.lost,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_late_tick_is_caught_up_with_and_a_stall_is_not() {
+        let last = Instant::now();
+        let after = |late: Duration| next_tick(last, last + TICK + late);
+        assert_eq!(after(Duration::ZERO), last + TICK);
+        assert_eq!(after(LATE_MAX), last + TICK);
+        let stall = Duration::from_secs(2);
+        assert_eq!(after(stall), last + TICK + stall);
     }
 }

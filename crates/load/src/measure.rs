@@ -129,6 +129,7 @@ fn measure(
     let (mut core_shares, mut rates) = (Vec::new(), Vec::new());
     stage.drive.delays.packets.clear();
     stage.drive.delays.frames.clear();
+    stage.drive.delays.sends.clear();
     for number in 1..=args.windows {
         progress.say(format_args!("window {number} of {}", args.windows));
         let begin = Instant::now();
@@ -150,6 +151,7 @@ fn measure(
     row.core_share = (!core_shares.is_empty()).then(|| median(core_shares));
     row.delays = std::mem::take(&mut stage.drive.delays.packets);
     row.frame_delays = std::mem::take(&mut stage.drive.delays.frames);
+    row.send_delays = std::mem::take(&mut stage.drive.delays.sends);
     stage.drive.resume();
     Ok(row)
 }

@@ -70,6 +70,8 @@ pub(crate) struct Row {
     pub(crate) delays: Percentiles,
     /// The same of the last packet of each video frame.
     pub(crate) frame_delays: Percentiles,
+    /// How much later than planned publishers sent.
+    pub(crate) send_delays: Percentiles,
 }
 
 impl Row {
@@ -90,6 +92,7 @@ impl Row {
             session_bytes: None,
             delays: Percentiles::default(),
             frame_delays: Percentiles::default(),
+            send_delays: Percentiles::default(),
         }
     }
 
@@ -167,6 +170,7 @@ impl Row {
             "floor_packets_lost": self.floor_lost,
             "delay": self.delays.to_json(),
             "frame_delay": self.frame_delays.to_json(),
+            "send_delay": self.send_delays.to_json(),
             "bytes_per_play": self.viewer_bytes,
             "session_bytes_per_play": self.session_bytes,
             "core_share": self.core_share,
