@@ -112,6 +112,11 @@ impl Flow {
         self.history.prefetch();
     }
 
+    /// Whether it has a part in what its estimator takes to arrive.
+    pub fn is_counted(&self) -> bool {
+        self.part != Part::default()
+    }
+
     /// Notes that a packet of `size` bytes is sent; gives its transport-wide sequence number.
     pub fn sent(&mut self, now: Instant, size: usize, purpose: Purpose) -> u16 {
         let now_us = self.elapsed_us(now);
