@@ -44,8 +44,8 @@ pub(crate) struct Shared {
     pub(crate) media_addresses: Vec<SocketAddr>,
     /// The UDP ports of media: as clients are told of them, and as they are bound.
     pub(crate) media_ports: MediaPortNames,
-    /// What clients of the TURN relay may send to. Behind a lock of its own: it changes with what STUN servers
-    /// say, and is read for each packet that is relayed.
+    /// What clients of the TURN relay may send to. Behind a lock of its own: it changes with what
+    /// STUN servers say, and is read for each packet that is relayed.
     pub(crate) permitted_peers: watch::Sender<Arc<PermittedPeers>>,
     /// Asked for the addresses beyond a NAT, `host:port`.
     pub(crate) stun_server: Option<String>,
