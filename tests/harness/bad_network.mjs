@@ -85,6 +85,15 @@ export class BadNetwork {
     return [...this.#ways.keys()];
   }
 
+  /** Lets what goes to these clients come through one narrow part from now on. */
+  narrow(addresses, network) {
+    const { down } = this.#ways.get(addresses[0]);
+    for (const address of addresses) {
+      this.#ways.get(address).down = down;
+      this.networks.set(address, network);
+    }
+  }
+
   async close() {
     const sockets = [this.near, ...[...this.#ways.values()].map((way) => way.far)];
     this.isClosed = true;

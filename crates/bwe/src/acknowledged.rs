@@ -7,6 +7,9 @@ use std::time::Duration;
 const BUCKET_US: i64 = 50_000;
 const BUCKETS: usize = 10;
 
+/// How many whole ones say what arrives just now.
+const RECENT_BUCKETS: usize = 4;
+
 /// Bytes that arrived or were sent lately.
 #[derive(Debug, Default)]
 pub(crate) struct Acknowledged {
@@ -42,13 +45,22 @@ impl Acknowledged {
         if self.filled < BUCKETS / 2 {
             return None;
         }
-        let newest = self.newest?;
-        // The newest bucket is not full yet.
-        let whole = 1..self.filled as i64;
+        Some(self.rate_of(BUCKETS))
+    }
+
+    /// The rate over the last buckets of it alone; the same.
+    pub(crate) fn recent(&self) -> Option<Bitrate> {
+        self.rate().map(|_| self.rate_of(RECENT_BUCKETS + 1))
+    }
+
+    /// The rate over so many buckets, without the newest one, which is not full yet.
+    fn rate_of(&self, buckets: usize) -> Bitrate {
+        let newest = self.newest.unwrap_or_default();
+        let whole = 1..self.filled.min(buckets) as i64;
         let bytes: u64 =
             whole.clone().map(|back| u64::from(self.buckets[Self::slot(newest - back)])).sum();
         let time = Duration::from_micros(BUCKET_US.unsigned_abs() * whole.count() as u64);
-        Some(Bitrate::of(bytes, time))
+        Bitrate::of(bytes, time)
     }
 
     fn slot(bucket: i64) -> usize {
@@ -71,6 +83,10 @@ mod tests {
             acknowledged.add(n * 10_000, 1_000);
         }
         assert_eq!(acknowledged.rate(), Some(Bitrate::from_kilobits_per_second(800)));
+        (200..220).for_each(|n| acknowledged.add(n * 10_000, 500));
+        let [whole, recent] = [acknowledged.rate(), acknowledged.recent()];
+        assert_eq!(recent, Some(Bitrate::from_kilobits_per_second(500)), "a fifth of a second");
+        assert!(whole > recent);
         // Three seconds of silence, then a packet.
         acknowledged.add(5_000_000, 1_000);
         assert_eq!(acknowledged.rate(), Some(Bitrate::default()));

@@ -34,6 +34,17 @@ const SETTLED_AFTER_US: u64 = 1_000_000;
 /// microseconds.
 const PROVEN_AFTER_US: u64 = 5_000_000;
 
+/// A queue in which packets wait for longer than this is emptied by sending less than what gets
+/// through, in microseconds: sound waits in it as well.
+const DRAINED_FROM_US: i64 = 150_000;
+
+/// A queue is to be empty after so long, in microseconds. Shorter takes more of the picture.
+const DRAINED_IN_US: i64 = 500_000;
+
+/// A queue is emptied for so long at the most after it last lowered the estimate, in microseconds:
+/// one that stays then is not ours.
+const DRAINED_FOR_US: u64 = 1_500_000;
+
 /// Options of an [`Estimator`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EstimatorConfig {
@@ -82,6 +93,8 @@ pub struct Estimator {
     heard_us: u64,
     /// When a queue that grew last lowered the estimate, in microseconds, and whose queue.
     answered: Option<(u64, FlowNumber)>,
+    /// When packets were last told of, and for how long they had waited, in microseconds.
+    waited: (u64, i64),
 }
 
 impl Estimator {
@@ -99,6 +112,7 @@ impl Estimator {
             raised_us: None,
             heard_us: 0,
             answered: None,
+            waited: (0, 0),
         }
     }
 
@@ -200,7 +214,7 @@ impl Estimator {
         needed: Bitrate,
         wanted: Bitrate,
     ) -> Option<Burst> {
-        let is_calm = !self.sums.is_over();
+        let is_calm = !self.sums.is_over() && !self.sums.is_standing();
         if needed <= self.estimate() || needed > self.config.max || !is_calm {
             return None;
         }
@@ -213,6 +227,25 @@ impl Estimator {
     /// Whether anything is known: enough has arrived to tell what arrives, or too much was sent.
     pub fn is_settled(&self) -> bool {
         self.is_settled
+    }
+
+    /// What may be sent now: what reaches the other end, and less while a long queue has to empty
+    /// that has just lowered the estimate.
+    pub fn budget(&self, now: Instant) -> Bitrate {
+        let now_us = now.saturating_duration_since(self.origin).as_micros() as u64;
+        let is_within = |at_us: u64, time_us| now_us.saturating_sub(at_us) < time_us;
+        let (told_us, waited_us) = self.waited;
+        let is_ours = self.answered.is_some_and(|(at_us, _)| is_within(at_us, DRAINED_FOR_US));
+        if !is_ours || !is_within(told_us, SILENT_US) || waited_us < DRAINED_FROM_US {
+            return self.estimate();
+        }
+        let left_us = DRAINED_IN_US.saturating_sub(waited_us).max(0).unsigned_abs();
+        self.estimate().percent(left_us * 100 / DRAINED_IN_US.unsigned_abs())
+    }
+
+    /// Whether packets wait in a queue for longer than they once did.
+    pub fn has_standing_queue(&self) -> bool {
+        self.sums.is_standing()
     }
 
     /// What reaches the other end.
@@ -240,7 +273,11 @@ impl Estimator {
         let before = self.estimate();
         let part = flow.measured();
         self.sums.replace(std::mem::replace(&mut flow.part, part), part);
-        let throughput = self.sums.throughput();
+        self.waited = (now_us, flow.standing.length_us());
+        let throughput = match part.stands {
+            true => self.sums.narrowed(),
+            false => self.sums.throughput(),
+        };
         let acknowledged = throughput.map(|throughput| throughput.acknowledged);
         let usage = match part.usage {
             // It shares the queue that grows.

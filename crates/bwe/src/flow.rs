@@ -37,8 +37,12 @@ pub(crate) struct Part {
     pub(crate) sent: Option<Bitrate>,
     /// What of it arrives; the same.
     pub(crate) acknowledged: Option<Bitrate>,
+    /// What of it arrived just now; the same.
+    pub(crate) recent: Option<Bitrate>,
     /// What its delays say.
     pub(crate) usage: Usage,
+    /// Whether they say that a queue stands.
+    pub(crate) stands: bool,
 }
 
 /// One transport of those that share an [`crate::Estimator`]. About 5 KB, 4 of them for what was
@@ -144,7 +148,9 @@ impl Flow {
         Part {
             sent: self.offered.rate(),
             acknowledged: self.acknowledged.rate(),
+            recent: self.acknowledged.recent(),
             usage: self.trendline.usage(),
+            stands: self.standing.is_long(),
         }
     }
 

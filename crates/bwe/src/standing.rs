@@ -43,8 +43,13 @@ impl Standing {
 
     /// Whether there is one.
     pub(crate) fn is_long(&self) -> bool {
+        self.length_us() >= STANDING_US
+    }
+
+    /// How long packets wait at the least, in microseconds, as far as is known.
+    pub(crate) fn length_us(&self) -> i64 {
         let [one, other] = self.shortest_us;
-        self.latest.is_some_and(|(_, latest)| latest.saturating_sub(one.min(other)) >= STANDING_US)
+        self.latest.map_or(0, |(_, latest)| latest.saturating_sub(one.min(other)))
     }
 }
 

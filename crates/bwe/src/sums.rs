@@ -13,12 +13,16 @@ pub(crate) struct Sums {
     sent: Bitrate,
     /// What arrives.
     acknowledged: Bitrate,
+    /// What arrived just now.
+    recent: Bitrate,
     /// Flows of which it is known what is sent.
     sending: u32,
     /// Flows of which it is known what arrives.
     arriving: u32,
     /// Flows whose queue grows.
     over: u32,
+    /// Flows that see a queue stand.
+    standing: u32,
 }
 
 impl Sums {
@@ -31,15 +35,28 @@ impl Sums {
         };
         self.sent = moved(self.sent, before.sent, after.sent);
         self.acknowledged = moved(self.acknowledged, before.acknowledged, after.acknowledged);
+        self.recent = moved(self.recent, before.recent, after.recent);
         self.sending = self.sending - known(before.sent) + known(after.sent);
         self.arriving = self.arriving - known(before.acknowledged) + known(after.acknowledged);
         self.over = self.over - over(before) + over(after);
+        self.standing = self.standing - u32::from(before.stands) + u32::from(after.stands);
     }
 
     /// What is sent and what arrives, once anything is known of that.
     pub(crate) fn throughput(&self) -> Option<Throughput> {
         let sent = (self.sending > 0).then_some(self.sent);
         (self.arriving > 0).then_some(Throughput { sent, acknowledged: self.acknowledged })
+    }
+
+    /// The same, where a queue stands: what arrived before it did says nothing of the way.
+    pub(crate) fn narrowed(&self) -> Option<Throughput> {
+        let least = |known: Throughput| known.acknowledged.min(self.recent);
+        self.throughput().map(|known| Throughput { acknowledged: least(known), ..known })
+    }
+
+    /// Whether any flow sees a queue stand.
+    pub(crate) fn is_standing(&self) -> bool {
+        self.standing > 0
     }
 
     /// Whether the queue of any flow grows.

@@ -37,6 +37,38 @@ fn a_way_that_becomes_narrow_is_seen_in_time_and_the_queue_empties() {
 }
 
 #[test]
+fn a_fall_to_an_eighth_is_known_soon_and_its_queue_is_emptied() {
+    let mut way = Way::new(5_000, 4_000);
+    way.queue_max = Duration::from_millis(300);
+    way.run_s(10);
+    let before = way.estimator.budget(way.now);
+    assert_eq!(before, way.estimator.estimate(), "nothing waits");
+    way.capacity = Bitrate::from_kilobits_per_second(600);
+    let took = way.until(3, |kbps| kbps < 650);
+    assert!(took < Duration::from_millis(700), "{took:?}");
+    let narrow = Bitrate::from_kilobits_per_second(300);
+    assert!(way.estimator.has_standing_queue());
+    assert!(way.estimator.budget(way.now) < narrow, "{:?}", way.estimator.budget(way.now));
+    way.set_media(200);
+    way.run_s(1);
+    assert!(!way.estimator.has_standing_queue(), "it is empty");
+    assert_eq!(way.estimator.budget(way.now), way.estimator.estimate());
+}
+
+#[test]
+fn a_queue_that_stays_whatever_is_sent_takes_the_picture_for_a_moment_only() {
+    let mut way = Way::new(5_000, 1_000);
+    way.run_s(10);
+    // Somebody else fills the queue and keeps it full, as one who never looks at delays.
+    way.delay += Duration::from_millis(250);
+    way.run_s(1);
+    assert!(way.estimator.has_standing_queue());
+    way.run_s(3);
+    assert!(way.estimator.has_standing_queue());
+    assert_eq!(way.estimator.budget(way.now), way.estimator.estimate());
+}
+
+#[test]
 fn a_way_that_becomes_wide_again_is_found_by_probing() {
     let mut way = Way::overrun(300);
     way.set_media(200);

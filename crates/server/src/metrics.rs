@@ -102,6 +102,12 @@ const MEDIA: &[MediaFigure] = &[
     ("odeum_layer_changes_total", Kind::Counter, "Viewers given another layer of video", |m| {
         m.sfu.layer_changes
     }),
+    (
+        "odeum_bandwidth_deals_total",
+        Kind::Counter,
+        "Times that what reaches a session was dealt out",
+        |m| m.sfu.bandwidth_deals,
+    ),
     ("odeum_relay_packets_total", Kind::Counter, "Packets put into rings to other workers", |m| {
         m.relay.packets_sent
     }),

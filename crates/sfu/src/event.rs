@@ -120,6 +120,8 @@ pub struct Statistics {
     pub probe_packets: u64,
     /// Times that a viewer was given another layer of video, or none, or one again.
     pub layer_changes: u64,
+    /// Times that what reaches a session was dealt out among what it plays.
+    pub bandwidth_deals: u64,
     /// Packets asked for again that were not in the ring any more.
     pub retransmission_missed: u64,
     /// Packets asked for again beyond the budget.

@@ -12,6 +12,7 @@ use crate::forwarder::LayerIndex;
 use crate::key_frames::Asked;
 use crate::peer::Role;
 use crate::publisher::Publisher;
+use crate::repairs::Repairs;
 use crate::send_path::SendPath;
 use crate::subscriber::{Forwarded, Subscriber, SubscriberTrack};
 use crate::track::TrackKind;
@@ -264,7 +265,9 @@ impl Sfu {
         for packet in rtcp::packets(compound).map_while(Result::ok) {
             match packet {
                 RtcpPacket::Nack(nack) => {
-                    answer_nack(now, &mut path, publisher, subscriber, &nack);
+                    let line = subscriber.line.and_then(|line| self.lines.get_mut(line));
+                    let repairs = line.map(|line| line.repairs_at(now));
+                    answer_nack(now, &mut path, publisher, subscriber, (&nack, repairs));
                 }
                 RtcpPacket::PictureLossIndication(_) | RtcpPacket::FullIntraRequest(_) => {
                     path.statistics.key_frame_requests_received += 1;
@@ -341,7 +344,7 @@ fn answer_nack(
     path: &mut SendPath<'_>,
     publisher: &Publisher,
     subscriber: &mut Subscriber,
-    nack: &rtcp::Nack<'_>,
+    (nack, mut repairs): (&rtcp::Nack<'_>, Option<&mut Repairs>),
 ) {
     let kind = [TrackKind::Audio, TrackKind::Video]
         .into_iter()
@@ -349,12 +352,16 @@ fn answer_nack(
     let Some(kind) = kind else { return };
     let layers = publisher.layers(kind);
     for sequence in nack.sequence_numbers() {
-        if !subscriber.budget.take(now) {
+        // Sound goes first.
+        let fits = kind == TrackKind::Audio || repairs.as_ref().is_none_or(|it| it.may_send());
+        if !fits || !subscriber.budget.take(now) {
             path.statistics.retransmission_refused += 1;
             continue;
         }
-        if let Some(target) = subscriber.track_mut(kind) {
-            target.retransmit(path, layers, sequence);
+        let target = subscriber.track_mut(kind);
+        let sent = target.and_then(|target| target.retransmit(path, layers, sequence));
+        if let (Some(repairs), Some(bytes)) = (&mut repairs, sent) {
+            repairs.note(bytes);
         }
     }
 }

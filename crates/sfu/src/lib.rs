@@ -74,6 +74,7 @@ mod peer;
 mod publisher;
 mod rate;
 mod relay;
+mod repairs;
 mod retransmission_budget;
 mod ring;
 mod section;

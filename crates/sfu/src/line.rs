@@ -11,6 +11,7 @@ use slab::Slab;
 
 use crate::PeerKey;
 use crate::deal::Demand;
+use crate::repairs::Repairs;
 
 /// Least time between two deals of a line whose estimate has not fallen: feedback of all its
 /// transports comes more often than choices matter.
@@ -25,6 +26,8 @@ pub(crate) struct Line {
     session: Option<SessionId>,
     /// What reaches it.
     pub(crate) estimator: Estimator,
+    /// What is sent again over it.
+    pub(crate) repairs: Repairs,
     /// The peers that play over it; at most the plays of a session.
     members: Vec<PeerKey>,
     /// When it was last dealt out, what reached it then, and what of that was dealt.
@@ -38,21 +41,33 @@ impl Line {
     }
 
     /// What may be dealt out now; none before anything is known of it.
-    pub(crate) fn budget(&self) -> Option<Bitrate> {
-        self.estimator.is_settled().then(|| self.estimator.estimate())
+    pub(crate) fn budget(&self, now: Instant) -> Option<Bitrate> {
+        self.estimator.is_settled().then(|| self.estimator.budget(now))
+    }
+
+    /// Whether anything is known of it.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.estimator.is_settled()
+    }
+
+    /// What may be sent again now.
+    pub(crate) fn repairs_at(&mut self, now: Instant) -> &mut Repairs {
+        let dealt = self.dealt.map_or(Bitrate::default(), |(_, _, used)| used);
+        self.repairs.refill(now, &self.estimator, dealt);
+        &mut self.repairs
     }
 
     /// Whether it should be dealt out again: because that is some time ago, or at once because less
     /// reaches it than was dealt.
     pub(crate) fn is_due(&self, now: Instant) -> bool {
-        let Some((at, estimate, used)) = self.dealt else { return true };
-        let is_less = self.estimator.estimate() < used.min(estimate);
+        let Some((at, budget, used)) = self.dealt else { return true };
+        let is_less = self.estimator.budget(now) < used.min(budget);
         is_less || now.saturating_duration_since(at) >= DEAL_INTERVAL
     }
 
     /// So much was dealt of what reaches it.
     pub(crate) fn note_deal(&mut self, now: Instant, used: Bitrate) {
-        self.dealt = Some((now, self.estimator.estimate(), used));
+        self.dealt = Some((now, self.estimator.budget(now), used));
     }
 }
 
@@ -79,8 +94,8 @@ impl Lines {
         let known = session.and_then(|session| self.by_session.get(&session).copied());
         let key = known.unwrap_or_else(|| {
             let estimator = Estimator::new(now, config);
-            let members = Vec::with_capacity(1);
-            self.lines.insert(Line { session, estimator, members, dealt: None })
+            let (repairs, members) = (Repairs::new(now), Vec::with_capacity(1));
+            self.lines.insert(Line { session, estimator, repairs, members, dealt: None })
         });
         if let Some(session) = session {
             self.by_session.insert(session, key);

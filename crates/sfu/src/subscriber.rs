@@ -10,7 +10,7 @@ use crate::PeerKey;
 use crate::deal::Demand;
 use crate::forwarder::{ClockStep, Decision, Forwarder, LayerIndex, Numbers, Origin, Pick, Route};
 use crate::header::ExtensionIds;
-use crate::layer_choice::{LAYERS_MAX, LayerFacts, Limit, choose};
+use crate::layer_choice::{LAYERS_MAX, LayerFacts, Limit, choose, rate_of};
 use crate::line::LineKey;
 use crate::publisher::Publisher;
 use crate::retransmission_budget::RetransmissionBudget;
@@ -131,11 +131,16 @@ impl SubscriberTrack {
     }
 
     /// Sends again what the subscriber misses under its number `target`: as RTX (RFC 4588) when
-    /// negotiated, else byte for byte as before.
-    pub(crate) fn retransmit(&mut self, path: &mut SendPath<'_>, layers: &[Track], target: u16) {
+    /// negotiated, else byte for byte as before. Gives the bytes.
+    pub(crate) fn retransmit(
+        &mut self,
+        path: &mut SendPath<'_>,
+        layers: &[Track],
+        target: u16,
+    ) -> Option<usize> {
         let Some((numbers, stored)) = self.stored(layers, target) else {
             path.statistics.retransmission_missed += 1;
-            return;
+            return None;
         };
         let sent = if self.terms.rtx.is_some() {
             let numbers = self.rtx_numbers(numbers);
@@ -146,9 +151,8 @@ impl SubscriberTrack {
             // It would have another transport-wide number: another text under the same nonce.
             None
         };
-        if sent.is_some() {
-            path.statistics.retransmitted += 1;
-        }
+        path.statistics.retransmitted += u64::from(sent.is_some());
+        sent
     }
 
     /// What the subscriber knows as `target`, if a ring still has it, with its numbers.
@@ -304,6 +308,19 @@ impl Subscriber {
             Some(current) if current == pick => LayerChange::None,
             Some(current) if source.can_turn(current, pick) => LayerChange::Turns,
             _ => LayerChange::Awaits(pick.layer),
+        }
+    }
+
+    /// Sends nothing more of the layer that it gets if that takes more than what was chosen.
+    pub(crate) fn stop_larger(&mut self, now: Instant, source: &Publisher) {
+        let current = self.track(TrackKind::Video).and_then(SubscriberTrack::pick);
+        let (Some(current), Some(chosen)) = (current, self.video_pick) else { return };
+        let (facts, count) = self.video_facts(now, source);
+        let rate = |pick| rate_of(&facts[..count], pick);
+        if rate(current) > rate(chosen)
+            && let Some(track) = self.track_mut(TrackKind::Video)
+        {
+            track.pause();
         }
     }
 

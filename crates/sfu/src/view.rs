@@ -21,6 +21,15 @@ use crate::{PeerKey, Sfu};
 /// What headers of sound take: about 40 bytes each 20 ms, which are much beside its payload.
 const SOUND_HEADERS: Bitrate = Bitrate::from_kilobits_per_second(16);
 
+/// What becomes of the layer that a viewer gets while a smaller one has no key frame yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Old {
+    /// It goes on, so that the picture does not stand still.
+    GoesOn,
+    /// It stops, so that the queue empties that sound waits in.
+    Stops,
+}
+
 /// The smallest layer of all.
 const SMALLEST: (VideoWish, Limit) = (VideoWish::Smallest, Limit::NONE);
 
@@ -128,28 +137,35 @@ impl Sfu {
     fn choose_alone(&mut self, now: Instant, key: PeerKey) {
         let Some((source, subscriber)) = self.played(key) else { return };
         let chosen = subscriber.chosen(now, source);
-        self.give(now, key, chosen);
+        self.give(now, key, chosen, Old::GoesOn);
     }
 
     /// Deals out what reaches a session, sound first, and tries whether there is room for more if
     /// more is wanted.
     fn deal(&mut self, now: Instant, line_key: LineKey) {
-        let Some(budget) = self.lines.get(line_key).and_then(Line::budget) else { return };
+        let Some(line) = self.lines.get(line_key) else { return };
+        let Some(budget) = line.budget(now) else { return };
+        self.statistics.bandwidth_deals += 1;
+        let again = line.repairs.rate(now);
+        let old = match line.estimator.has_standing_queue() {
+            true => Old::Stops,
+            false => Old::GoesOn,
+        };
         let mut demands = std::mem::take(&mut self.lines.demands);
-        let sound = self.gather(now, line_key, &mut demands);
-        let (used, next) = deal(&mut demands, budget.minus(sound));
+        let first = self.gather(now, line_key, &mut demands).plus(again);
+        let (used, next) = deal(&mut demands, budget.minus(first));
         if let Some(line) = self.lines.get_mut(line_key) {
-            line.note_deal(now, used.plus(sound));
+            line.note_deal(now, used.plus(first));
         }
         for demand in &demands {
-            self.give(now, demand.peer, demand.granted);
+            self.give(now, demand.peer, demand.granted, old);
         }
         demands.clear();
         self.lines.demands = demands;
         if let Some(next) = next {
             let step = NextStep {
-                needed: next.needed.plus(sound),
-                wanted: next.wanted.plus(sound),
+                needed: next.needed.plus(first),
+                wanted: next.wanted.plus(first),
                 ..next
             };
             self.probe(now, line_key, step);
@@ -197,10 +213,15 @@ impl Sfu {
     }
 
     /// Lets a peer that plays have `chosen` of its video from now on.
-    fn give(&mut self, now: Instant, key: PeerKey, chosen: Option<Pick>) {
+    fn give(&mut self, now: Instant, key: PeerKey, chosen: Option<Pick>, old: Old) {
         let Some((source, subscriber)) = self.played(key) else { return };
         let publisher_key = subscriber.publisher;
-        match subscriber.take(chosen, source) {
+        let change = subscriber.take(chosen, source);
+        let awaits = matches!(change, LayerChange::Awaits(_) | LayerChange::StillAwaits(_));
+        if awaits && old == Old::Stops {
+            subscriber.stop_larger(now, source);
+        }
+        match change {
             LayerChange::None => {}
             LayerChange::Paused | LayerChange::Turns => self.statistics.layer_changes += 1,
             LayerChange::Awaits(layer) => {
@@ -231,7 +252,7 @@ impl Sfu {
     }
 
     fn settled_line_of(&self, key: PeerKey) -> Option<LineKey> {
-        let is_settled = |line: &LineKey| self.lines.get(*line).and_then(Line::budget).is_some();
+        let is_settled = |line: &LineKey| self.lines.get(*line).is_some_and(Line::is_settled);
         self.line_of(key).filter(is_settled)
     }
 }

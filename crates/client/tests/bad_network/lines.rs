@@ -9,7 +9,7 @@ use odeum_types::{PeerId, SessionId};
 
 use crate::link::LinkConfig;
 use crate::scenarios::seeds;
-use crate::world::World;
+use crate::world::{Sent, World};
 
 /// Streams that a session plays.
 const STREAMS: usize = 4;
@@ -172,5 +172,55 @@ fn a_session_of_one_stream_keeps_its_picture_beside_one_of_four() {
             println!("| {estimates:?} | {seed} | beside one | {phase} | {kbps} | {frames:.1} |");
             assert!(frames >= 20.0, "seed {seed}: {frames}");
         }
+    }
+}
+
+/// Sounds of each stream that came in time in so much time.
+fn heard(world: &mut World, time: Duration) -> [u64; STREAMS] {
+    let sounds = |world: &World| -> [u64; STREAMS] {
+        std::array::from_fn(|stream| world.seats[STREAMS + stream].playout.seen.sounds)
+    };
+    let before = sounds(world);
+    world.run(time);
+    let after = sounds(world);
+    std::array::from_fn(|stream| after[stream] - before[stream])
+}
+
+/// What the server sent the session, media for the first time and all else, in bytes.
+fn sent(world: &World) -> [u64; 2] {
+    let sum = |of: fn(&Sent) -> u64| world.seats[STREAMS..].iter().map(|it| of(&it.sent)).sum();
+    [sum(|sent| sent.media), sum(|sent| sent.retransmissions)]
+}
+
+/// How it goes is printed for each tenth of a second.
+#[test]
+fn sound_is_in_time_again_a_second_and_a_half_after_a_fall_to_an_eighth() {
+    let tenth = Duration::from_millis(100);
+    for seed in seeds() {
+        let plays = plays(Estimates::Shared, 1);
+        let mut world = World::behind_one(seed, STREAMS, &plays, at(WIDE));
+        world.run(Duration::from_secs(20));
+        world.bottlenecks[0].config = at(NARROW);
+        let mut sounds = [0; STREAMS];
+        for n in 1..=50 {
+            let before = sent(&world);
+            let heard = heard(&mut world, tenth);
+            let queue_ms = world.bottlenecks[0].queue(world.now).as_millis();
+            let [media, again] = sent(&world).map(|bytes| bytes * 8 / 100);
+            let [media, again] = [media - before[0] * 8 / 100, again - before[1] * 8 / 100];
+            println!(
+                "| fall | {seed} | {} ms | {media} and again {again} kbit/s | queue {queue_ms} ms \
+                 | sounds in time {heard:?} |",
+                n * 100
+            );
+            if n > 15 {
+                sounds = std::array::from_fn(|stream| sounds[stream] + heard[stream]);
+            }
+        }
+        let least = *sounds.iter().min().expect("there are streams");
+        println!("| fall | {seed} | from 1.5 to 5 s {sounds:?} of 175 sounds in time |");
+        assert!(least * 100 >= 175 * 95, "seed {seed}: {sounds:?} of 175 sounds in time");
+        let faults = world.bottlenecks[0].faults;
+        assert!(faults.overflowed > 50, "seed {seed}: the queue was never full");
     }
 }

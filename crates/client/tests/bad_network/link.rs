@@ -125,6 +125,11 @@ impl Link {
         [Some(arrives), is_double.then(|| self.arrival(leaves))]
     }
 
+    /// What waits, in time.
+    pub(crate) fn queue(&self, now: Instant) -> Duration {
+        self.busy_until.saturating_duration_since(now)
+    }
+
     fn arrival(&mut self, leaves: Instant) -> Instant {
         leaves + self.config.delay + self.config.jitter.mul_f64(self.random.random_range(0.0..1.0))
     }

@@ -36,6 +36,8 @@ struct Stage {
     frames: u16,
     sequences: [u16; 3],
     sound: u16,
+    /// How many packets the viewer says that it misses, every 100 ms.
+    missed: u16,
 }
 
 impl Stage {
@@ -58,6 +60,7 @@ impl Stage {
             frames: 0,
             sequences: [0; 3],
             sound: 0,
+            missed: 0,
             net,
         }
     }
@@ -153,7 +156,21 @@ impl Stage {
                 self.net.send(self.viewer, feedback);
             }
         }
+        if self.missed > 0 {
+            self.miss();
+        }
         self.net.settle();
+    }
+
+    /// The viewer says that it misses the last packets of its video.
+    fn miss(&mut self) {
+        let client = &mut self.net.clients[self.viewer];
+        let newest = client.received(VIDEO_PT).last().expect("it has seen something").0;
+        let of_video = client.rtp.iter().map(|bytes| *RtpPacket::parse(bytes).unwrap().header());
+        let ssrc = of_video.filter(|header| header.payload_type == VIDEO_PT).last().unwrap().ssrc;
+        let missed = (0..self.missed).map(|back| newest.wrapping_sub(back));
+        let nack = client.rtcp(|writer| writer.nack(1, ssrc, missed).unwrap());
+        self.net.send(self.viewer, nack);
     }
 
     fn run_s(&mut self, seconds: u64) {
@@ -259,4 +276,21 @@ fn who_has_the_best_is_not_probed() {
     let mut stage = Stage::new(5_000);
     stage.run_s(20);
     assert_eq!(stage.net.sfu.statistics().probe_packets, 0);
+}
+
+#[test]
+fn what_is_sent_again_leaves_less_for_the_picture() {
+    let mut stage = Stage::new(800);
+    stage.run_s(20);
+    assert!(stage.kbps(stage.viewer) > 400, "the middle one fits");
+    let before = stage.net.sfu.statistics().retransmitted;
+    // Five packets of a kilobyte each 100 ms: 440 kbit/s.
+    stage.missed = 5;
+    stage.run_s(5);
+    let kbps = stage.kbps(stage.viewer);
+    assert!((100..300).contains(&kbps), "the smallest: {kbps}");
+    let again = stage.net.sfu.statistics().retransmitted - before;
+    assert!(again >= 150, "{again} of 300");
+    stage.missed = 0;
+    stage.until(20, |kbps| kbps > 400);
 }

@@ -15,6 +15,8 @@ use super::client::{
 };
 use super::counting::charge;
 
+pub(super) mod narrow;
+
 /// Packets that a publisher sends in a round: ten of video, one of sound.
 pub(super) const PACKETS_PER_ROUND: u64 = 11;
 /// Of redundant sound.
