@@ -167,7 +167,8 @@ impl Stage {
         let client = &mut self.net.clients[self.viewer];
         let newest = client.received(VIDEO_PT).last().expect("it has seen something").0;
         let of_video = client.rtp.iter().map(|bytes| *RtpPacket::parse(bytes).unwrap().header());
-        let ssrc = of_video.filter(|header| header.payload_type == VIDEO_PT).last().unwrap().ssrc;
+        let mut of_video = of_video.rev().filter(|header| header.payload_type == VIDEO_PT);
+        let ssrc = of_video.next().unwrap().ssrc;
         let missed = (0..self.missed).map(|back| newest.wrapping_sub(back));
         let nack = client.rtcp(|writer| writer.nack(1, ssrc, missed).unwrap());
         self.net.send(self.viewer, nack);
