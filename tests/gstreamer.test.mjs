@@ -16,15 +16,15 @@ const least = { video_frames: 20, audio_samples: 48_000, audio_peak: 1_000 };
 describe("GStreamer and Chromium", { skip }, () => {
   const beside = new BesideChromium();
   const start = (role, options) => beside.begin(GstreamerPeer, role, options);
-  const publish = async (streamID, video) => {
-    const peer = start("publish", { streamID, userID: streamID, video });
+  const publish = async (streamID, video, sets) => {
+    const peer = start("publish", { streamID, userID: streamID, video, sets });
     await peer.tells("connected");
     await beside.user.hearsStream("ADD", streamID);
     return peer;
   };
-  const assertPlays = (streamID, video) => {
+  const assertPlays = (streamID, video, sets) => {
     const userID = `viewer-of-${streamID}`;
-    return beside.assertPlays(start("play", { streamID, userID, video, seconds }), least);
+    return beside.assertPlays(start("play", { streamID, userID, video, sets, seconds }), least);
   };
 
   for (const video of ["H264", "VP8"]) {
@@ -49,6 +49,20 @@ describe("GStreamer and Chromium", { skip }, () => {
     test(`GStreamer decodes ${video} and Opus of GStreamer`, async () => {
       await publish(`own-${video}`, video);
       await assertPlays(`own-${video}`, video);
+    });
+  }
+
+  test("Chromium sees H264 whose parameter sets GStreamer says in SDP alone", async () => {
+    await publish("sdp-H264", "H264", "sdp");
+    const received = await beside.playsAndSees("sdp-H264", "H264");
+    assert.ok(received.framesDecoded > 0, JSON.stringify(received));
+    await beside.user.call("stopPlayingStream", "sdp-H264");
+  });
+
+  for (const video of ["H264", "H265"]) {
+    test(`who takes no notice of SDP's parameter sets decodes ${video} that has no others`, async () => {
+      await publish(`own-sdp-${video}`, video, "sdp");
+      await assertPlays(`own-sdp-${video}`, video, "sdp");
     });
   }
 

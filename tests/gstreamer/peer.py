@@ -1,16 +1,19 @@
 """A WebRTC peer of GStreamer: webrtcbin, driven over WHIP and WHEP like any encoder or player.
 
 Usage: peer.py publish|play --url http://…/whip/R/S --token T --seconds N
-       [--video H264|H265|VP8] [--address IP]
+       [--video H264|H265|VP8] [--sets in-band|sdp] [--address IP]
 
-`publish` sends a moving ball and a tone (Opus); `play` decodes a stream. `--address` is the one
-that ICE uses, instead of all but the loopback's. Prints JSON lines: `connected`, `failed` with a
-reason, and `done` with what was sent or decoded. Errors end with exit code 1.
+`publish` sends a moving ball and a tone (Opus); `play` decodes a stream. `--sets sdp` keeps the
+parameter sets of H.264 and H.265 out of the stream: a publisher says them in its offer alone (the
+sprop- parameters), and a player takes no notice of those in the answer, as browsers do. `--address`
+is the one that ICE uses, instead of all but the loopback's. Prints JSON lines: `connected`,
+`failed` with a reason, and `done` with what was sent or decoded. Errors end with exit code 1.
 """
 
 import argparse
 import array
 import json
+import re
 import sys
 import threading
 import urllib.error
@@ -20,9 +23,13 @@ import urllib.request
 import gi
 
 gi.require_version("Gst", "1.0")
+gi.require_version("GstBase", "1.0")
 gi.require_version("GstSdp", "1.0")
 gi.require_version("GstWebRTC", "1.0")
-from gi.repository import GLib, Gst, GstSdp, GstWebRTC  # noqa: E402
+from gi.repository import GLib, Gst, GstBase, GstSdp, GstWebRTC  # noqa: E402
+
+# Before the class of an element below.
+Gst.init(None)
 
 OPUS = (
     "application/x-rtp,media=audio,encoding-name=OPUS,payload=111,clock-rate=48000,"
@@ -43,6 +50,16 @@ ENCODERS = {
     "option-string=open-gop=0 ! video/x-h265,profile=main ! rtph265pay config-interval=-1 pt=96",
     "VP8": "vp8enc deadline=1 target-bitrate=600000 keyframe-max-dist=15 ! rtpvp8pay pt=96",
 }
+# How the same are sent with their parameter sets in SDP alone: the caps of streams of these forms
+# have them, from where they come into the offer.
+WITHOUT_SETS = {
+    "H264": "h264parse ! video/x-h264,stream-format=avc,alignment=au ! rtph264pay",
+    "H265": "h265parse ! video/x-h265,stream-format=hvc1,alignment=au ! rtph265pay",
+}
+# The type of a NAL unit by its first byte, and those that are parameter sets.
+UNIT_TYPE = {"H264": lambda byte: byte & 0x1F, "H265": lambda byte: byte >> 1 & 0x3F}
+SET_TYPES = {"H264": (7, 8), "H265": (32, 33, 34)}
+SPROP = re.compile(r";?\s*sprop-(parameter-sets|vps|sps|pps)=[^;\r\n]*")
 PICTURE = (
     "videotestsrc is-live=true pattern=ball "
     "! video/x-raw,format=I420,width=320,height=240,framerate=15/1 ! identity name=frames"
@@ -68,6 +85,32 @@ def answered(emit):
     if not is_done.wait(10):
         raise RuntimeError("webrtcbin does not answer")
     return promise.get_reply()
+
+
+class Stripper(GstBase.BaseTransform):
+    """Takes the parameter sets out of a stream whose NAL units have their lengths before them."""
+
+    __gstmetadata__ = ("Stripper", "Filter", "Takes parameter sets out", "Odeum")
+    __gsttemplates__ = tuple(
+        Gst.PadTemplate.new(name, direction, Gst.PadPresence.ALWAYS, Gst.Caps.new_any())
+        for name, direction in (("sink", Gst.PadDirection.SINK), ("src", Gst.PadDirection.SRC))
+    )
+
+    def __init__(self, video):
+        super().__init__()
+        self.set_in_place(True)
+        self.type_of, self.sets = UNIT_TYPE[video], SET_TYPES[video]
+
+    def do_transform_ip(self, buffer):
+        data, kept, at = buffer.extract_dup(0, buffer.get_size()), bytearray(), 0
+        while at < len(data):
+            end = at + 4 + int.from_bytes(data[at : at + 4], "big")
+            if self.type_of(data[at + 4]) not in self.sets:
+                kept += data[at:end]
+            at = end
+        buffer.fill(0, bytes(kept))
+        buffer.set_size(len(kept))
+        return Gst.FlowReturn.OK
 
 
 class Peer:
@@ -119,9 +162,15 @@ class Peer:
         self.webrtc = webrtc
         self.pipeline.add(webrtc)
         if self.args.role == "publish":
-            for source in (f"{PICTURE} ! {ENCODERS[video]}", SOUND):
+            encoded = f"{PICTURE} ! {ENCODERS[video]}"
+            if self.args.sets == "sdp":
+                encoded, rest = encoded.rsplit("! rtp", 1)[0], WITHOUT_SETS[video]
+                encoded += f"! {rest} name=payloader config-interval=0 pt=96"
+            for source in (encoded, SOUND):
                 part = Gst.parse_bin_from_description(source, True)
                 self.pipeline.add(part)
+                if part.get_by_name("payloader"):
+                    self.without_sets(part, video)
                 part.get_static_pad("src").link(webrtc.request_pad_simple("sink_%u"))
             for name in ("frames", "samples"):
                 self.count(self.pipeline.get_by_name(name), name)
@@ -130,6 +179,23 @@ class Peer:
             for caps in (VIDEO[video], OPUS):
                 direction = GstWebRTC.WebRTCRTPTransceiverDirection.RECVONLY
                 webrtc.emit("add-transceiver", direction, Gst.Caps.from_string(caps))
+
+    def without_sets(self, part, video):
+        """Takes the parameter sets out of what goes to the payloader of `part`, and keeps from it
+        that a key frame was asked for: it would send them with it."""
+
+        def on_event(_pad, info):
+            is_asked = info.get_event().has_name("GstForceKeyUnit")
+            return Gst.PadProbeReturn.DROP if is_asked else Gst.PadProbeReturn.OK
+
+        payloader, stripper = part.get_by_name("payloader"), Stripper(video)
+        part.add(stripper)
+        sink = payloader.get_static_pad("sink")
+        source = sink.get_peer()
+        source.unlink(sink)
+        source.link(stripper.get_static_pad("sink"))
+        stripper.get_static_pad("src").link(sink)
+        sink.add_probe(Gst.PadProbeType.EVENT_DOWNSTREAM, on_event)
 
     def on_pad(self, _webrtc, pad):
         if pad.direction != Gst.PadDirection.SRC:
@@ -180,12 +246,16 @@ class Peer:
         """POSTs the offer and takes the answer (RFC 9725, section 4.2)."""
         headers = {"Authorization": f"Bearer {self.args.token}", "Content-Type": "application/sdp"}
         offer = self.offer()
+        if self.args.role == "publish" and self.args.sets == "sdp" and not SPROP.search(offer):
+            raise RuntimeError(f"the offer has no parameter sets: {offer}")
         request = urllib.request.Request(self.args.url, offer.encode(), headers, method="POST")
         try:
             with urllib.request.urlopen(request, timeout=10) as reply:
                 self.location, answer = reply.headers["Location"], reply.read().decode()
         except urllib.error.HTTPError as error:
             raise RuntimeError(f"{error.code} {error.read().decode()} to {offer}") from error
+        if self.args.sets == "sdp":
+            answer = SPROP.sub("", answer)
         _, sdp = GstSdp.SDPMessage.new_from_text(answer)
         kind = GstWebRTC.WebRTCSDPType.ANSWER
         answer = GstWebRTC.WebRTCSessionDescription.new(kind, sdp)
@@ -207,7 +277,6 @@ class Peer:
 
 
 def main(args):
-    Gst.init(None)
     loop = GLib.MainLoop()
     threading.Thread(target=loop.run, daemon=True).start()
     peer = Peer(args)
@@ -232,5 +301,6 @@ if __name__ == "__main__":
     parser.add_argument("--token", required=True)
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--video", choices=list(VIDEO), default="H264")
+    parser.add_argument("--sets", choices=["in-band", "sdp"], default="in-band")
     parser.add_argument("--address")
     main(parser.parse_args())

@@ -12,7 +12,7 @@ const python = "/usr/bin/python3";
 /** What peer.py cannot do without. */
 const elements = [
   ..."webrtcbin nicesrc dtlsdec srtpdec opusenc decodebin avdec_h264 avdec_h265".split(" "),
-  ..."x264enc x265enc vp8enc rtph264pay rtph265pay rtpvp8pay rtpopuspay".split(" "),
+  ..."h264parse h265parse x264enc x265enc vp8enc rtph264pay rtph265pay rtpvp8pay rtpopuspay".split(" "),
 ];
 
 /** Why there is no GStreamer to test with; undefined when there is. */
@@ -32,14 +32,18 @@ export function missingGstreamer() {
 
 /** A peer under way. */
 export class GstreamerPeer extends PeerProcess {
-  /** Begins to `publish` or to `play` with one `video` codec, for `seconds`. */
-  constructor(role, server, { streamID, userID, roomID, seconds = 60, video }) {
+  /**
+   * Begins to `publish` or to `play` with one `video` codec, for `seconds`; `sets` says where its
+   * parameter sets are, `in-band` or in `sdp` alone.
+   */
+  constructor(role, server, { streamID, userID, roomID, seconds = 60, video, sets = "in-band" }) {
     const args = {
       url: server.whipUrl(role, { roomID, streamID }),
       token: server.token(userID),
       address: "127.0.0.1",
       seconds,
       video,
+      sets,
     };
     const list = Object.entries(args).flatMap(([key, value]) => [`--${key}`, String(value)]);
     super("GStreamer", python, [script, role, ...list]);

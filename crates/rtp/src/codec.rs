@@ -8,11 +8,15 @@ mod frame_layer;
 mod h264;
 mod h265;
 mod nal;
+mod parameter_sets;
 mod picture_id;
 mod vp8;
 mod vp9;
 
 pub use frame_layer::{FrameLayer, TemporalSwitch};
+pub use parameter_sets::{
+    ParameterSet, SetKind, SetName, aggregate, begins_random_access, has_slice,
+};
 pub use picture_id::PictureId;
 pub use vp8::Vp8Descriptor;
 pub use vp9::{Vp9Descriptor, Vp9Layers, Vp9Structure};

@@ -95,7 +95,11 @@ impl Sfu {
                 rid: None,
             };
             for rid in &rids {
-                let terms = SourceTerms { rid: Some(rid.as_str().into()), ..terms.clone() };
+                // Of several layers nobody says whose the sets in SDP are.
+                let parameters = terms.parameters.clone();
+                let parameters = parameters.with_parameter_sets(codec, Vec::new());
+                let rid = Some(rid.as_str().into());
+                let terms = SourceTerms { rid, parameters, ..terms.clone() };
                 publisher.add_layer(kind, Track::new(terms, self.ring_size(kind)));
             }
             if rids.is_empty() {

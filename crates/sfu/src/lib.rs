@@ -70,6 +70,7 @@ mod layers;
 mod line;
 mod linger;
 mod outer_address;
+mod parameter_sets;
 mod peer;
 mod publisher;
 mod rate;

@@ -2,27 +2,31 @@
 
 use std::time::{Duration, Instant};
 
-use odeum_rtp::codec::{PictureNumbers, begins_key_frame, picture_size};
+use odeum_rtp::codec::begins_key_frame;
 use odeum_rtp::negotiate::{CodecFormat, SenderParameters};
 use odeum_rtp::rtcp::{ReportBlock, SenderInfo};
 use odeum_rtp::{
     Came, ExtensionKind, Marker, NackConfig, NackGenerator, NackOutcome, ReceiverStatistics,
     RtpPacket, SequenceUnwrapper,
 };
-use odeum_types::Codec;
 
-use crate::config::{FAN_OUT_PACKETS_MAX, PENDING_PACKETS_MAX};
-use crate::forwarder::{FrameStart, PacketFacts};
+use crate::config::FAN_OUT_PACKETS_MAX;
+use crate::forwarder::FrameStart;
 use crate::gate::Gate;
 use crate::key_frames::KeyFrameRequests;
-use crate::layers::{Layers, PacketLayers};
+use crate::layers::Layers;
+use crate::parameter_sets::ParameterSets;
 use crate::rate::RateMeter;
-use crate::ring::{ForwardedExtensions, Ring, StoredPacket};
+use crate::ring::{ForwardedExtensions, Ring};
 use crate::send_path::SendPath;
 use crate::source_clock::SourceClock;
 use crate::source_terms::{LossRepair, SourceTerms};
 
+mod arrived;
 mod layer;
+mod sets;
+
+use arrived::Arrived;
 
 /// Packets asked for in one NACK; the rest is due a sweep later.
 const NACKS_MAX: usize = 128;
@@ -76,14 +80,16 @@ pub(crate) struct Track {
     /// Which of them go on, and under which numbers: those of the ring, the forwarders and all
     /// below.
     gate: Gate,
-    /// The newest of those.
+    /// Its parameter sets, of a codec that has them, and how they raise the gate's numbers.
+    sets: Option<Box<ParameterSets>>,
+    /// The newest of those numbers.
     newest: u64,
     /// Payloads.
     ring: Ring,
     /// Slots of the ring: a packet that much older than the newest is of no use.
     ring_packets: u64,
     /// Sequence numbers that wait for the fan-out, in order of arrival; at most
-    /// [`PENDING_PACKETS_MAX`].
+    /// `PENDING_PACKETS_MAX`.
     pending: Vec<u64>,
     /// How many of them this round hands out.
     round: usize,
@@ -109,13 +115,12 @@ pub(crate) struct Track {
 
 impl Track {
     pub(crate) fn new(terms: SourceTerms, size: RingSize) -> Self {
-        // Of several layers nobody says whose the sets in SDP are.
-        let picture = terms.parameters.picture_size().filter(|_| terms.rid.is_none());
         Self {
             ssrc: terms.ssrc,
             rtx_ssrc: terms.rtx_ssrc,
             unwrapper: SequenceUnwrapper::default(),
             gate: Gate::default(),
+            sets: ParameterSets::new(terms.format, terms.parameters.parameter_sets()),
             newest: 0,
             ring: Ring::new(size.packets, size.bytes),
             ring_packets: size.packets as u64,
@@ -127,7 +132,7 @@ impl Track {
             clock: None,
             key_frames: KeyFrameRequests::default(),
             meter: RateMeter::default(),
-            height: picture.map(|size| size.height),
+            height: terms.parameters.picture_size().map(|size| size.height),
             layers: Layers::new(terms.format.codec(), size.packets),
             is_broken: false,
             has_said_goodbye: false,
@@ -212,7 +217,9 @@ impl Track {
             true => FrameStart::Decodable,
             false => FrameStart::Other,
         };
-        let Some(sequence) = self.gate.number(sequence, frame) else { return Received::Cut };
+        let Some(came) = self.gate.number(sequence, frame) else { return Received::Cut };
+        let number = self.sets.as_ref().map_or(Some(came), |sets| sets.number(came));
+        let Some(sequence) = number else { return Received::Nothing };
         self.newest = self.newest.max(sequence);
         let is_too_old = self.newest - sequence >= self.ring_packets;
         // Padding fills a sequence number: NACK must not ask for it, and a viewer must not be told
@@ -220,34 +227,21 @@ impl Track {
         if is_too_old || self.ring.has_had(sequence) {
             return Received::Nothing;
         }
-        self.meter.add(now, payload.len());
-        if codec != Codec::Opus && frame == FrameStart::Decodable {
-            self.key_frames.satisfy();
-            let size = picture_size(codec, payload);
-            self.height = size.map(|size| size.height).or(self.height);
-        }
         let id = self.terms.extensions.id(ExtensionKind::DependencyDescriptor);
-        let descriptor = id.and_then(|id| packet.extension(id));
-        let said = PacketLayers { marker: packet.header().marker, descriptor, payload };
-        let described = self.layers.read(sequence, frame, said);
-        let is_renumbered = self.terms.rid.is_some() || self.layering().is_some();
-        let picture = is_renumbered.then(|| PictureNumbers::of(codec, payload)).flatten();
-        let stored = StoredPacket {
-            facts: PacketFacts { sequence, timestamp: packet.header().timestamp, frame, picture },
+        let mut arrived = Arrived {
+            sequence,
+            timestamp: packet.header().timestamp,
+            frame,
             marker: packet.header().marker,
-            redundancy_bytes,
             extensions: ForwardedExtensions::of(packet, &self.terms.extensions),
+            descriptor: id.and_then(|id| packet.extension(id)),
+            redundancy_bytes,
+            payload,
         };
-        if let Some(layering) = self.layers.layering_mut() {
-            layering.take(now, &stored.facts, described, payload.len());
+        if self.sets.is_some() {
+            self.put_sets_before(now, came, &mut arrived);
         }
-        self.is_broken |= self.layers.take_break();
-        self.ring.push(stored, self.layers.descriptor(), payload);
-        if self.pending.len() >= PENDING_PACKETS_MAX {
-            return Received::Full;
-        }
-        self.pending.push(sequence);
-        Received::New
+        self.store(now, &arrived)
     }
 
     /// Lets nothing more of the track go on, or lets it go on again; returns whether it was cut and
@@ -354,7 +348,16 @@ impl Track {
 
     /// What was negotiated, and what was learnt since of how its packets are told from others.
     pub(crate) fn terms(&self) -> SourceTerms {
-        SourceTerms { ssrc: self.ssrc, rtx_ssrc: self.rtx_ssrc, ..self.terms.clone() }
+        let parameters = self.terms.parameters.clone();
+        let parameters = match &self.sets {
+            Some(sets) => {
+                let units = sets.units().map(<[u8]>::to_vec).collect();
+                parameters.with_parameter_sets(self.terms.format.codec(), units)
+            }
+            None => parameters,
+        };
+        let (ssrc, rtx_ssrc) = (self.ssrc, self.rtx_ssrc);
+        SourceTerms { ssrc, rtx_ssrc, parameters, ..self.terms.clone() }
     }
 
     /// Whether its packets may come with redundancy (RFC 2198).

@@ -1,6 +1,8 @@
 //! H.264's payload (RFC 6184 §5): where a key frame begins, and how large it is.
 
-use super::nal::aggregated;
+use super::nal::{Units, aggregated};
+use super::parameter_sets::{SetKind, SetName};
+use crate::bits::BitReader;
 
 mod sequence_parameters;
 
@@ -12,6 +14,9 @@ mod nal {
     pub(super) const SLICES: std::ops::RangeInclusive<u8> = 1..=5;
     pub(super) const IDR: u8 = 5;
     pub(super) const SPS: u8 = 7;
+    pub(super) const PPS: u8 = 8;
+    /// The last that is a unit by itself.
+    pub(super) const SINGLE_LAST: u8 = 23;
     pub(super) const STAP_A: u8 = 24;
     pub(super) const FU_A: u8 = 28;
 }
@@ -42,6 +47,35 @@ pub(super) fn sequence_parameters(payload: &[u8]) -> Option<SequenceParameters> 
     }
 }
 
+/// What a payload is made of.
+pub(super) fn units(payload: &[u8]) -> Units<'_> {
+    match unit_type(payload) {
+        Some(..=nal::SINGLE_LAST) => (Some(payload), &[]),
+        Some(nal::STAP_A) => (None, &payload[1..]),
+        _ => (None, &[]),
+    }
+}
+
+/// The name of a parameter set; none of another unit, or when its id is none (7.4.2).
+pub(super) fn set_name(unit: &[u8]) -> Option<SetName> {
+    // Behind the header stands the id of a PPS, and behind profile, constraints and level that of
+    // an SPS. Nothing of that is long enough to need emulation prevention.
+    let (kind, before, id_max) = match unit_type(unit)? {
+        nal::SPS => (SetKind::Sequence, 4, 31),
+        nal::PPS => (SetKind::Picture, 1, 255),
+        _ => return None,
+    };
+    let id = BitReader::new(unit.get(before..)?).exp_golomb().ok()?;
+    let id = u8::try_from(id).ok().filter(|id| *id <= id_max)?;
+    Some(SetName { kind, id })
+}
+
+/// The header of an aggregate of `units`: as important as the most important (RFC 6184 §5.7.1).
+pub(super) fn aggregate_header(units: &[&[u8]]) -> Option<u8> {
+    let importance = units.iter().map(|unit| unit.first().map(|header| header & 0x60));
+    Some(importance.collect::<Option<Vec<_>>>()?.into_iter().max()? | nal::STAP_A)
+}
+
 /// What a payload says of the picture whose slice it has or begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Slice {
@@ -49,6 +83,8 @@ pub(super) struct Slice {
     pub(super) is_reference: bool,
     /// It is the picture's first.
     pub(super) is_first: bool,
+    /// It is of an IDR picture, which decoding can begin with.
+    pub(super) is_idr: bool,
 }
 
 /// The slice that a payload begins with; none in one of parameter sets and the like.
@@ -77,7 +113,8 @@ fn slice_of(header: u8, body: &[u8]) -> Option<Slice> {
     // third partition of a slice have another number in that place.
     let has_number = !matches!(header & 0x1F, 3 | 4);
     let is_first = has_number && body.first().is_some_and(|byte| byte & 0x80 != 0);
-    Some(Slice { is_reference: header & 0x60 != 0, is_first })
+    let is_idr = header & 0x1F == nal::IDR;
+    Some(Slice { is_reference: header & 0x60 != 0, is_first, is_idr })
 }
 
 fn unit_type(unit: &[u8]) -> Option<u8> {

@@ -1,6 +1,8 @@
 //! H.265's payload (RFC 7798 §4.4): where a key frame begins, and how large it is.
 
-use super::nal::aggregated;
+use super::nal::{PARAMETER_SET_BYTES_MAX, Units, aggregated, unescaped};
+use super::parameter_sets::{SetKind, SetName};
+use crate::bits::BitReader;
 
 mod sequence_parameters;
 
@@ -18,6 +20,9 @@ mod nal {
     pub(super) const RANDOM_ACCESS: std::ops::RangeInclusive<u8> = 16..=21;
     pub(super) const VPS: u8 = 32;
     pub(super) const SPS: u8 = 33;
+    pub(super) const PPS: u8 = 34;
+    /// The last that is a unit by itself.
+    pub(super) const SINGLE_LAST: u8 = 47;
     pub(super) const AGGREGATE: u8 = 48;
     pub(super) const FRAGMENT: u8 = 49;
 }
@@ -57,6 +62,41 @@ pub(super) fn sequence_parameters(payload: &[u8]) -> Option<SequenceParameters> 
     }
 }
 
+/// What a payload is made of.
+pub(super) fn units(payload: &[u8]) -> Units<'_> {
+    match unit_type(payload) {
+        Some(..=nal::SINGLE_LAST) => (Some(payload), &[]),
+        Some(nal::AGGREGATE) => (None, payload.get(HEADER_BYTES..).unwrap_or_default()),
+        _ => (None, &[]),
+    }
+}
+
+/// The name of a parameter set of the lowest layer; none of another unit, or when its id is none
+/// (7.4.3).
+pub(super) fn set_name(unit: &[u8]) -> Option<SetName> {
+    let unit_type = unit_type(unit)?;
+    if !(nal::VPS..=nal::PPS).contains(&unit_type) || layer(unit)? != 0 {
+        return None;
+    }
+    let mut buffer = [0; PARAMETER_SET_BYTES_MAX];
+    let mut bits = BitReader::new(unescaped(unit, &mut buffer).get(HEADER_BYTES..)?);
+    let (kind, id, id_max) = match unit_type {
+        nal::VPS => (SetKind::Video, bits.number(4), 15),
+        nal::SPS => (SetKind::Sequence, sequence_parameters::id(&mut bits), 15),
+        _ => (SetKind::Picture, bits.exp_golomb(), 63),
+    };
+    let id = u8::try_from(id.ok()?).ok().filter(|id| *id <= id_max)?;
+    Some(SetName { kind, id })
+}
+
+/// The header of an aggregate of `units` of the lowest layer: of their lowest temporal layer
+/// (RFC 7798 §4.4.2).
+pub(super) fn aggregate_header(units: &[&[u8]]) -> Option<[u8; HEADER_BYTES]> {
+    let temporal = units.iter().map(|unit| unit.get(1).map(|byte| byte & 7));
+    let lowest = temporal.collect::<Option<Vec<_>>>()?.into_iter().min()?;
+    Some([nal::AGGREGATE << 1, lowest])
+}
+
 /// What a payload's NAL unit is to the temporal layers of its stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Unit {
@@ -68,6 +108,8 @@ pub(super) struct Unit {
     pub(super) is_first: bool,
     /// No picture of its own temporal layer refers to its picture (table 7-1).
     pub(super) is_unreferred: bool,
+    /// Decoding can begin with its picture.
+    pub(super) is_random_access: bool,
     /// Neither it nor what follows refers to earlier pictures of its layer (TSA, STSA; 7.4.2.2).
     pub(super) is_switch: bool,
 }
@@ -103,12 +145,18 @@ fn unit_of(unit_type: u8, header: &[u8], body: &[u8]) -> Option<Unit> {
         is_before_slices: !is_slice,
         is_first,
         is_unreferred: nal::UNREFERRED.contains(&unit_type),
+        is_random_access: nal::RANDOM_ACCESS.contains(&unit_type),
         is_switch: nal::SWITCHES.contains(&unit_type),
     })
 }
 
 fn unit_type(unit: &[u8]) -> Option<u8> {
     Some(unit.first()? >> 1 & 0x3F)
+}
+
+/// `nuh_layer_id`.
+fn layer(unit: &[u8]) -> Option<u8> {
+    Some((unit.first()? & 1) << 5 | unit.get(1)? >> 3)
 }
 
 #[cfg(test)]

@@ -19,6 +19,10 @@ pub(super) fn aggregated(behind: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
+/// What a payload is made of when it is no fragment: a single unit, or those behind the header of
+/// an aggregate.
+pub(super) type Units<'a> = (Option<&'a [u8]>, &'a [u8]);
+
 /// The unit without its emulation prevention bytes (7.4.1 of H.264, 7.4.2 of H.265), in `buffer`;
 /// what it has no room for is left out.
 pub(super) fn unescaped<'b>(

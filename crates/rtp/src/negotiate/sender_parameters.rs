@@ -90,6 +90,8 @@ pub struct SenderParameters {
     parameters: Box<str>,
     /// How much sound a packet has.
     packet_times: PacketTimes,
+    /// The parameter sets, each a NAL unit.
+    sets: Box<[Box<[u8]>]>,
     /// The size of the pictures, as the parameter sets have it.
     size: Option<PictureSize>,
 }
@@ -98,13 +100,11 @@ impl SenderParameters {
     /// Those of a publisher's line of which `chosen` was chosen.
     pub fn of(media: &Media, chosen: &Chosen) -> Self {
         let codec = chosen.codec.codec();
-        let mut size = None;
+        let mut sets = Vec::new();
         let said = known(codec).iter().filter_map(|(name, rule)| {
             let value = chosen.format.parameter(name).filter(|value| rule.allows(value))?;
             if let Value::Units { .. } = rule {
-                let units = value.split(',').filter_map(|text| STANDARD.decode(text).ok());
-                let sizes = units.filter_map(|unit| picture_size(codec, &unit));
-                size = sizes.chain(size).next();
+                sets.extend(value.split(',').filter_map(|text| STANDARD.decode(text).ok()));
             }
             Some(format!("{name}={value}"))
         });
@@ -115,7 +115,15 @@ impl SenderParameters {
                 PacketTimes::default()
             }
         };
-        Self { parameters, packet_times, size }
+        Self { parameters, packet_times, ..Self::default() }.with_parameter_sets(codec, sets)
+    }
+
+    /// The same with other parameter sets.
+    #[must_use]
+    pub fn with_parameter_sets(self, codec: Codec, sets: Vec<Vec<u8>>) -> Self {
+        let size = sets.iter().find_map(|unit| picture_size(codec, unit));
+        let sets = sets.into_iter().map(Vec::into_boxed_slice).collect();
+        Self { sets, size, ..self }
     }
 
     /// Puts them into the format of `codec` that answers a viewer, in the place of what the viewer
@@ -128,6 +136,11 @@ impl SenderParameters {
         let own = format.parameters.split(';').map(str::trim).filter(is_own);
         let all = own.chain([&*self.parameters]).filter(|parameter| !parameter.is_empty());
         format.parameters = all.collect::<Vec<_>>().join(";");
+    }
+
+    /// The parameter sets, each a NAL unit; in the order in which they were said.
+    pub fn parameter_sets(&self) -> impl Iterator<Item = &[u8]> {
+        self.sets.iter().map(|unit| &**unit)
     }
 
     /// The size of the pictures, as far as the parameter sets say it.

@@ -17,6 +17,7 @@ mod linger;
 mod net;
 mod nonces;
 mod outer_address;
+mod parameter_sets;
 mod parameters;
 mod redundancy;
 mod relay;

@@ -70,6 +70,15 @@ fn read(bits: &mut BitReader<'_>) -> Result<Option<SequenceParameters>, OutOfBit
     Ok(Some(SequenceParameters { is_nested, size }))
 }
 
+/// Reads the set's id, of what stands behind the unit's header.
+pub(in crate::codec) fn id(bits: &mut BitReader<'_>) -> Result<u32, OutOfBits> {
+    bits.skip(4)?;
+    let sub_layers = bits.number(3)?;
+    bits.skip(1)?;
+    skip_profile_tier_level(bits, sub_layers)?;
+    bits.exp_golomb()
+}
+
 /// 7.3.3, of `sub_layers` temporal layers below the highest.
 fn skip_profile_tier_level(bits: &mut BitReader<'_>, sub_layers: u32) -> Result<(), OutOfBits> {
     bits.skip(PROFILE_BITS + LEVEL_BITS)?;
