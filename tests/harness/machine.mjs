@@ -38,7 +38,13 @@ export async function undisturbed(measure, tries = 5) {
 /** What a page's peers have made of video so far, of the layer that has the most pictures. */
 export function sentVideo(user) {
   return user.page.evaluate(async () => {
-    const found = { framesCaptured: 0, framesSent: 0, encoding_s: 0, cpuLimited_s: 0 };
+    const found = {
+      framesCaptured: 0,
+      framesSent: 0,
+      target_bps: 0,
+      encoding_s: 0,
+      cpuLimited_s: 0,
+    };
     const raise = (name, value) => (found[name] = Math.max(found[name], value ?? 0));
     for (const peer of window.peers)
       for (const entry of (await peer.getStats()).values()) {
@@ -46,6 +52,7 @@ export function sentVideo(user) {
         if (entry.type === "media-source") raise("framesCaptured", entry.frames);
         if (entry.type !== "outbound-rtp") continue;
         raise("framesSent", entry.framesSent);
+        raise("target_bps", entry.targetBitrate);
         found.encoding_s += entry.totalEncodeTime ?? 0;
         raise("cpuLimited_s", entry.qualityLimitationDurations?.cpu);
       }
@@ -55,8 +62,8 @@ export function sentVideo(user) {
 
 /**
  * Why nobody can judge by a stream's pictures whether the server carries them: Chromium, which
- * makes `user`'s, is short of the machine's time. Undefined when it is not. That it sends few is no
- * proof: it would also for want of bandwidth.
+ * makes `user`'s, is short of the machine's time. Undefined when it is not. That it sends few is a
+ * proof only where it has the bandwidth for more.
  */
 export async function tooSlowToJudge(user) {
   const [begin, began_ms] = [await sentVideo(user), performance.now()];
@@ -68,8 +75,12 @@ export async function tooSlowToJudge(user) {
     sentPerSecond: perSecond("framesSent"),
     encodingShare: perSecond("encoding_s"),
     cpuLimitedShare: perSecond("cpuLimited_s"),
+    target_kbps: Math.min(begin.target_bps, end.target_bps) / 1_000,
   };
   const isSlow =
-    made.capturedPerSecond < 14 || made.encodingShare > 0.7 || made.cpuLimitedShare > 0;
+    made.capturedPerSecond < 14 ||
+    made.encodingShare > 0.7 ||
+    made.cpuLimitedShare > 0 ||
+    (made.sentPerSecond < 14 && made.target_kbps > 300);
   return isSlow ? `this machine is too slow for pictures: ${JSON.stringify(made)}` : undefined;
 }
