@@ -286,3 +286,30 @@ fn offers_beyond_the_limits_are_refused() {
         Err(OfferError::PeersMax { .. })
     ));
 }
+
+/// OpenSSL's timer, which nobody asks here, goes by the system's clock.
+#[expect(clippy::disallowed_methods, reason = "it has no other clock")]
+fn let_openssls_timer_run_out() {
+    std::thread::sleep(Duration::from_millis(1_100));
+}
+
+#[test]
+fn a_client_that_takes_more_than_a_second_to_answer_gets_our_last_flight_alone() {
+    let mut net = Net::new();
+    let at = net.offered_publisher();
+    let check = net.clients[at].check();
+    net.send(at, check);
+    net.settle();
+    net.clients[at].start_dtls(net.now);
+    for hello in std::mem::take(&mut net.clients[at].outbox) {
+        net.send(at, hello);
+    }
+    while let Some(transmit) = net.sfu.poll_transmit() {
+        net.clients[at].handle_datagram(net.now, transmit.bytes);
+    }
+    let_openssls_timer_run_out();
+    net.settle();
+    let packet = net.clients[at].audio(1, &[7; 100]);
+    net.send(at, packet);
+    assert_eq!(net.sfu.statistics().rtp_received, 1);
+}
