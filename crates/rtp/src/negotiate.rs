@@ -136,8 +136,10 @@ pub enum H264Profile {
     Baseline,
     /// `4d001f`.
     Main,
-    /// `640c1f`.
+    /// `640c1f`: neither interlaced nor with pictures that refer to later ones.
     ConstrainedHigh,
+    /// `64081f`: never interlaced.
+    ProgressiveHigh,
     /// `64001f`.
     High,
 }
@@ -164,17 +166,26 @@ impl H264Profile {
             (0x42, c) if c & 0x4F == 0x00 => Some(Self::Baseline),
             (0x58, c) if c & 0xCF == 0x80 => Some(Self::Baseline),
             (0x4D, c) if c & 0xAF == 0x00 => Some(Self::Main),
-            (0x64, 0x00) => Some(Self::High),
-            (0x64, 0x0C) => Some(Self::ConstrainedHigh),
+            // A.2.4: the other constraints of High only say what else a stream keeps to.
+            (0x64, c) if c & 0x0C == 0x0C => Some(Self::ConstrainedHigh),
+            (0x64, c) if c & 0x0C == 0x08 => Some(Self::ProgressiveHigh),
+            (0x64, _) => Some(Self::High),
             _ => None,
         }
     }
 
     /// Whether a decoder of `self` decodes a stream of `stream`.
     fn decodes(self, stream: Self) -> bool {
-        self == stream
-            || stream == Self::ConstrainedBaseline
-            || self == Self::High && matches!(stream, Self::Main | Self::ConstrainedHigh)
+        match self {
+            _ if self == stream || stream == Self::ConstrainedBaseline => true,
+            Self::High => {
+                matches!(stream, Self::Main | Self::ConstrainedHigh | Self::ProgressiveHigh)
+            }
+            Self::ProgressiveHigh => stream == Self::ConstrainedHigh,
+            Self::ConstrainedBaseline | Self::Baseline | Self::Main | Self::ConstrainedHigh => {
+                false
+            }
+        }
     }
 }
 
@@ -322,4 +333,46 @@ pub fn choose_for_subscriber(media: &Media, published: CodecFormat) -> Option<Ch
         }
     }
     best.map(|(_, format)| Chosen::from_offer(media, format, published))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sdp::Description;
+
+    /// What encoders and decoders of hardware and software say: `profile-level-id` and
+    /// `packetization-mode`, of a publisher and then of a viewer.
+    #[test]
+    fn a_viewer_takes_h264_of_a_profile_and_packetization_that_its_own_contain() {
+        let media = |(profile, mode): (&str, u8)| {
+            let text = format!(
+                "v=0\nm=video 9 UDP/TLS/RTP/SAVPF 1\na=mid:0\na=rtpmap:1 H264/90000\n\
+                 a=fmtp:1 profile-level-id={profile};packetization-mode={mode}\n"
+            );
+            Description::parse(&text).unwrap().media.remove(0)
+        };
+        for (published, viewer, fits) in [
+            (("42e01f", 1), ("640c1f", 1), true),
+            (("640c1f", 1), ("42e01f", 1), false),
+            (("42c00d", 0), ("42e01f", 1), true),
+            (("42e01f", 1), ("42e01f", 0), false),
+            (("4d401f", 1), ("64001f", 1), true),
+            (("640c28", 1), ("64001f", 1), true),
+            (("64001f", 1), ("640c1f", 1), false),
+            // High whose constraints say what else it keeps to, and what is never interlaced.
+            (("644028", 1), ("64001f", 1), true),
+            (("640828", 1), ("64001f", 1), true),
+            (("640c1f", 1), ("64081f", 1), true),
+            (("640828", 1), ("640c1f", 1), false),
+            (("64001f", 1), ("64081f", 1), false),
+            (("4d401f", 1), ("64081f", 1), false),
+        ] {
+            let chosen = choose_for_publisher(&media(published));
+            let chosen = chosen.unwrap_or_else(|| panic!("{published:?} is not taken"));
+            let found = choose_for_subscriber(&media(viewer), chosen.codec);
+            assert_eq!(found.is_some(), fits, "{published:?} for {viewer:?}");
+        }
+        assert_eq!(choose_for_publisher(&media(("f4001f", 1))), None);
+        assert_eq!(choose_for_publisher(&media(("42e01f", 2))), None);
+    }
 }
