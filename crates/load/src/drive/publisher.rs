@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use odeum_client::{
-    AudioSource, Kind, MediaPacket, PeerEvent, VideoSource, VideoSourceConfig, WebRtcPeer,
+    AudioSource, Kind, MediaPacket, PeerEvent, Transmit, VideoSource, VideoSourceConfig, WebRtcPeer,
 };
 
 use super::{bind, flush};
@@ -20,6 +20,10 @@ use crate::sys::{Datagram, ReceiveBatch, segment_sends};
 const DATAGRAM_BYTES: usize = 1_200;
 /// Of them, RTP header and GCM tag.
 const OVERHEAD_BYTES: usize = 12 + 16;
+/// Packets that the kernel takes in one send (UDP_MAX_SEGMENTS of Linux before 6.9).
+const SEND_PACKETS_MAX: usize = 64;
+/// Bytes that it takes in one send: what an IPv4 datagram holds behind its header and UDP's.
+const SEND_BYTES_MAX: usize = 65_535 - 20 - 8;
 /// Datagrams that are kept, where they are: fewer than the server can tell that it has had.
 const KEPT_MAX: usize = 64;
 
@@ -207,35 +211,78 @@ fn video_config(frame_packets: u32, epoch: Instant) -> VideoSourceConfig {
     }
 }
 
-/// Sends packets of one size in one call.
+/// Sends packets of one size in one call, as many as the kernel takes at once.
 fn flush_together(
     peer: &mut WebRtcPeer,
     socket: &UdpSocket,
     kept: &mut Option<VecDeque<Vec<u8>>>,
 ) -> anyhow::Result<()> {
-    let mut run: Option<(SocketAddr, usize)> = None;
-    let mut bytes = Vec::new();
-    loop {
-        let next = peer.poll_transmit();
-        let continues = match (&next, run) {
-            (Some(next), Some(run)) => run == (next.destination, next.bytes.len()),
-            (Some(_), None) => true,
-            (None, _) => false,
-        };
-        if let (false, Some((destination, size))) = (continues, run) {
-            segment_sends(socket, u16::try_from(size)?)?;
-            socket.send_to(&bytes, destination)?;
-            segment_sends(socket, 0)?;
-            bytes.clear();
-        }
-        let Some(next) = next else { return Ok(()) };
-        run = Some((next.destination, next.bytes.len()));
-        bytes.extend_from_slice(&next.bytes);
+    send_together(socket, std::iter::from_fn(|| peer.poll_transmit()), |bytes| {
         if let Some(kept) = kept {
             if kept.len() == KEPT_MAX {
                 kept.pop_front();
             }
-            kept.push_back(next.bytes);
+            kept.push_back(bytes);
+        }
+    })
+}
+
+/// Sends `transmits` with one call for each run of them that goes to one place in one size, and
+/// gives each away once it is in a run. A machine that stood still has more to send than a run holds.
+fn send_together(
+    socket: &UdpSocket,
+    transmits: impl Iterator<Item = Transmit>,
+    mut give: impl FnMut(Vec<u8>),
+) -> anyhow::Result<()> {
+    let mut transmits = transmits.peekable();
+    let mut run = Vec::new();
+    while let Some(first) = transmits.next() {
+        let (destination, size) = (first.destination, first.bytes.len());
+        let packets_max = SEND_PACKETS_MAX.min(SEND_BYTES_MAX / size.max(1));
+        run.clear();
+        run.extend_from_slice(&first.bytes);
+        give(first.bytes);
+        for _ in 1..packets_max {
+            let same =
+                |next: &Transmit| (next.destination, next.bytes.len()) == (destination, size);
+            let Some(next) = transmits.next_if(same) else { break };
+            run.extend_from_slice(&next.bytes);
+            give(next.bytes);
+        }
+        segment_sends(socket, u16::try_from(size)?)?;
+        socket.send_to(&run, destination)?;
+        segment_sends(socket, 0)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_packets_than_one_send_takes_all_arrive_in_turn() {
+        let (from, to) = (bind().unwrap(), bind().unwrap());
+        let destination = to.local_addr().unwrap();
+        let mut batch = ReceiveBatch::new();
+        let mut came = Vec::new();
+        // Of 1,200 bytes a send holds 54, of 100 bytes 64, and a run ends where the size changes.
+        for sizes in [vec![1_200; 130], vec![100; 130], [vec![1_200; 3], vec![100; 3]].concat()] {
+            let transmits = sizes
+                .iter()
+                .enumerate()
+                .map(|(number, size)| Transmit { destination, bytes: vec![number as u8; *size] });
+            let mut given = 0;
+            send_together(&from, transmits, |_| given += 1).unwrap();
+            assert_eq!(given, sizes.len());
+            came.clear();
+            while batch.receive(&to).unwrap() > 0 {
+                came.extend(
+                    batch.datagrams().map(|datagram| (datagram.bytes[0], datagram.bytes.len())),
+                );
+            }
+            let sent = sizes.iter().enumerate().map(|(number, size)| (number as u8, *size));
+            assert_eq!(came, sent.collect::<Vec<_>>());
         }
     }
 }
