@@ -276,14 +276,21 @@ mod tests {
     fn what_a_datagram_waited_for_is_known_where_it_was_asked_for() {
         let to = UdpSocket::bind("127.0.0.1:0").unwrap();
         let time = Duration::from_millis(20);
-        let begun = Instant::now();
         assert_eq!(waited(&to, time), Duration::ZERO);
         stamp_arrivals(&to).unwrap();
-        let waited = waited(&to, time);
-        // The two clocks are read one after the other.
-        assert!(
-            (time..=begun.elapsed()).contains(&(waited + Duration::from_millis(1))),
-            "{waited:?}"
-        );
+        // The kernel begins to stamp when a worker of its own comes to it, and stamps what came
+        // before that when it is read.
+        let limit = Instant::now() + Duration::from_secs(30);
+        loop {
+            let begun = Instant::now();
+            let waited = waited(&to, time);
+            // The two clocks are read one after the other.
+            let told = waited + Duration::from_millis(1);
+            assert!(told <= begun.elapsed() + Duration::from_millis(1), "{waited:?}");
+            if told >= time {
+                break;
+            }
+            assert!(Instant::now() < limit, "{waited:?}");
+        }
     }
 }
