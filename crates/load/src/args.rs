@@ -106,7 +106,7 @@ pub(crate) struct FloodArgs {
 /// What every shape has.
 #[derive(Debug, Args)]
 pub(crate) struct CommonArgs {
-    /// Windows of the server, and as many of the floor, for each size.
+    /// Windows of the server, and as many of each floor, for each size.
     #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) windows: u32,
     /// Milliseconds of a window.
@@ -116,7 +116,7 @@ pub(crate) struct CommonArgs {
     /// How the packets of a video frame leave their publisher.
     #[arg(long, value_enum, default_value_t = Sending::Together)]
     pub(crate) sending: Sending,
-    /// Leave the floor out.
+    /// Leave the floors out.
     #[arg(long)]
     pub(crate) no_floor: bool,
     /// Keep the results as JSON here.

@@ -2,10 +2,13 @@
 //!
 //! A process of its own that sends what a server must send (as many bytes, in the same bursts, to
 //! the same sockets, one UDP_SEGMENT send for each viewer and burst) and does nothing else: nothing
-//! is received, encrypted or copied; only each packet's RTP header is written.
+//! is received, encrypted or copied; only each packet's RTP header is written. Sealed, it does what
+//! SRTP asks of any server besides: each viewer's packets are copied and encrypted with a key of
+//! its own.
 //!
 //! Commands on stdin: `group BYTES PACKETS INTERVAL_US PHASE_US PORT…` names bursts and who gets
-//! them on loopback, `send MILLISECONDS` sends, and is answered by `sent PACKETS refused PACKETS`.
+//! them on loopback, `send plain|sealed MILLISECONDS` sends, and is answered by `sent PACKETS
+//! refused PACKETS`.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -15,10 +18,14 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
+use odeum_srtp::{DtlsKeys, Outbound, Profile};
 
 use crate::process::Measured;
 use crate::server::CORE;
 use crate::sys::segment_sends;
+
+/// An RTP header and the tag of AES-GCM.
+const SEALED_BYTES_MIN: u64 = 12 + 16;
 
 /// Bursts of one size, at regular times, to the same viewers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +40,15 @@ pub(crate) struct FloorGroup {
     pub(crate) phase: Duration,
     /// The viewers' ports.
     pub(crate) ports: Vec<u16>,
+}
+
+/// What the floor does to a packet before it sends it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Payload {
+    /// Nothing.
+    Plain,
+    /// Copies and encrypts it for each viewer.
+    Sealed,
 }
 
 /// The running process; ends when dropped.
@@ -74,8 +90,12 @@ impl Floor {
     ///
     /// # Errors
     /// It has ended.
-    pub(crate) fn send(&mut self, time: Duration) -> anyhow::Result<()> {
-        writeln!(self.commands, "send {}", time.as_millis())?;
+    pub(crate) fn send(&mut self, payload: Payload, time: Duration) -> anyhow::Result<()> {
+        let payload = match payload {
+            Payload::Plain => "plain",
+            Payload::Sealed => "sealed",
+        };
+        writeln!(self.commands, "send {payload} {}", time.as_millis())?;
         Ok(())
     }
 
@@ -119,7 +139,10 @@ impl FloorGroup {
         let (packet_bytes, burst_packets) = (number()?, number()?);
         let (interval, phase) = (number()?, number()?);
         ensure!(interval > 0 && burst_packets > 0, "a group has bursts and an interval");
-        ensure!((12..=1_500).contains(&packet_bytes), "an RTP packet has 12 to 1,500 bytes");
+        ensure!(
+            (SEALED_BYTES_MIN..=1_500).contains(&packet_bytes),
+            "an SRTP packet has {SEALED_BYTES_MIN} to 1,500 bytes"
+        );
         Ok(Self {
             packet_bytes: packet_bytes as usize,
             burst_packets: burst_packets as usize,
@@ -136,10 +159,29 @@ struct Bursts {
     group: FloorGroup,
     /// The bytes of a burst.
     burst: Vec<u8>,
+    /// The same, for one viewer.
+    sealed: Vec<u8>,
     /// To whom.
-    viewers: Vec<SocketAddr>,
+    viewers: Vec<Viewer>,
     /// Bursts sent.
     number: u32,
+}
+
+/// One of those who get a group.
+struct Viewer {
+    /// Where it is.
+    destination: SocketAddr,
+    /// Encrypts for it.
+    outbound: Outbound,
+}
+
+/// Datagrams that the kernel took, and those that it refused.
+#[derive(Default)]
+struct Outcome {
+    /// Taken.
+    sent: u64,
+    /// Refused.
+    refused: u64,
 }
 
 /// Carries out commands until stdin ends.
@@ -152,11 +194,12 @@ pub(crate) fn run() -> anyhow::Result<()> {
     for line in stdin().lock().lines() {
         let line = line?;
         let mut words = line.split_whitespace();
-        match words.next() {
-            Some("group") => all.push(Bursts::new(FloorGroup::parse(&mut words)?)),
-            Some("send") => {
-                let millis = words.next().context("send for how long?")?.parse()?;
-                let (sent, refused) = send(&socket, &mut all, Duration::from_millis(millis))?;
+        match (words.next(), &*words.clone().collect::<Vec<_>>()) {
+            (Some("group"), _) => all.push(Bursts::new(FloorGroup::parse(&mut words)?)?),
+            (Some("send"), [payload @ ("plain" | "sealed"), millis]) => {
+                let payload = if *payload == "plain" { Payload::Plain } else { Payload::Sealed };
+                let time = Duration::from_millis(millis.parse()?);
+                let Outcome { sent, refused } = send(&socket, &mut all, payload, time)?;
                 println!("sent {sent} refused {refused}");
                 stdout().flush()?;
             }
@@ -166,11 +209,16 @@ pub(crate) fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn send(socket: &UdpSocket, all: &mut [Bursts], time: Duration) -> anyhow::Result<(u64, u64)> {
+fn send(
+    socket: &UdpSocket,
+    all: &mut [Bursts],
+    payload: Payload,
+    time: Duration,
+) -> anyhow::Result<Outcome> {
     let begin = Instant::now();
     let mut next: BinaryHeap<_> =
         all.iter().enumerate().map(|(at, one)| Reverse((begin + one.group.phase, at))).collect();
-    let (mut sent, mut refused) = (0, 0);
+    let mut outcome = Outcome::default();
     let mut segment_bytes = 0;
     while let Some(Reverse((at, index))) = next.pop()
         && at < begin + time
@@ -181,40 +229,63 @@ fn send(socket: &UdpSocket, all: &mut [Bursts], time: Duration) -> anyhow::Resul
             segment_bytes = bursts.group.packet_bytes;
             segment_sends(socket, u16::try_from(segment_bytes)?).context("UDP_SEGMENT")?;
         }
-        let (taken, lost) = bursts.send(socket);
-        sent += taken;
-        refused += lost;
+        bursts.send(socket, payload, &mut outcome)?;
         next.push(Reverse((at + bursts.group.interval, index)));
     }
-    Ok((sent, refused))
+    Ok(outcome)
 }
 
 impl Bursts {
-    fn new(group: FloorGroup) -> Self {
+    fn new(group: FloorGroup) -> anyhow::Result<Self> {
         let burst = vec![0x5A; group.packet_bytes * group.burst_packets];
-        let viewers = group.ports.iter().map(|port| (Ipv4Addr::LOCALHOST, *port).into()).collect();
-        Self { group, burst, viewers, number: 0 }
+        let viewers =
+            group.ports.iter().map(|port| Viewer::new(*port)).collect::<Result<_, _>>()?;
+        Ok(Self { group, sealed: burst.clone(), burst, viewers, number: 0 })
     }
 
-    fn send(&mut self, socket: &UdpSocket) -> (u64, u64) {
+    fn send(
+        &mut self,
+        socket: &UdpSocket,
+        payload: Payload,
+        outcome: &mut Outcome,
+    ) -> anyhow::Result<()> {
         let packets = self.group.burst_packets as u64;
         self.number = self.number.wrapping_add(1);
-        let (mut sent, mut refused) = (0, 0);
-        for (viewer, destination) in self.viewers.iter().enumerate() {
+        for (ssrc, viewer) in (0..).zip(&mut self.viewers) {
             let datagrams = self.burst.chunks_mut(self.group.packet_bytes);
-            for (index, packet) in datagrams.enumerate() {
-                let sequence = u64::from(self.number) * packets + index as u64;
+            for (index, packet) in (0..).zip(datagrams) {
+                let sequence = u64::from(self.number) * packets + index;
                 packet[..2].copy_from_slice(&[0x80, 96]);
                 packet[2..4].copy_from_slice(&(sequence as u16).to_be_bytes());
                 packet[4..8].copy_from_slice(&self.number.to_be_bytes());
-                packet[8..12].copy_from_slice(&(viewer as u32).to_be_bytes());
+                packet[8..12].copy_from_slice(&u32::to_be_bytes(ssrc));
             }
-            match socket.send_to(&self.burst, destination) {
-                Ok(_) => sent += packets,
-                Err(_) => refused += packets,
+            let bytes = match payload {
+                Payload::Plain => &self.burst,
+                Payload::Sealed => {
+                    self.sealed.copy_from_slice(&self.burst);
+                    for packet in self.sealed.chunks_mut(self.group.packet_bytes) {
+                        viewer.outbound.protect_rtp(packet)?;
+                    }
+                    &self.sealed
+                }
+            };
+            match socket.send_to(bytes, viewer.destination) {
+                Ok(_) => outcome.sent += packets,
+                Err(_) => outcome.refused += packets,
             }
         }
-        (sent, refused)
+        Ok(())
+    }
+}
+
+impl Viewer {
+    fn new(port: u16) -> anyhow::Result<Self> {
+        let profile = Profile::AeadAes128Gcm;
+        let material: Vec<u8> = (0..56).map(|byte| byte ^ port as u8).collect();
+        let keys = DtlsKeys::split(profile, &material)?;
+        let destination = (Ipv4Addr::LOCALHOST, port).into();
+        Ok(Self { destination, outbound: Outbound::new(profile, &keys.server) })
     }
 }
 
@@ -243,9 +314,45 @@ mod tests {
 
     #[test]
     fn what_is_no_group_is_refused() {
-        for line in ["", "1200 10 40000", "1200 0 40000 0", "4 1 40000 0", "9 x 1 0", "20 1 0 0 1"]
+        for line in
+            ["", "1200 10 40000", "1200 0 40000 0", "27 1 40000 0", "99 x 1 0", "40 1 0 0 1"]
         {
             assert!(FloorGroup::parse(&mut line.split_whitespace()).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_sealed_is_a_viewers_own_and_what_is_plain_is_not() {
+        let (from, to) = (UdpSocket::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("127.0.0.1:0"));
+        let to = to.unwrap();
+        let port = to.local_addr().unwrap().port();
+        let interval = Duration::from_millis(40);
+        let group = FloorGroup {
+            packet_bytes: 100,
+            burst_packets: 2,
+            interval,
+            phase: Duration::ZERO,
+            ports: vec![port],
+        };
+        let mut all = [Bursts::new(group).unwrap()];
+        let mut burst = |payload| {
+            let sent = send(&from, &mut all, payload, Duration::from_millis(1)).unwrap();
+            assert_eq!((sent.sent, sent.refused), (2, 0));
+            [[0; 200]; 2].map(|mut bytes| {
+                assert_eq!(to.recv(&mut bytes).unwrap(), 100);
+                bytes
+            })
+        };
+        for packet in burst(Payload::Plain) {
+            assert_eq!(packet[12..100], [0x5A; 88]);
+        }
+        let material: Vec<u8> = (0..56).map(|byte| byte ^ port as u8).collect();
+        let keys = DtlsKeys::split(Profile::AeadAes128Gcm, &material).unwrap();
+        let mut inbound = odeum_srtp::Inbound::new(Profile::AeadAes128Gcm, &keys.server);
+        for mut packet in burst(Payload::Sealed) {
+            assert_ne!(packet[12..84], [0x5A; 72]);
+            assert_eq!(inbound.unprotect_rtp(&mut packet[..100]).unwrap(), 84);
+            assert_eq!(packet[12..84], [0x5A; 72]);
         }
     }
 }

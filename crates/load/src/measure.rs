@@ -1,5 +1,5 @@
-//! The measurement: for each size, windows of the server and windows of the floor take turns, so
-//! that what else the machine does meets both; medians are told.
+//! The measurement: for each size, windows of the server, of the floor and of the sealed floor take
+//! turns, so that what else the machine does meets all; medians are told.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::args::CommonArgs;
 use crate::chart;
 use crate::drive::{Counts, Publishing, SAMPLED_EVERY};
-use crate::floor::Floor;
+use crate::floor::{Floor, Payload};
 use crate::machine::Machine;
 use crate::percentiles::median;
 use crate::report::{Progress, Row, header};
@@ -142,9 +142,15 @@ fn measure(
             row.server_us.push(cpu.as_secs_f64() * 1e6 / counts.received.max(1) as f64);
         }
         if let Some(floor) = &mut floor {
-            let (sent, received, cpu) = floor_window(stage, floor, window)?;
-            row.floor_lost += sent.saturating_sub(received);
-            row.floor_us.push(cpu.as_secs_f64() * 1e6 / received.max(1) as f64);
+            for payload in [Payload::Plain, Payload::Sealed] {
+                let (sent, received, cpu) = floor_window(stage, floor, payload, window)?;
+                row.floor_lost += sent.saturating_sub(received);
+                let us = cpu.as_secs_f64() * 1e6 / received.max(1) as f64;
+                match payload {
+                    Payload::Plain => row.floor_us.push(us),
+                    Payload::Sealed => row.sealed_floor_us.push(us),
+                }
+            }
         }
     }
     row.packets_per_second = median(rates);
@@ -174,10 +180,11 @@ fn server_window(
 fn floor_window(
     stage: &mut Stage,
     floor: &mut Floor,
+    payload: Payload,
     window: Duration,
 ) -> anyhow::Result<(u64, u64, Duration)> {
     let (before, cpu) = (stage.drive.counts(), floor.measured.cpu_time()?);
-    floor.send(window)?;
+    floor.send(payload, window)?;
     stage.drive.run(Instant::now() + window + FLOOR_ENDS_IN, Publishing::Paused)?;
     let sent = floor.has_sent()?;
     let counts = stage.drive.settle(before, sent)?;

@@ -54,6 +54,8 @@ pub(crate) struct Row {
     pub(crate) server_us: Vec<f64>,
     /// The floor's.
     pub(crate) floor_us: Vec<f64>,
+    /// That of the floor which encrypts for each viewer.
+    pub(crate) sealed_floor_us: Vec<f64>,
     /// Packets that should have arrived.
     pub(crate) due: u64,
     /// Packets that did not.
@@ -84,6 +86,7 @@ impl Row {
             packets_per_second: 0.0,
             server_us: Vec::new(),
             floor_us: Vec::new(),
+            sealed_floor_us: Vec::new(),
             due: 0,
             lost: 0,
             floor_lost: 0,
@@ -98,16 +101,25 @@ impl Row {
 
     /// Microseconds of the server for a packet.
     pub(crate) fn server(&self) -> Option<f64> {
-        (!self.server_us.is_empty()).then(|| median(self.server_us.iter().copied()))
+        middle(&self.server_us)
     }
 
     /// Microseconds of the floor for a packet.
     pub(crate) fn floor(&self) -> Option<f64> {
-        (!self.floor_us.is_empty()).then(|| median(self.floor_us.iter().copied()))
+        middle(&self.floor_us)
+    }
+
+    /// Microseconds of the floor that encrypts for a packet.
+    fn sealed_floor(&self) -> Option<f64> {
+        middle(&self.sealed_floor_us)
     }
 
     fn ratio(&self) -> Option<f64> {
         Some(self.server()? / self.floor()?.max(f64::MIN_POSITIVE))
+    }
+
+    fn sealed_ratio(&self) -> Option<f64> {
+        Some(self.server()? / self.sealed_floor()?.max(f64::MIN_POSITIVE))
     }
 
     /// Share of a core that the floor would use for as many packets.
@@ -126,7 +138,8 @@ impl Row {
             value.map_or("-".to_owned(), |value| format!("{value:.digits$}"))
         };
         let mut line = format!(
-            "| {} | {} | {} | {:.0} | {} | {} | {} | {} | {} | {:.2} | {:.2} | {} | {} | {} | {} |",
+            "| {} | {} | {} | {:.0} | {} | {} | {} | {} | {} | {} | {} | {:.2} | {:.2} | {} | {} | {} \
+             | {} |",
             self.size,
             self.users,
             self.plays,
@@ -134,6 +147,8 @@ impl Row {
             figure(self.server(), 2),
             figure(self.floor(), 2),
             figure(self.ratio(), 2),
+            figure(self.sealed_floor(), 2),
+            figure(self.sealed_ratio(), 2),
             self.lost,
             self.due,
             self.delays.milliseconds(50.0),
@@ -165,6 +180,9 @@ impl Row {
             "floor_us_per_packet": self.floor(),
             "floor_us_per_packet_by_window": self.floor_us,
             "ratio": self.ratio(),
+            "sealed_floor_us_per_packet": self.sealed_floor(),
+            "sealed_floor_us_per_packet_by_window": self.sealed_floor_us,
+            "ratio_to_sealed_floor": self.sealed_ratio(),
             "packets_due": self.due,
             "packets_lost": self.lost,
             "floor_packets_lost": self.floor_lost,
@@ -179,12 +197,18 @@ impl Row {
     }
 }
 
+/// The median; none of nothing.
+fn middle(windows: &[f64]) -> Option<f64> {
+    (!windows.is_empty()).then(|| median(windows.iter().copied()))
+}
+
 /// The head of the table; `unit` is what sizes count.
 pub(crate) fn header(unit: &str) -> String {
     format!(
-        "| {unit} | users | plays | packets/s | server us/packet | floor us/packet | ratio | lost \
-         | of | delay p50 ms | p99 ms | frame p50 ms | KB/play | core | users/core |\n\
-         |---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|"
+        "| {unit} | users | plays | packets/s | server us/packet | floor us/packet | ratio \
+         | sealed floor us/packet | ratio | lost | of | delay p50 ms | p99 ms | frame p50 ms \
+         | KB/play | core | users/core |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|"
     )
 }
 
@@ -204,9 +228,13 @@ mod tests {
         assert!(row.line().contains("| - |"));
         row.server_us = vec![3.0, 1.0, 2.0];
         row.floor_us = vec![1.0];
+        row.sealed_floor_us = vec![1.6];
         row.core_share = Some(0.4);
         row.users = 10;
         assert_eq!((row.ratio(), row.users_per_core()), (Some(2.0), Some(20.0)));
-        assert!(row.line().contains("| 2.00 | 1.00 | 2.00 |") && row.line().ends_with("| 20 |"));
+        assert!(
+            row.line().contains("| 2.00 | 1.00 | 2.00 | 1.60 | 1.25 |")
+                && row.line().ends_with("| 20 |")
+        );
     }
 }

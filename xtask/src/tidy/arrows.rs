@@ -110,7 +110,7 @@ pub(crate) const ARROWS: &[Arrows] = &[
     },
     Arrows {
         name: "load",
-        imports: &["types", "auth", "rtp", "client"],
+        imports: &["types", "auth", "rtp", "srtp", "client"],
         tests_import: &[],
         job: "load generator: what media costs a server, and what arrives",
     },

@@ -228,7 +228,8 @@ fn flush_together(
 }
 
 /// Sends `transmits` with one call for each run of them that goes to one place in one size, and
-/// gives each away once it is in a run. A machine that stood still has more to send than a run holds.
+/// gives each away once it is in a run. Who stood still for a second has more to send than a run
+/// holds.
 fn send_together(
     socket: &UdpSocket,
     transmits: impl Iterator<Item = Transmit>,

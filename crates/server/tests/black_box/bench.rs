@@ -46,7 +46,9 @@ fn a_server_is_started_and_compared_with_the_floor() {
     let due = last["packets_due"].as_u64().unwrap();
     assert!((500..=720).contains(&due), "{due}");
     assert_eq!((&last["plays"], &last["users"]), (&Value::from(3), &Value::from(4)));
-    for figure in ["server_us_per_packet", "floor_us_per_packet", "ratio", "core_share"] {
+    let sealed = ["sealed_floor_us_per_packet", "ratio_to_sealed_floor"];
+    let figures = ["server_us_per_packet", "floor_us_per_packet", "ratio", "core_share"];
+    for figure in figures.into_iter().chain(sealed) {
         assert!(last[figure].as_f64().unwrap() > 0.0, "{figure}: {last}");
     }
     assert!(last["delay"]["count"].as_u64().unwrap() > 0);
