@@ -1,5 +1,10 @@
 //! The socket against real ones on loopback.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use odeum_sfu::AddressPair;
+
 use super::*;
 
 fn pair(address: &str) -> (UdpSocket, UdpSocket) {
