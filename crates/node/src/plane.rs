@@ -1,6 +1,6 @@
 //! A worker's media plane and what its outputs need: sockets, rooms and other workers.
 
-use odeum_sfu::{Protocol, Sfu, SfuEvent, Transmit, TransportAddress};
+use odeum_sfu::{Protocol, Sfu, SfuEvent, TransportAddress};
 use odeum_types::PeerId;
 use rustc_hash::FxHashMap;
 use std::time::Instant;
@@ -11,7 +11,7 @@ use crate::outer_address::StunAskers;
 use crate::peer_notice::{PeerChange, PeerOwner};
 use crate::statistics::SocketStatistics;
 use crate::tcp::TcpPort;
-use crate::udp::{Sent, UdpSocket};
+use crate::udp::UdpSocket;
 
 /// The media plane and what its outputs need.
 pub(crate) struct Plane {
@@ -44,32 +44,7 @@ impl Plane {
     pub(crate) fn flush(&mut self) {
         // Others first: they can serve their viewers while this worker serves its own.
         self.mirrors.send(&mut self.sfu);
-        while let Some(transmit) = self.sfu.poll_transmit() {
-            let size = transmit.bytes.len();
-            let packets = transmit.segment_size.map_or(1, |segment| size.div_ceil(segment.max(1)));
-            let TransportAddress { protocol, socket } = transmit.destination;
-            let sent = match protocol {
-                Protocol::Udp => {
-                    let Transmit { source, bytes, segment_size, .. } = transmit;
-                    self.socket.send(socket, source, bytes, segment_size)
-                }
-                Protocol::Tcp => {
-                    let tcp = self.tcp.as_mut();
-                    let taken =
-                        tcp.and_then(|t| t.send(socket, transmit.bytes, transmit.segment_size));
-                    self.counters.count_tcp(packets, size, taken);
-                    continue;
-                }
-            };
-            match sent {
-                Sent::All => {
-                    self.counters.packets_sent += packets as u64;
-                    self.counters.bytes_sent += size as u64;
-                }
-                Sent::BufferFull => self.counters.dropped_buffer_full += packets as u64,
-                Sent::Refused => self.counters.dropped_refused += packets as u64,
-            }
-        }
+        while self.send_some() {}
         while let Some(event) = self.sfu.poll_event() {
             match event {
                 SfuEvent::Connected { peer, facts } => {
@@ -98,5 +73,25 @@ impl Plane {
                 }
             }
         }
+    }
+
+    /// Sends what is ready now; false when nothing was.
+    fn send_some(&mut self) -> bool {
+        let Self { sfu, socket, tcp, counters, .. } = self;
+        let transmits = sfu.poll_transmits();
+        let is_any = transmits.len() > 0;
+        let over_udp = transmits.filter(|transmit| {
+            let TransportAddress { protocol, socket } = transmit.destination;
+            if protocol == Protocol::Tcp {
+                let taken = tcp
+                    .as_mut()
+                    .and_then(|tcp| tcp.send(socket, transmit.bytes, transmit.segment_size));
+                counters.count_tcp(transmit.packets(), transmit.bytes.len(), taken);
+            }
+            protocol == Protocol::Udp
+        });
+        let tally = socket.send_all(over_udp);
+        counters.count_udp(tally);
+        is_any
     }
 }

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::udp::SendTally;
+
 /// Everything the node counts, at one moment. Counters start at zero with the process.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NodeStatistics {
@@ -90,6 +92,15 @@ pub struct SocketStatistics {
 }
 
 impl SocketStatistics {
+    /// Counts what became of packets that went to the UDP socket.
+    pub(crate) fn count_udp(&mut self, tally: SendTally) {
+        let SendTally { packets_sent, bytes_sent, dropped_buffer_full, dropped_refused } = tally;
+        self.packets_sent += packets_sent;
+        self.bytes_sent += bytes_sent;
+        self.dropped_buffer_full += dropped_buffer_full;
+        self.dropped_refused += dropped_refused;
+    }
+
     /// Counts one send over TCP of `packets` with `size` bytes in all, of which `taken` found room;
     /// none when there is no such connection any more.
     pub(crate) fn count_tcp(&mut self, packets: usize, size: usize, taken: Option<usize>) {

@@ -27,7 +27,7 @@ mod send;
 mod wait;
 
 pub(crate) use receive::{ReceiveBatch, canonical, receive_one};
-pub(crate) use send::{Sent, send_one};
+pub(crate) use send::{SendTally, send_one};
 pub(crate) use wait::{Waker, wait};
 
 /// Bytes for the control messages of one buffer: 24 for a size of segments, 40 for an address.

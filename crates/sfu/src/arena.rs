@@ -10,7 +10,7 @@ use crate::config::{ARENA_BYTES, ARENA_RESERVE_BYTES, SEGMENTS_MAX, TRANSMIT_BYT
 use crate::transport_address::{AddressPair, TransportAddress};
 
 /// One send: a datagram, or several of equal size (the last may be shorter) for UDP_SEGMENT.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transmit<'a> {
     /// Where to.
     pub destination: TransportAddress,
@@ -20,6 +20,13 @@ pub struct Transmit<'a> {
     pub segment_size: Option<usize>,
     /// The datagrams, side by side: at most 64 and at most 64,000 bytes.
     pub bytes: &'a [u8],
+}
+
+impl Transmit<'_> {
+    /// How many datagrams it is.
+    pub fn packets(&self) -> usize {
+        self.segment_size.map_or(1, |size| self.bytes.len().div_ceil(size.max(1)))
+    }
 }
 
 /// Bytes to be sent, in order.
@@ -47,6 +54,39 @@ struct Run {
     /// A shorter datagram ended it.
     is_ended: bool,
 }
+
+impl Run {
+    fn transmit<'a>(&self, bytes: &'a [u8]) -> Transmit<'a> {
+        Transmit {
+            destination: self.way.remote,
+            source: self.way.local,
+            segment_size: (self.segments > 1).then_some(self.segment_size),
+            bytes: &bytes[self.start..self.end],
+        }
+    }
+}
+
+/// The sends that are ready, in order; those that are not taken are gone.
+pub struct Transmits<'a> {
+    /// What is left.
+    runs: std::collections::vec_deque::Drain<'a, Run>,
+    /// What they are made of.
+    bytes: &'a [u8],
+}
+
+impl<'a> Iterator for Transmits<'a> {
+    type Item = Transmit<'a>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.runs.next().map(|run| run.transmit(self.bytes))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.runs.size_hint()
+    }
+}
+
+impl ExactSizeIterator for Transmits<'_> {}
 
 /// A place in the arena to go back to when a peer's handling panicked.
 #[derive(Clone, Copy)]
@@ -107,12 +147,13 @@ impl Arena {
         if self.runs.is_empty() {
             self.used = 0;
         }
-        Some(Transmit {
-            destination: run.way.remote,
-            source: run.way.local,
-            segment_size: (run.segments > 1).then_some(run.segment_size),
-            bytes: &self.bytes[run.start..run.end],
-        })
+        Some(run.transmit(&self.bytes))
+    }
+
+    /// Every send, in order. The arena is empty again, whether all are taken or not.
+    pub(crate) fn drain(&mut self) -> Transmits<'_> {
+        self.used = 0;
+        Transmits { runs: self.runs.drain(..), bytes: &self.bytes }
     }
 
     pub(crate) fn mark(&self) -> Mark {
@@ -210,6 +251,22 @@ mod tests {
                 (2, Some(1_200), 7 * 1_200)
             ]
         );
+    }
+
+    #[test]
+    fn all_sends_at_once_are_those_that_come_one_by_one_and_leave_it_empty() {
+        let [mut one, mut all] = [Arena::new(), Arena::new()];
+        for arena in [&mut one, &mut all] {
+            for (port, length) in [(1, 100), (1, 100), (2, 60), (3, 60)] {
+                write(arena, port, length);
+            }
+        }
+        let mut drained = all.drain();
+        assert_eq!(drained.len(), 3);
+        assert_eq!(drained.next(), one.poll());
+        assert_eq!(drained.next(), one.poll());
+        drop(drained);
+        assert!(all.is_empty() && all.poll().is_none() && all.used == 0);
     }
 
     #[test]

@@ -94,7 +94,7 @@ mod view;
 mod wish;
 
 pub use answer::{Answer, OfferError};
-pub use arena::Transmit;
+pub use arena::{Transmit, Transmits};
 pub use config::SfuConfig;
 pub use cut::CutTracks;
 pub use dtls::{DtlsCertificate, DtlsCertificateError};
@@ -242,6 +242,15 @@ impl Sfu {
             self.fan_out();
         }
         self.arena.poll()
+    }
+
+    /// Everything that is ready to be sent; for those who can send it in one call. As with
+    /// [`Self::poll_transmit`], all subscribers are served once there is nothing.
+    pub fn poll_transmits(&mut self) -> Transmits<'_> {
+        if self.arena.is_empty() {
+            self.fan_out();
+        }
+        self.arena.drain()
     }
 
     /// The next event. Poll until `None`.

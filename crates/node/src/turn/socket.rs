@@ -41,7 +41,7 @@ impl TurnSocket {
     ///
     /// # Errors
     /// What the kernel says: no route, a firewall.
-    pub(super) async fn send(&self, to: AddressPair, bytes: &[u8]) -> io::Result<usize> {
+    pub(super) async fn send(&self, to: AddressPair, bytes: &[u8]) -> io::Result<()> {
         let write = || send_one(&self.socket, self.bound, to, bytes);
         self.socket.async_io(Interest::WRITABLE, write).await
     }

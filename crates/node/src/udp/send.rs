@@ -1,67 +1,152 @@
-//! What leaves a UDP socket: a datagram, or with GSO several packets in one call, from an address
-//! of this machine where the socket has more than one.
+//! What leaves a UDP socket: many sends in one call (sendmmsg), each a datagram or with GSO several
+//! packets, from an address of this machine where the socket has more than one.
 
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::{AsRawFd, RawFd};
 
-use odeum_sfu::AddressPair;
+use odeum_sfu::{AddressPair, Transmit};
 use socket2::SockAddr;
 
 use super::{CONTROL_BYTES, Control, Segmentation, UdpSocket};
 
-/// What became of one send.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sent {
-    /// Every packet was taken by the kernel.
-    All,
-    /// The send buffer was full: the packets that it did not take are lost, as in a network.
-    BufferFull,
-    /// The kernel refused (no route, a firewall): the packets are lost.
-    Refused,
+/// Sends that are handed to the kernel in one call (sendmmsg). More saved nothing more where it was
+/// measured.
+const SENDS_MAX: usize = 32;
+
+/// What became of packets to be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct SendTally {
+    /// Packets that the kernel took.
+    pub(crate) packets_sent: u64,
+    /// Bytes of them.
+    pub(crate) bytes_sent: u64,
+    /// Packets lost because the send buffer was full, as in a network.
+    pub(crate) dropped_buffer_full: u64,
+    /// Packets that the kernel refused (no route, a firewall).
+    pub(crate) dropped_refused: u64,
+}
+
+impl SendTally {
+    fn sent(&mut self, transmit: &Transmit<'_>) {
+        self.packets_sent += transmit.packets() as u64;
+        self.bytes_sent += transmit.bytes.len() as u64;
+    }
+
+    fn lost(&mut self, transmit: &Transmit<'_>, error: &io::Error) {
+        let packets = transmit.packets() as u64;
+        match error.raw_os_error() {
+            Some(libc::EAGAIN | libc::ENOBUFS) => self.dropped_buffer_full += packets,
+            _ => self.dropped_refused += packets,
+        }
+    }
 }
 
 impl UdpSocket {
-    /// Sends `bytes` to `destination`, as packets of `segment_size` bytes (the last may be
-    /// shorter), or as one packet, from `source` or whatever the kernel chooses. Never blocks.
-    pub(crate) fn send(
+    /// Sends all of `transmits`, each from its source or whatever the kernel chooses, as many as
+    /// it takes in one call. Never blocks.
+    pub(crate) fn send_all<'b>(
         &mut self,
-        destination: SocketAddr,
-        source: Option<IpAddr>,
-        bytes: &[u8],
-        segment_size: Option<usize>,
-    ) -> Sent {
-        let way = Way::new(self.local, destination, source);
-        let Some(size) = segment_size.filter(|size| *size < bytes.len()) else {
-            return outcome(self.send_packet(&way, bytes));
-        };
-        if self.segmentation == Segmentation::Kernel {
-            match send_message(self.socket.as_raw_fd(), &way, bytes, Some(size)) {
-                // The network card cannot do it, and never will.
-                Err(error) if error.raw_os_error() == Some(libc::EIO) => {
-                    tracing::warn!(%error, "segmented sends do not work here; GSO is off");
-                    self.segmentation = Segmentation::PerPacket;
-                }
-                // These packets do not fit the path's MTU: they may be fragmented one by one.
-                Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {}
-                result => return outcome(result),
+        transmits: impl Iterator<Item = Transmit<'b>>,
+    ) -> SendTally {
+        let mut tally = SendTally::default();
+        let segmentation = self.segmentation;
+        let mut transmits = transmits.flat_map(|transmit| in_sends(transmit, segmentation));
+        let mut batch = [const { None }; SENDS_MAX];
+        loop {
+            let mut count = 0;
+            for (place, transmit) in batch.iter_mut().zip(&mut transmits) {
+                *place = Some(Message::new(self.local, transmit));
+                count += 1;
             }
-        }
-        let mut worst = Sent::All;
-        for packet in bytes.chunks(size) {
-            match outcome(self.send_packet(&way, packet)) {
-                Sent::All => {}
-                lost => worst = lost,
+            if count == 0 {
+                return tally;
             }
+            self.send_batch(&batch[..count], &mut tally);
         }
-        worst
     }
 
-    fn send_packet(&self, way: &Way, packet: &[u8]) -> io::Result<usize> {
-        match way.source {
-            None => self.socket.send_to(packet, &way.destination),
-            Some(_) => send_message(self.socket.as_raw_fd(), way, packet, None),
+    fn send_batch(&mut self, batch: &[Option<Message<'_>>], tally: &mut SendTally) {
+        let mut left = batch;
+        while let Some(Some(first)) = left.first() {
+            let done = match send_messages(self.socket.as_raw_fd(), left) {
+                Ok(sent) => {
+                    for message in left[..sent].iter().flatten() {
+                        tally.sent(&message.transmit);
+                    }
+                    sent
+                }
+                // It is of the first; the others were not looked at.
+                Err(error) => {
+                    self.send_after(&error, &first.transmit, tally);
+                    1
+                }
+            };
+            left = &left[done..];
         }
+    }
+
+    /// What the kernel refused goes packet by packet where that may help.
+    fn send_after(&mut self, error: &io::Error, refused: &Transmit<'_>, tally: &mut SendTally) {
+        match (refused.segment_size, error.raw_os_error()) {
+            // The network card cannot do it, and never will.
+            (Some(_), Some(libc::EIO)) => {
+                tracing::warn!(%error, "segmented sends do not work here; GSO is off");
+                self.segmentation = Segmentation::PerPacket;
+            }
+            // These packets do not fit the path's MTU: they may be fragmented one by one.
+            (Some(_), Some(libc::EINVAL)) => {}
+            _ => return tally.lost(refused, error),
+        }
+        for packet in in_sends(refused.clone(), Segmentation::PerPacket) {
+            let message = Some(Message::new(self.local, packet.clone()));
+            match send_messages(self.socket.as_raw_fd(), &[message]) {
+                Ok(_) => tally.sent(&packet),
+                Err(error) => tally.lost(&packet, &error),
+            }
+        }
+    }
+}
+
+/// `transmit` as it is handed to a kernel that segments, or to one that does not.
+fn in_sends(
+    transmit: Transmit<'_>,
+    segmentation: Segmentation,
+) -> impl Iterator<Item = Transmit<'_>> {
+    let (size, segment_size) = match (segmentation, transmit.segment_size) {
+        (Segmentation::PerPacket, Some(size)) => (size, None),
+        (_, segment_size) => (transmit.bytes.len(), segment_size),
+    };
+    let sends = transmit.bytes.chunks(size.max(1));
+    sends.map(move |bytes| Transmit { segment_size, bytes, ..transmit })
+}
+
+/// A send as the kernel takes it.
+struct Message<'b> {
+    /// What is sent.
+    transmit: Transmit<'b>,
+    /// Where to.
+    destination: SockAddr,
+    /// Its size of segments and its source.
+    controls: ControlWriter,
+}
+
+impl<'b> Message<'b> {
+    fn new(bound: SocketAddr, transmit: Transmit<'b>) -> Self {
+        let way = Way::new(bound, transmit.destination.socket, transmit.source);
+        let mut controls = ControlWriter::new();
+        // The kernel takes at most 64 KiB in one send, so that a packet's size fits.
+        if let Some(size) = transmit.segment_size.and_then(|size| u16::try_from(size).ok()) {
+            controls.push(libc::SOL_UDP, libc::UDP_SEGMENT, size);
+        }
+        match way.source {
+            Some(Source::V4(source)) => controls.push(libc::IPPROTO_IP, libc::IP_PKTINFO, source),
+            Some(Source::V6(source)) => {
+                controls.push(libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, source);
+            }
+            None => {}
+        }
+        Self { transmit, destination: way.destination, controls }
     }
 }
 
@@ -122,19 +207,10 @@ pub(crate) fn send_one(
     bound: SocketAddr,
     to: AddressPair,
     bytes: &[u8],
-) -> io::Result<usize> {
-    let way = Way::new(bound, to.remote.socket, to.local);
-    send_message(socket.as_raw_fd(), &way, bytes, None)
-}
-
-fn outcome(result: io::Result<usize>) -> Sent {
-    match result {
-        Ok(_) => Sent::All,
-        Err(error) => match error.raw_os_error() {
-            Some(libc::EAGAIN | libc::ENOBUFS) => Sent::BufferFull,
-            _ => Sent::Refused,
-        },
-    }
+) -> io::Result<()> {
+    let AddressPair { remote: destination, local: source } = to;
+    let transmit = Transmit { destination, source, segment_size: None, bytes };
+    send_messages(socket.as_raw_fd(), &[Some(Message::new(bound, transmit))]).map(drop)
 }
 
 /// Control messages in the making.
@@ -168,36 +244,39 @@ impl ControlWriter {
     }
 }
 
-/// One system call: `bytes` as packets of `segment_size`, or as one.
-fn send_message(
-    fd: RawFd,
-    way: &Way,
-    bytes: &[u8],
-    segment_size: Option<usize>,
-) -> io::Result<usize> {
-    let mut controls = ControlWriter::new();
-    if let Some(size) = segment_size {
-        let size = u16::try_from(size).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
-        controls.push(libc::SOL_UDP, libc::UDP_SEGMENT, size);
+/// One system call: the messages up to the first that is none, at most [`SENDS_MAX`]. How many of
+/// them the kernel took, one at least.
+///
+/// # Errors
+/// What the kernel says of the first.
+fn send_messages(fd: RawFd, messages: &[Option<Message<'_>>]) -> io::Result<usize> {
+    // SAFETY: all-zero is a valid mmsghdr and a valid iovec (null pointers, zero lengths).
+    let mut headers: [libc::mmsghdr; SENDS_MAX] = unsafe { std::mem::zeroed() };
+    // SAFETY: as above.
+    let mut parts: [libc::iovec; SENDS_MAX] = unsafe { std::mem::zeroed() };
+    let mut count = 0;
+    for (message, (header, part)) in
+        messages.iter().map_while(Option::as_ref).zip(headers.iter_mut().zip(&mut parts))
+    {
+        let bytes = message.transmit.bytes;
+        *part = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+        let header = &mut header.msg_hdr;
+        header.msg_name = message.destination.as_ptr().cast_mut().cast();
+        header.msg_namelen = message.destination.len();
+        header.msg_iov = part;
+        header.msg_iovlen = 1;
+        if message.controls.used > 0 {
+            header.msg_control = message.controls.control.0.as_ptr().cast_mut().cast();
+            header.msg_controllen = message.controls.used as _;
+        }
+        count += 1;
     }
-    match way.source {
-        Some(Source::V4(source)) => controls.push(libc::IPPROTO_IP, libc::IP_PKTINFO, source),
-        Some(Source::V6(source)) => controls.push(libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, source),
-        None => {}
+    // SAFETY: sendmmsg reads names, bytes and control messages, which outlive it, with their real
+    // sizes, of `count` headers, and writes only into the headers.
+    let sent = unsafe { libc::sendmmsg(fd, headers.as_mut_ptr(), count, libc::MSG_DONTWAIT) };
+    match usize::try_from(sent) {
+        Ok(0) => Err(io::ErrorKind::WouldBlock.into()),
+        Ok(sent) => Ok(sent),
+        Err(_) => Err(io::Error::last_os_error()),
     }
-    let mut part = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
-    // SAFETY: all-zero is a valid msghdr (null pointers, zero lengths).
-    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
-    message.msg_name = way.destination.as_ptr().cast_mut().cast();
-    message.msg_namelen = way.destination.len();
-    message.msg_iov = &mut part;
-    message.msg_iovlen = 1;
-    if controls.used > 0 {
-        message.msg_control = controls.control.0.as_mut_ptr().cast();
-        message.msg_controllen = controls.used as _;
-    }
-    // SAFETY: sendmsg reads name, bytes and control messages, which outlive it, with their real
-    // sizes.
-    let sent = unsafe { libc::sendmsg(fd, &message, libc::MSG_DONTWAIT) };
-    usize::try_from(sent).map_err(|_| io::Error::last_os_error())
 }

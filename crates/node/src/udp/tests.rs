@@ -3,13 +3,35 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use odeum_sfu::AddressPair;
+use odeum_sfu::{AddressPair, Transmit};
 
 use super::*;
 
 fn pair(address: &str) -> (UdpSocket, UdpSocket) {
     let bind = || UdpSocket::bind(address.parse().unwrap(), 1 << 20).unwrap();
     (bind(), bind())
+}
+
+/// One send, as packets of `segment_size` bytes or as one.
+fn send(
+    from: &mut UdpSocket,
+    destination: SocketAddr,
+    source: Option<IpAddr>,
+    bytes: &[u8],
+    segment_size: Option<usize>,
+) -> SendTally {
+    let destination = destination.into();
+    from.send_all(std::iter::once(Transmit { destination, source, segment_size, bytes }))
+}
+
+/// `packets` with `bytes` in all that were sent.
+fn sent(packets: u64, bytes: u64) -> SendTally {
+    SendTally { packets_sent: packets, bytes_sent: bytes, ..SendTally::default() }
+}
+
+/// Packets that the kernel did not want.
+fn refused(packets: u64) -> SendTally {
+    SendTally { dropped_refused: packets, ..SendTally::default() }
 }
 
 /// Reads until `count` packets came: from where, and what.
@@ -36,7 +58,7 @@ fn with_ways(socket: &UdpSocket, count: usize) -> Vec<(AddressPair, Vec<u8>)> {
 #[track_caller]
 fn check_segments_arrive(mut from: UdpSocket, to: &UdpSocket) {
     let bytes: Vec<u8> = (0..10 * 1200 + 17).map(|at| (at / 1200) as u8).collect();
-    assert_eq!(from.send(to.local(), None, &bytes, Some(1200)), Sent::All);
+    assert_eq!(send(&mut from, to.local(), None, &bytes, Some(1200)), sent(11, 12_017));
     let packets = packets(to, 11);
     for (at, (source, packet)) in packets.iter().enumerate() {
         assert_eq!(*source, from.local());
@@ -58,6 +80,49 @@ fn without_kernel_segmentation_the_same_packets_arrive() {
     check_segments_arrive(from, &to);
 }
 
+/// More packets than the kernel cuts a send into.
+#[test]
+fn what_the_kernel_does_not_cut_goes_packet_by_packet() {
+    let (mut from, to) = pair("127.0.0.1:0");
+    let bytes: Vec<u8> = (0..200 * 10).map(|at| (at / 10) as u8).collect();
+    assert_eq!(send(&mut from, to.local(), None, &bytes, Some(10)), sent(200, 2_000));
+    let packets = packets(&to, 200);
+    assert!(packets.iter().zip(0..).all(|((_, packet), at)| packet[..] == [at; 10]));
+}
+
+#[test]
+fn of_many_sends_one_that_is_refused_stops_no_other() {
+    for segmentation in [Segmentation::Kernel, Segmentation::PerPacket] {
+        let mut from = UdpSocket::bind("0.0.0.0:0".parse().unwrap(), 1 << 20).unwrap();
+        from.segmentation = segmentation;
+        let (one, other) = pair("127.0.0.1:0");
+        let gone = |number| matches!(number, 0 | 40 | 41 | 99);
+        let bytes: Vec<[u8; 25]> = (0..100).map(|number| [number; 25]).collect();
+        let sends = (0..100).zip(&bytes).map(|(number, bytes)| Transmit {
+            destination: if number % 2 == 0 { one.local() } else { other.local() }.into(),
+            source: gone(number).then(|| [203, 0, 113, 7].into()),
+            // Three packets of 10, 10 and 5 bytes, or one of 25.
+            segment_size: (number % 3 == 0).then_some(10),
+            bytes,
+        });
+        // Of the four, 0 and 99 are three packets each.
+        let tally = from.send_all(sends);
+        let (all, lost) = (100 + 34 * 2, 2 * 3 + 2);
+        assert_eq!(tally, SendTally { dropped_refused: lost, ..sent(all - lost, 96 * 25) });
+        for (socket, parity) in [(&one, 0), (&other, 1)] {
+            let due: Vec<Vec<u8>> = (0..100)
+                .filter(|number| number % 2 == parity && !gone(*number))
+                .flat_map(|number| {
+                    let size = if number % 3 == 0 { 10 } else { 25 };
+                    [number; 25].chunks(size).map(<[u8]>::to_vec).collect::<Vec<_>>()
+                })
+                .collect();
+            let came = packets(socket, due.len()).into_iter().map(|(_, bytes)| bytes);
+            assert_eq!(came.collect::<Vec<_>>(), due);
+        }
+    }
+}
+
 #[test]
 fn a_dual_stack_socket_speaks_ipv4_in_its_own_form() {
     let Ok(mut dual) = UdpSocket::bind("[::]:0".parse().unwrap(), 1 << 16) else {
@@ -66,11 +131,11 @@ fn a_dual_stack_socket_speaks_ipv4_in_its_own_form() {
     };
     let mut v4 = UdpSocket::bind("127.0.0.1:0".parse().unwrap(), 1 << 16).unwrap();
     assert_eq!(
-        v4.send((Ipv4Addr::LOCALHOST, dual.local().port()).into(), None, b"to", None),
-        Sent::All
+        send(&mut v4, (Ipv4Addr::LOCALHOST, dual.local().port()).into(), None, b"to", None),
+        sent(1, 2)
     );
     assert_eq!(packets(&dual, 1), [(v4.local(), b"to".to_vec())]);
-    assert_eq!(dual.send(v4.local(), None, b"back", None), Sent::All);
+    assert_eq!(send(&mut dual, v4.local(), None, b"back", None), sent(1, 4));
     assert_eq!(packets(&v4, 1)[0].1, b"back");
 }
 
@@ -84,13 +149,13 @@ fn check_answers_where_it_was_asked(bound: &str, asked: IpAddr, segmentation: Se
     }
     let mut client = UdpSocket::bind("127.0.0.1:0".parse().unwrap(), 1 << 20).unwrap();
     let asked = SocketAddr::new(asked, server.local().port());
-    assert_eq!(client.send(asked, None, b"question", None), Sent::All);
+    assert_eq!(send(&mut client, asked, None, b"question", None), sent(1, 8));
     let (way, _) = with_ways(&server, 1).remove(0);
     assert_eq!(way, AddressPair { remote: client.local().into(), local: Some(asked.ip()) });
     let answer = [7; 5 * 1200 + 1];
     let (to, from) = (way.remote.socket, way.local);
-    assert_eq!(server.send(to, from, &answer, Some(1200)), Sent::All);
-    assert_eq!(server.send(to, from, b"one more", None), Sent::All);
+    assert_eq!(send(&mut server, to, from, &answer, Some(1200)), sent(6, 6_001));
+    assert_eq!(send(&mut server, to, from, b"one more", None), sent(1, 8));
     let came = packets(&client, 7);
     assert!(came.iter().all(|(source, _)| *source == asked), "{came:?}");
     assert_eq!(came[0].1.len(), 1200);
@@ -118,17 +183,17 @@ fn a_socket_of_all_addresses_says_which_one_of_ipv6_was_asked() {
         return;
     };
     let asked = SocketAddr::from((Ipv6Addr::LOCALHOST, server.local().port()));
-    assert_eq!(client.send(asked, None, b"question", None), Sent::All);
+    assert_eq!(send(&mut client, asked, None, b"question", None), sent(1, 8));
     let (way, _) = with_ways(&server, 1).remove(0);
     assert_eq!(way, AddressPair { remote: client.local().into(), local: Some(asked.ip()) });
-    assert_eq!(send_one(&server.socket, server.local(), way, b"answer").unwrap(), 6);
+    send_one(&server.socket, server.local(), way, b"answer").unwrap();
     assert_eq!(packets(&client, 1), [(asked, b"answer".to_vec())]);
 }
 
 #[test]
 fn a_socket_of_one_address_is_told_of_none() {
     let (mut from, to) = pair("127.0.0.1:0");
-    assert_eq!(from.send(to.local(), None, b"x", None), Sent::All);
+    assert_eq!(send(&mut from, to.local(), None, b"x", None), sent(1, 1));
     assert_eq!(with_ways(&to, 1)[0].0, AddressPair::from(from.local()));
 }
 
@@ -137,15 +202,17 @@ fn what_cannot_leave_from_an_address_is_refused_and_goes_from_no_other() {
     let mut socket = UdpSocket::bind("0.0.0.0:0".parse().unwrap(), 1 << 16).unwrap();
     let (_, to) = pair("127.0.0.1:0");
     let gone = Some([203, 0, 113, 7].into());
-    assert_eq!(socket.send(to.local(), gone, b"x", None), Sent::Refused);
-    assert_eq!(socket.send(to.local(), gone, &[0; 2400], Some(1200)), Sent::Refused);
+    assert_eq!(send(&mut socket, to.local(), gone, b"x", None), refused(1));
+    assert_eq!(send(&mut socket, to.local(), gone, &[0; 2400], Some(1200)), refused(2));
 }
 
 #[test]
 fn an_empty_datagram_is_not_handed_over() {
-    let (mut from, to) = pair("127.0.0.1:0");
-    assert_eq!(from.send(to.local(), None, b"", None), Sent::All);
-    assert_eq!(from.send(to.local(), None, b"x", None), Sent::All);
+    let from = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let (to, _) = pair("127.0.0.1:0");
+    for bytes in [&b""[..], b"x"] {
+        from.send_to(bytes, to.local()).unwrap();
+    }
     let waker = Waker::new().unwrap();
     let mut batch = ReceiveBatch::new();
     let mut seen = Vec::new();
