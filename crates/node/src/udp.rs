@@ -7,9 +7,9 @@
 //! - `wait.rs`: what a worker sleeps on.
 //!
 //! GSO (`UDP_SEGMENT`) hands the kernel up to 64 packets of one size in one call, GRO (`UDP_GRO`)
-//! brings packets of one source in one buffer. Both are tried at start; a socket without them sends
-//! and reads packet by packet. A network card that cannot segment (EIO) turns GSO off for good;
-//! packets too large for the path (EINVAL) are sent one by one that time.
+//! brings packets of one source in one buffer. Both are tried at start; a socket without them has
+//! a buffer for each packet. A network card that cannot segment (EIO) turns GSO off for good;
+//! packets too large for the path (EMSGSIZE) are sent one by one that time.
 //!
 //! A socket that is bound to all addresses is told which of them each packet came to (`IP_PKTINFO`,
 //! `IPV6_RECVPKTINFO`), and sends from the one that it is given; left alone, the kernel chooses by
@@ -38,7 +38,7 @@ const CONTROL_BYTES: usize = 64;
 pub(crate) enum Segmentation {
     /// `UDP_SEGMENT` works.
     Kernel,
-    /// One system call per packet.
+    /// It is handed packet by packet.
     PerPacket,
 }
 

@@ -69,7 +69,7 @@ impl UdpSocket {
     fn send_batch(&mut self, batch: &[Option<Message<'_>>], tally: &mut SendTally) {
         let mut left = batch;
         while let Some(Some(first)) = left.first() {
-            let done = match send_messages(self.socket.as_raw_fd(), left) {
+            let done = match send_messages::<SENDS_MAX>(self.socket.as_raw_fd(), left) {
                 Ok(sent) => {
                     for message in left[..sent].iter().flatten() {
                         tally.sent(&message.transmit);
@@ -91,16 +91,19 @@ impl UdpSocket {
         match (refused.segment_size, error.raw_os_error()) {
             // The network card cannot do it, and never will.
             (Some(_), Some(libc::EIO)) => {
-                tracing::warn!(%error, "segmented sends do not work here; GSO is off");
+                if self.segmentation == Segmentation::Kernel {
+                    tracing::warn!(%error, "segmented sends do not work here; GSO is off");
+                }
                 self.segmentation = Segmentation::PerPacket;
             }
-            // These packets do not fit the path's MTU: they may be fragmented one by one.
-            (Some(_), Some(libc::EINVAL)) => {}
+            // These packets do not fit the path's MTU (EINVAL before Linux 6.14) and may be
+            // fragmented one by one, or they are more than the kernel segments.
+            (Some(_), Some(libc::EMSGSIZE | libc::EINVAL)) => {}
             _ => return tally.lost(refused, error),
         }
         for packet in in_sends(refused.clone(), Segmentation::PerPacket) {
             let message = Some(Message::new(self.local, packet.clone()));
-            match send_messages(self.socket.as_raw_fd(), &[message]) {
+            match send_messages::<1>(self.socket.as_raw_fd(), &[message]) {
                 Ok(_) => tally.sent(&packet),
                 Err(error) => tally.lost(&packet, &error),
             }
@@ -210,7 +213,7 @@ pub(crate) fn send_one(
 ) -> io::Result<()> {
     let AddressPair { remote: destination, local: source } = to;
     let transmit = Transmit { destination, source, segment_size: None, bytes };
-    send_messages(socket.as_raw_fd(), &[Some(Message::new(bound, transmit))]).map(drop)
+    send_messages::<1>(socket.as_raw_fd(), &[Some(Message::new(bound, transmit))]).map(drop)
 }
 
 /// Control messages in the making.
@@ -244,16 +247,19 @@ impl ControlWriter {
     }
 }
 
-/// One system call: the messages up to the first that is none, at most [`SENDS_MAX`]. How many of
+/// One system call: the messages up to the first that is none, at most `MAX` of them. How many of
 /// them the kernel took, one at least.
 ///
 /// # Errors
 /// What the kernel says of the first.
-fn send_messages(fd: RawFd, messages: &[Option<Message<'_>>]) -> io::Result<usize> {
+fn send_messages<const MAX: usize>(
+    fd: RawFd,
+    messages: &[Option<Message<'_>>],
+) -> io::Result<usize> {
     // SAFETY: all-zero is a valid mmsghdr and a valid iovec (null pointers, zero lengths).
-    let mut headers: [libc::mmsghdr; SENDS_MAX] = unsafe { std::mem::zeroed() };
+    let mut headers: [libc::mmsghdr; MAX] = unsafe { std::mem::zeroed() };
     // SAFETY: as above.
-    let mut parts: [libc::iovec; SENDS_MAX] = unsafe { std::mem::zeroed() };
+    let mut parts: [libc::iovec; MAX] = unsafe { std::mem::zeroed() };
     let mut count = 0;
     for (message, (header, part)) in
         messages.iter().map_while(Option::as_ref).zip(headers.iter_mut().zip(&mut parts))

@@ -90,6 +90,30 @@ fn what_the_kernel_does_not_cut_goes_packet_by_packet() {
     assert!(packets.iter().zip(0..).all(|((_, packet), at)| packet[..] == [at; 10]));
 }
 
+/// A network of this thread's own whose packets have at most `mtu` bytes; false where the process
+/// may not make one.
+fn enter_network(mtu: u16) -> bool {
+    // SAFETY: it takes no pointers, and changes the network of this thread alone.
+    if unsafe { libc::unshare(libc::CLONE_NEWNET) } != 0 {
+        return false;
+    }
+    let link = ["link", "set", "lo", "mtu", &mtu.to_string(), "up"];
+    std::process::Command::new("ip").args(link).status().unwrap().success()
+}
+
+#[test]
+fn what_is_larger_than_the_path_takes_goes_in_fragments() {
+    let thread = std::thread::spawn(|| {
+        if !enter_network(1_000) {
+            eprintln!("skipped: no network of its own without CAP_SYS_ADMIN");
+            return;
+        }
+        let (from, to) = pair("127.0.0.1:0");
+        check_segments_arrive(from, &to);
+    });
+    thread.join().unwrap();
+}
+
 #[test]
 fn of_many_sends_one_that_is_refused_stops_no_other() {
     for segmentation in [Segmentation::Kernel, Segmentation::PerPacket] {
