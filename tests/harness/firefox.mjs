@@ -163,6 +163,9 @@ class Page {
     Object.assign(this, { browser, id });
   }
 
+  /** It tells nothing of what goes on in it. */
+  on() {}
+
   goto(url) {
     const params = { context: this.id, url, wait: "complete" };
     return this.browser.send("browsingContext.navigate", params);
