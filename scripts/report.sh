@@ -35,6 +35,17 @@ suite() {
   fi
 }
 
+# skips_at_most MAX NAME: a suite of node's that left out more is no proof. Each test that is
+# skipped has a line, and a whole group that is, too, which node's own sum leaves out.
+skips_at_most() {
+  local max=$1 name=$2 skipped
+  skipped=$(sed 's/\x1b\[[0-9;]*m//g' "$LOGS/$name.log" | grep -cE '^ *﹣ ' || true)
+  if [ "$skipped" -gt "$max" ]; then
+    echo "$name: $skipped were skipped, and no more than $max may be"
+    fail "$name" 1
+  fi
+}
+
 fail() {
   FAILURES+=("$1")
   FAILED=$((FAILED + $2))

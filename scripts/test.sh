@@ -2,7 +2,8 @@
 # Every test there is: lints, Rust, SDK, and real browsers against the built server. Installs what
 # is missing. The browser tests find the server in ODEUM_BINARY (a debug build: it is there
 # already), Chromium in ODEUM_CHROMIUM, Firefox in ODEUM_FIREFOX; what they need of Python they find
-# in target/.
+# in target/. More of them skipped than a few is a failure; ODEUM_SKIPS_MAX is how many may be where
+# a machine lacks what some need.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/needs.sh
@@ -30,5 +31,7 @@ suite sdk npm test --prefix sdk
 export ODEUM_BINARY="$PWD/target/debug/odeum"
 export ODEUM_CHROMIUM="${ODEUM_CHROMIUM:-$(command -v chromium)}"
 suite browsers npm test --prefix tests
+# Two always are; one or two more where the machine was too busy to judge pictures.
+skips_at_most "${ODEUM_SKIPS_MAX:-4}" browsers
 
 finish
