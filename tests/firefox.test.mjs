@@ -6,6 +6,7 @@ import { after, before, describe, test } from "node:test";
 import { launchBrowser, User } from "./harness/browser.mjs";
 import { findAddress, findFirefox, launchFirefox } from "./harness/firefox.mjs";
 import { Server } from "./harness/server.mjs";
+import { sizeDue_ms } from "./harness/sizes.mjs";
 import { until } from "./harness/until.mjs";
 import { WhipClient } from "./harness/whip.mjs";
 
@@ -121,16 +122,16 @@ describe("Firefox and Chromium", { skip }, () => {
   const assertSizes = async (viewer, publisher, streamID) => {
     await publisher.publish(streamID, { simulcast: true });
     await viewer.hearsStream("ADD", streamID);
-    const seesRows = async (height) => {
+    const seesRows = async (height, due_ms) => {
       const sees = async () => (await viewer.received(streamID)).videoSize?.[1] === height;
       const shown = () => viewer.received(streamID);
-      await until(`${height} rows`, sees, { within_ms: 60_000, shown });
+      await until(`${height} rows`, sees, { within_ms: 60_000, due_ms, shown });
       await viewer.seesAndHears(streamID);
     };
     assert.deepEqual(await viewer.play(streamID, { videoHeight: 480 }), {});
     await seesRows(480);
     assert.equal(await viewer.call("setPlayStreamVideoHeight", streamID, 240), true);
-    await seesRows(240);
+    await seesRows(240, sizeDue_ms);
     await viewer.call("stopPlayingStream", streamID);
     await publisher.call("stopPublishingStream", streamID);
   };

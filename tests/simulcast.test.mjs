@@ -5,7 +5,7 @@ import { after, before, describe, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { launchBrowser, openUsers } from "./harness/browser.mjs";
 import { Server } from "./harness/server.mjs";
-import { asksForOtherSizes, sees } from "./harness/sizes.mjs";
+import { asksForOtherSizes, sees, sendsSizes } from "./harness/sizes.mjs";
 import { until } from "./harness/until.mjs";
 
 for (const workers of [1, 2]) {
@@ -24,18 +24,7 @@ for (const workers of [1, 2]) {
 
     test("is sent in three sizes", async () => {
       await publisher.publish("camera", { simulcast: true, quality: 3 });
-      const layers = () =>
-        publisher.page.evaluate(async () => {
-          const found = [];
-          for (const peer of window.peers)
-            for (const { type, kind, rid, framesEncoded } of (await peer.getStats()).values())
-              if (type === "outbound-rtp" && kind === "video" && framesEncoded > 0) found.push(rid);
-          return found.sort();
-        });
-      await until("all three are encoded", async () => String(await layers()) === "f,h,q", {
-        within_ms: 60_000,
-        shown: layers,
-      });
+      await sendsSizes(publisher);
     });
 
     test("a player gets the size that it shows", async () => {

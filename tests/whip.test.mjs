@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
 import { launchBrowser, User } from "./harness/browser.mjs";
 import { appID, secret, Server } from "./harness/server.mjs";
+import { sendsSizes } from "./harness/sizes.mjs";
 import { makeToken } from "./harness/token.mjs";
 import { until } from "./harness/until.mjs";
 import { WhipClient } from "./harness/whip.mjs";
@@ -93,6 +94,7 @@ describe("WHIP and WHEP", () => {
   test("WHEP's video_height decides which size of a simulcast stream is played", async () => {
     const streamID = "in-sizes";
     await user.publish(streamID, { simulcast: true, quality: 3 });
+    await sendsSizes(user);
     for (const [userID, query, height] of [
       ["small", "?video_height=180", 180],
       // Between the sizes: the next larger one.
@@ -103,7 +105,8 @@ describe("WHIP and WHEP", () => {
       assert.equal(begun.status, 201, begun.text);
       const sees = async () => (await viewer.received()).frameHeight === height;
       const shown = () => viewer.received();
-      await until(`${userID} sees ${height} rows`, sees, { within_ms: 60_000, shown });
+      const options = { within_ms: 60_000, due_ms: 6_000, shown };
+      await until(`${userID} sees ${height} rows`, sees, options);
       // And stays with it, though more would reach it.
       await viewer.seesAndHears();
       await viewer.seesAndHears();

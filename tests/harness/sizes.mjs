@@ -13,6 +13,25 @@ export const playedVideo = (user) =>
     return {};
   });
 
+/** Waits until a user's stream has been sent in all of its sizes. */
+export const sendsSizes = (user) => {
+  const sizes = () =>
+    user.page.evaluate(async () => {
+      const found = [];
+      for (const peer of window.peers)
+        for (const { type, kind, rid, framesEncoded } of (await peer.getStats()).values())
+          if (type === "outbound-rtp" && kind === "video" && framesEncoded > 0) found.push(rid);
+      return found.sort();
+    });
+  return until("all three are encoded", async () => String(await sizes()) === "f,h,q", {
+    within_ms: 60_000,
+    shown: sizes,
+  });
+};
+
+/** How long a size that is asked for may take once all are sent, milliseconds; 600 is usual. */
+export const sizeDue_ms = 2_500;
+
 /** Waits until a user's picture has so many rows. */
 export const sees = (user, height, options = {}) => {
   const rows = async () => (await playedVideo(user)).frameHeight;
@@ -25,17 +44,17 @@ export const sees = (user, height, options = {}) => {
 
 /**
  * A user who plays `camera` in the smallest size asks for others, as an app may, and comes back to
- * the smallest; its picture does not stand still, unless the machine does. Returns its statistics
- * before and after.
+ * the smallest; each comes soon, and its picture does not stand still, unless the machine does.
+ * Returns its statistics before and after.
  */
 export async function asksForOtherSizes(user) {
   const [before, stalledBefore_ms] = [await playedVideo(user), stalled_ms()];
   assert.equal(await user.call("setPlayStreamVideoHeight", "camera", 200), true);
-  await sees(user, 360);
+  await sees(user, 360, { due_ms: sizeDue_ms });
   assert.equal(await user.call("setPlayStreamVideoType", "camera", 2), true);
-  await sees(user, 720);
+  await sees(user, 720, { due_ms: sizeDue_ms });
   assert.equal(await user.call("setPlayStreamVideoType", "camera", 1), true);
-  await sees(user, 180);
+  await sees(user, 180, { due_ms: sizeDue_ms });
   await user.seesAndHears("camera");
   const now = await playedVideo(user);
   const stood_s = now.totalFreezesDuration - before.totalFreezesDuration;

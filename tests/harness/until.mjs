@@ -9,18 +9,21 @@ export const patience_ms = 30_000;
 
 /**
  * Asks until `condition` returns something truthy, and returns that. When it never does, the error
- * names `what`, and says what `shown` returns: the state that was there instead.
+ * names `what`, and says what `shown` returns: the state that was there instead. What holds only
+ * after `due_ms` is too late, and an error that says how late.
  */
 export async function until(
   what,
   condition,
-  { within_ms = patience_ms, every_ms = 20, shown } = {},
+  { within_ms = patience_ms, due_ms = Infinity, every_ms = 20, shown } = {},
 ) {
-  const deadline = running_ms() + within_ms;
+  const began_ms = running_ms();
   for (;;) {
     const value = await condition();
-    if (value) return value;
-    if (running_ms() > deadline) {
+    const took_ms = running_ms() - began_ms;
+    if (value && took_ms <= due_ms) return value;
+    if (value) throw new Error(`not within ${due_ms} ms but ${Math.round(took_ms)}: ${what}`);
+    if (took_ms > within_ms) {
       const instead = shown ? `; instead: ${JSON.stringify(await shown())}` : "";
       throw new Error(`not within ${within_ms} ms: ${what}${instead}`);
     }
