@@ -24,7 +24,7 @@ use crate::source_terms::{LossRepair, SourceTerms};
 
 mod arrived;
 mod layer;
-mod sets;
+mod put_in;
 
 use arrived::Arrived;
 
@@ -206,30 +206,30 @@ impl Track {
         sequence: u16,
         (payload, redundancy_bytes): (&[u8], Option<u16>),
     ) -> Received {
-        let sequence = self.unwrapper.unwrap(sequence);
+        let unwrapped = self.unwrapper.unwrap(sequence);
         let payload_type = packet.header().payload_type;
         let is_first = self.terms.rtx_payload_type.is_some_and(|rtx| rtx != payload_type);
         let came = if is_first { Came::First } else { Came::Again };
-        let outcome = self.nacks.as_mut().map(|nacks| nacks.receive(now, sequence, came));
+        let outcome = self.nacks.as_mut().map(|nacks| nacks.receive(now, unwrapped, came));
         self.is_broken |= outcome == Some(NackOutcome::GapTooLong);
         let codec = self.terms.format.codec();
         let frame = match begins_key_frame(codec, payload) {
             true => FrameStart::Decodable,
             false => FrameStart::Other,
         };
-        let Some(came) = self.gate.number(sequence, frame) else { return Received::Cut };
-        let number = self.sets.as_ref().map_or(Some(came), |sets| sets.number(came));
-        let Some(sequence) = number else { return Received::Nothing };
-        self.newest = self.newest.max(sequence);
-        let is_too_old = self.newest - sequence >= self.ring_packets;
+        let Some(gated) = self.gate.number(unwrapped, frame) else { return Received::Cut };
+        let raised = self.sets.as_ref().map_or(Some(gated), |sets| sets.number(gated));
+        let Some(number) = raised else { return Received::Nothing };
+        self.newest = self.newest.max(number);
+        let is_too_old = self.newest - number >= self.ring_packets;
         // Padding fills a sequence number: NACK must not ask for it, and a viewer must not be told
         // of a gap, so it goes on as an empty packet does.
-        if is_too_old || self.ring.has_had(sequence) {
+        if is_too_old || self.ring.has_had(number) {
             return Received::Nothing;
         }
         let id = self.terms.extensions.id(ExtensionKind::DependencyDescriptor);
         let mut arrived = Arrived {
-            sequence,
+            sequence: number,
             timestamp: packet.header().timestamp,
             frame,
             marker: packet.header().marker,
@@ -239,7 +239,7 @@ impl Track {
             payload,
         };
         if self.sets.is_some() {
-            self.put_sets_before(now, came, &mut arrived);
+            self.put_sets_before(now, gated, &mut arrived);
         }
         self.store(now, &arrived)
     }

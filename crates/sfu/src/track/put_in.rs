@@ -11,9 +11,9 @@ use crate::forwarder::FrameStart;
 use crate::ring::ForwardedExtensions;
 
 impl Track {
-    /// Puts the parameter sets before `packet` if it begins a key frame without. `came` is its
+    /// Puts the parameter sets before `packet` if it begins a key frame without. `gated` is its
     /// number when nothing was put in. The packet may have another number behind.
-    pub(super) fn put_sets_before(&mut self, now: Instant, came: u64, packet: &mut Arrived<'_>) {
+    pub(super) fn put_sets_before(&mut self, now: Instant, gated: u64, packet: &mut Arrived<'_>) {
         let Some(mut sets) = self.sets.take() else { return };
         sets.learn(Some(packet.sequence), packet.payload);
         let codec = self.terms.format.codec();
@@ -32,7 +32,7 @@ impl Track {
                     }
                     let count = payloads.len() as u64;
                     self.newest = packet.sequence;
-                    sets.raise(came, count);
+                    sets.raise(gated, count);
                 }
                 // What follows has its numbers already: nobody can begin with it.
                 (false, _) => packet.frame = FrameStart::Other,
