@@ -8,6 +8,7 @@
 //! A mirror on another worker does the same by itself.
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use odeum_rtp::codec::{self, ParameterSet, SetKind, SetName};
 use odeum_rtp::negotiate::{CodecFormat, Packetization};
@@ -18,8 +19,16 @@ use crate::ring::Ring;
 /// Parameter sets of one stream; more are not kept. Encoders have one of each kind.
 const SETS_MAX: usize = 8;
 
-/// Bytes of a payload of several sets: with headers and all it is as small as other packets.
-const AGGREGATE_BYTES_MAX: usize = 1_100;
+/// Bytes of all of them; one that would be too many is not kept. Those of encoders are below 200.
+const SETS_BYTES_MAX: usize = 2_400;
+
+/// Bytes of a payload: with headers and all it is as small as other packets. A longer set is not
+/// kept, and several that are longer go in payloads of their own.
+const PAYLOAD_BYTES_MAX: usize = 1_100;
+
+/// Sets are put in at most so often, and once for a time of the stream: a publisher's tiny key
+/// frames could have every viewer sent many times their bytes. Key frames in between have none.
+const PUT_IN_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Packets before a key frame that are looked at for its sets.
 const BEFORE_MAX: u64 = 16;
@@ -63,12 +72,14 @@ pub(crate) struct ParameterSets {
     codec: Codec,
     /// Whether several sets may be in one packet.
     aggregates: bool,
-    /// At most [`SETS_MAX`].
+    /// At most [`SETS_MAX`] and [`SETS_BYTES_MAX`].
     known: Vec<Known>,
     /// Payloads of all of them; none while one of a kind that decoders need is missing.
     payloads: Vec<Box<[u8]>>,
     /// The last key frame came with its sets.
     is_carrier: bool,
+    /// When they were last put in, and at which timestamp.
+    last_put_in: Option<(Instant, u32)>,
     /// Since when numbers are raised, the latest last; at most [`RAISES_MAX`].
     raises: VecDeque<Raise>,
     /// There were more of them.
@@ -94,6 +105,7 @@ impl ParameterSets {
             known: Vec::new(),
             payloads: Vec::new(),
             is_carrier: false,
+            last_put_in: None,
             raises: VecDeque::new(),
             has_forgotten: false,
         };
@@ -106,27 +118,27 @@ impl ParameterSets {
     /// Takes note of the sets in a payload, of the packet `sequence` or of SDP.
     pub(crate) fn learn(&mut self, sequence: Option<u64>, payload: &[u8]) {
         let mut is_changed = false;
-        let is_full = self.known.len() >= SETS_MAX;
         for ParameterSet { name, unit } in ParameterSet::all(self.codec, payload) {
-            match self.known.iter_mut().find(|known| known.name == name) {
+            if let Some(at) = self.known.iter().position(|known| known.name == name) {
+                let known = &mut self.known[at];
                 // It came late, and another has come meanwhile.
-                Some(known) if known.sequence > sequence => {}
-                Some(known) => {
+                if known.sequence > sequence {
+                    continue;
+                }
+                if *known.unit == *unit {
                     known.sequence = sequence;
-                    if *known.unit != *unit {
-                        known.unit = unit.into();
-                        is_changed = true;
-                    }
+                    continue;
                 }
-                None if !is_full => {
-                    self.known.push(Known { name, unit: unit.into(), sequence });
-                    is_changed = true;
-                }
-                None => {}
+                // It is out of date, whether there is room for the other or not.
+                self.known.swap_remove(at);
+                is_changed = true;
+            }
+            if self.has_room(unit) {
+                self.known.push(Known { name, unit: unit.into(), sequence });
+                is_changed = true;
             }
         }
         if is_changed {
-            self.known.truncate(SETS_MAX);
             self.known.sort_by_key(|known| known.name);
             self.payloads = self.packed();
         }
@@ -165,6 +177,18 @@ impl ParameterSets {
         if self.is_carrier { &[] } else { &self.payloads }
     }
 
+    /// Whether sets may be put in now, at a timestamp.
+    pub(crate) fn is_due(&self, now: Instant, timestamp: u32) -> bool {
+        self.last_put_in.is_none_or(|(at, of)| {
+            of != timestamp && now.saturating_duration_since(at) >= PUT_IN_INTERVAL
+        })
+    }
+
+    /// Takes note that sets were put in.
+    pub(crate) fn put_in(&mut self, now: Instant, timestamp: u32) {
+        self.last_put_in = Some((now, timestamp));
+    }
+
     /// Raises the numbers from `first` on, which is its number without, by `by` more.
     pub(crate) fn raise(&mut self, first: u64, by: u64) {
         if self.raises.len() == RAISES_MAX {
@@ -189,6 +213,11 @@ impl ParameterSets {
         self.known.iter().map(|known| &*known.unit)
     }
 
+    fn has_room(&self, unit: &[u8]) -> bool {
+        let bytes = self.units().map(<[u8]>::len).sum::<usize>() + unit.len();
+        self.known.len() < SETS_MAX && unit.len() <= PAYLOAD_BYTES_MAX && bytes <= SETS_BYTES_MAX
+    }
+
     fn packed(&self) -> Vec<Box<[u8]>> {
         let has = |kind: &SetKind| self.known.iter().any(|known| known.name.kind == *kind);
         if !SetKind::needed(self.codec).iter().all(has) {
@@ -196,7 +225,7 @@ impl ParameterSets {
         }
         let units: Vec<_> = self.units().collect();
         let aggregate = codec::aggregate(self.codec, &units).filter(|_| self.aggregates);
-        match aggregate.filter(|payload| payload.len() <= AGGREGATE_BYTES_MAX) {
+        match aggregate.filter(|payload| payload.len() <= PAYLOAD_BYTES_MAX) {
             Some(payload) => vec![payload.into()],
             None => units.into_iter().map(Box::from).collect(),
         }
@@ -241,7 +270,7 @@ mod tests {
         assert_eq!(payloads(&[]), 0);
         assert_eq!(payloads(&[&PPS, &SPS]), 0);
         assert_eq!(payloads(&[&PPS, &SPS, &VPS]), 1);
-        let long = [&PPS[..], &[0xFF; AGGREGATE_BYTES_MAX]].concat();
+        let long = [&PPS[..], &[0xFF; PAYLOAD_BYTES_MAX - PPS.len()]].concat();
         let mut sets = sets(&[&long, &SPS, &VPS]);
         assert_eq!(sets.missing(Carried::No), [&VPS[..], &SPS, &long].map(Box::from));
         assert_eq!(sets.missing(Carried::Yes).len(), 0);
@@ -261,5 +290,24 @@ mod tests {
         sets.learn(Some(6), &[64, 1, 0x0C, 78]);
         let [now] = sets.missing(Carried::No) else { panic!("one packet") };
         assert!(now.contains(&77) && !now.contains(&78) && now.len() == first.len());
+    }
+
+    #[test]
+    fn what_is_too_long_is_not_kept_and_what_it_takes_the_place_of_neither() {
+        let long = |bytes: usize| [&PPS[..], &vec![0xFF; bytes - PPS.len()]].concat();
+        let mut sets = sets(&[&VPS, &SPS, &PPS]);
+        sets.learn(Some(1), &long(PAYLOAD_BYTES_MAX + 1));
+        assert_eq!(sets.units().collect::<Vec<_>>(), [&VPS[..], &SPS]);
+        assert_eq!(sets.missing(Carried::No).len(), 0);
+        sets.learn(Some(2), &long(PAYLOAD_BYTES_MAX));
+        assert_eq!(sets.units().count(), 3);
+        // The others of a kind, ids 1 to 7, all as long as one may be.
+        for id in 1..8u8 {
+            let mut unit = [64, 1, id << 4 | 0x0C].to_vec();
+            unit.resize(PAYLOAD_BYTES_MAX, 0xFF);
+            sets.learn(Some(3), &unit);
+        }
+        let bytes: usize = sets.units().map(<[u8]>::len).sum();
+        assert!((2 * PAYLOAD_BYTES_MAX..=SETS_BYTES_MAX).contains(&bytes), "{bytes}");
     }
 }

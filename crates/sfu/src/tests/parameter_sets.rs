@@ -1,17 +1,21 @@
 //! H.264 and H.265 whose publisher leaves its parameter sets out of the stream: viewers get them
 //! before each key frame, in numbers without gaps, and nobody else gets them twice.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use odeum_rtp::codec::{ParameterSet, SetKind, begins_random_access};
-use odeum_rtp::{HeaderWriter, Marker, RtpPacket};
+use odeum_rtp::{Marker, RtpPacket};
 use odeum_types::{Codec, PeerId};
 use proptest::prelude::*;
 
-use super::client::{RTX_PT, Rtx, VIDEO_PT, VIDEO_SSRC};
+use super::client::{RTX_PT, Rtx, VIDEO_PT};
 use super::net::Net;
 use crate::RelayedKind;
+
+mod stage;
+
+use stage::{Stage, slice};
 
 const H264: &str = "a=fmtp:96 profile-level-id=42e01f;packetization-mode=1;\
     sprop-parameter-sets=Z0LAHtkDxWhAAAADAEAAAAwDxYuS,aMuMsg==\r\n";
@@ -38,129 +42,6 @@ const OTHER_PPS: [u8; 4] = [0x68, 0xCE, 0x3C, 0x80];
 fn aggregate(units: &[&[u8]]) -> Vec<u8> {
     let unit = |unit: &&[u8]| [&(unit.len() as u16).to_be_bytes()[..], unit].concat();
     [vec![0x78], units.iter().flat_map(unit).collect()].concat()
-}
-
-/// A slice of 40 bytes that ends with `number`, in a packet of its own.
-fn slice(codec: Codec, is_key: bool, number: u16) -> Vec<u8> {
-    let mut payload = match (codec, is_key) {
-        (Codec::H265, true) => vec![19 << 1, 1, 0xAC],
-        (Codec::H265, false) => vec![1 << 1, 1, 0xD0],
-        (_, true) => vec![0x65, 0x88],
-        (_, false) => vec![0x41, 0x9A],
-    };
-    payload.resize(38, 0xFF);
-    payload.extend(number.to_be_bytes());
-    payload
-}
-
-/// A publisher of H.264 or H.265 and a viewer.
-struct Stage {
-    net: Net,
-    publisher: usize,
-    viewer: usize,
-    codec: Codec,
-    sequence: u16,
-    timestamp: u32,
-}
-
-impl Stage {
-    fn new(lines: &'static str, rtx: Rtx) -> Self {
-        let mut net = Net::new();
-        let codec = if lines == H265 { Codec::H265 } else { Codec::H264 };
-        (net.codec, net.lines) = (if lines == H265 { "H265" } else { "H264" }, lines);
-        let publisher = net.publisher();
-        let viewer = net.viewer(publisher, rtx);
-        Self { net, publisher, viewer, codec, sequence: 65_520, timestamp: 0 }
-    }
-
-    /// The next packet, on its way.
-    fn packet(&mut self, marker: Marker, payload: &[u8]) -> Vec<u8> {
-        let header = HeaderWriter {
-            marker,
-            payload_type: VIDEO_PT,
-            sequence_number: self.sequence,
-            timestamp: self.timestamp,
-            ssrc: VIDEO_SSRC,
-            csrcs: &[],
-        };
-        self.sequence = self.sequence.wrapping_add(1);
-        self.net.clients[self.publisher].protect(&header, &[], payload)
-    }
-
-    fn send(&mut self, payload: &[u8]) {
-        let packet = self.packet(Marker::Clear, payload);
-        self.net.send(self.publisher, packet);
-        self.net.settle();
-    }
-
-    /// A picture of one slice, with `before` in packets of their own.
-    fn picture(&mut self, is_key: bool, before: &[&[u8]]) {
-        self.timestamp += 3_600;
-        before.iter().for_each(|payload| self.send(payload));
-        let payload = slice(self.codec, is_key, self.sequence);
-        let packet = self.packet(Marker::Set, &payload);
-        self.net.send(self.publisher, packet);
-        self.net.settle();
-        self.net.pass(Duration::from_millis(40));
-    }
-
-    fn received(&self) -> Vec<(u16, u32, Vec<u8>)> {
-        self.net.clients[self.viewer].received(VIDEO_PT)
-    }
-
-    /// What the viewer got, by the first byte of each payload; its numbers have no gap.
-    fn kinds(&self) -> Vec<u8> {
-        let received = self.received();
-        for pair in received.windows(2) {
-            assert_eq!(pair[0].0.wrapping_add(1), pair[1].0);
-        }
-        received.iter().map(|(.., payload)| payload[0]).collect()
-    }
-
-    /// Sends pictures, key frames or not, of so many slices after a first one that arrives. Gives
-    /// how many packets there were, and how many of them were lost.
-    fn send_all(&mut self, pictures: &[(bool, usize)], fates: &[Fate]) -> (usize, usize) {
-        self.picture(true, &[]);
-        let (mut late, mut lost, mut count) = (Vec::<(usize, Vec<u8>)>::new(), 0, 0);
-        for (is_key, slices) in pictures {
-            self.timestamp += 3_600;
-            for at in 0..*slices {
-                let mut payload = slice(self.codec, *is_key, self.sequence);
-                if at > 0 {
-                    // Not the picture's first slice.
-                    payload[if self.codec == Codec::H265 { 2 } else { 1 }] &= 0x7F;
-                }
-                let packet = self.packet(Marker::Clear, &payload);
-                count += 1;
-                match fates[count % fates.len()] {
-                    Fate::Arrives => self.net.send(self.publisher, packet),
-                    Fate::Lost => lost += 1,
-                    Fate::Late(by) => late.push((count + by, packet)),
-                }
-                let is_due = |(when, _): &mut (usize, Vec<u8>)| *when <= count;
-                for (_, packet) in late.extract_if(.., is_due).collect::<Vec<_>>() {
-                    self.net.send(self.publisher, packet);
-                }
-                self.net.settle();
-            }
-        }
-        (count, lost + late.len())
-    }
-
-    /// Whether the key frame whose first packet is so far from the viewer's first has its sets
-    /// before it, at its time; or that packet came behind one that follows it.
-    fn is_late_or_has_sets(&self, place: u16) -> bool {
-        let received = self.received();
-        let place_of = |sequence: u16| sequence.wrapping_sub(received[0].0);
-        let at = received.iter().position(|(sequence, ..)| place_of(*sequence) == place).unwrap();
-        let (_, timestamp, _) = received[at];
-        let kinds = received.iter().filter(|(sequence, other, _)| {
-            *other == timestamp && (1..=2).contains(&place.wrapping_sub(place_of(*sequence)))
-        });
-        let sets = kinds.flat_map(|(.., payload)| ParameterSet::all(self.codec, payload));
-        received[..at].iter().any(|(sequence, ..)| place_of(*sequence) > place)
-            || sets.count() >= SetKind::needed(self.codec).len()
-    }
 }
 
 #[test]
@@ -257,6 +138,64 @@ fn sets_that_came_once_are_repeated_until_others_come() {
     stage.picture(true, &[&OTHER_SPS, &OTHER_PPS]);
     stage.picture(true, &[]);
     assert_eq!(stage.received()[3].2, aggregate(&[&OTHER_SPS, &OTHER_PPS]));
+}
+
+#[test]
+fn many_small_key_frames_do_not_make_viewers_be_sent_many_times_their_bytes() {
+    let mut stage = Stage::new(H264_UNSAID, Rtx::Left);
+    // Picture parameter sets 127 to 132, of which every other one fits no payload.
+    let long = |id: u8| {
+        let mut unit = vec![0x68, 1, id << 1];
+        unit.resize([1_080, 1_400][usize::from(id % 2)], 0x80);
+        unit
+    };
+    let sets: Vec<_> = (0..6).map(long).collect();
+    let sets: Vec<_> = [&SPS[..], &PPS].into_iter().chain(sets.iter().map(|s| &s[..])).collect();
+    stage.picture(true, &sets);
+    let before = stage.received().len();
+    // A second of them, a millisecond apart, of which two have the same time.
+    for key in 0..1_000 {
+        stage.timestamp += 90 * (key % 2);
+        let payload = slice(Codec::H264, true, stage.sequence);
+        stage.send(&payload);
+        stage.net.pass(Duration::from_millis(1));
+    }
+    stage.kinds();
+    let received = stage.received().split_off(before);
+    let is_put_in = |payload: &[u8]| payload[0] != 0x65;
+    let (put_in, rest): (Vec<_>, Vec<_>) = received.iter().partition(|(.., p)| is_put_in(p));
+    assert_eq!(rest.len(), 1_000);
+    let bytes: usize = put_in.iter().map(|(.., payload)| payload.len()).sum();
+    assert!(!put_in.is_empty() && bytes <= 10 * 2_400, "{bytes} bytes");
+    // All of them are there each time.
+    let times: HashSet<_> = put_in.iter().map(|(_, timestamp, _)| *timestamp).collect();
+    assert!(times.len() <= 10 && put_in.len() == 4 * times.len(), "{}", put_in.len());
+}
+
+#[test]
+fn of_key_frames_in_quick_succession_viewers_begin_with_one_that_has_its_sets() {
+    let mut stage = Stage::new(H264, Rtx::Offered);
+    stage.picture(true, &[]);
+    let mut key = |after: Duration, ticks: u32| {
+        stage.net.pass(after);
+        stage.timestamp += ticks;
+        let payload = slice(Codec::H264, true, stage.sequence);
+        stage.send(&payload);
+    };
+    key(Duration::ZERO, 900);
+    // Too soon, and of the same time.
+    key(Duration::from_millis(99), 900);
+    key(Duration::from_millis(1), 900);
+    key(Duration::from_millis(200), 0);
+    assert_eq!(stage.kinds(), [0x78, 0x65, 0x78, 0x65, 0x65, 0x78, 0x65, 0x65]);
+    // A viewer that comes now does not begin with one that has none.
+    let late = stage.net.viewer_of(stage.net.clients[stage.publisher].id, Rtx::Offered);
+    let payload = slice(Codec::H264, true, stage.sequence);
+    stage.send(&payload);
+    assert_eq!(stage.net.clients[late].received(VIDEO_PT).len(), 0);
+    stage.picture(true, &[]);
+    let received = stage.net.clients[late].received(VIDEO_PT);
+    assert_eq!(received.iter().map(|(.., p)| p[0]).collect::<Vec<_>>(), [0x78, 0x65]);
 }
 
 #[test]

@@ -22,7 +22,8 @@ impl Track {
         if packet.descriptor.is_none() && begins_random_access(codec, packet.payload) {
             let carried = sets.carried(&self.ring, packet.sequence, packet.payload);
             let is_newest = packet.sequence == self.newest;
-            match (is_newest, sets.missing(carried)) {
+            let may_put_in = is_newest && sets.is_due(now, packet.timestamp);
+            match (may_put_in, sets.missing(carried)) {
                 (_, []) => {}
                 (true, payloads) => {
                     for payload in payloads {
@@ -33,8 +34,10 @@ impl Track {
                     let count = payloads.len() as u64;
                     self.newest = packet.sequence;
                     sets.raise(gated, count);
+                    sets.put_in(now, packet.timestamp);
                 }
-                // What follows has its numbers already: nobody can begin with it.
+                // What follows has its numbers already, or they were put in just now: nobody can
+                // begin with it.
                 (false, _) => packet.frame = FrameStart::Other,
             }
         }
