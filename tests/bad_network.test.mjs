@@ -176,7 +176,7 @@ describe(`a player in Chromium whose way narrows, seed ${seed}`, () => {
       const address = relay.clients[1];
       let began_ms = performance.now();
       relay.networks.set(address, { delay_ms: 20, capacity_kbps: 400 });
-      await sees(narrow, (height) => height > 0 && height < 720, "a smaller picture", 2_000);
+      await sees(narrow, (height) => height > 0 && height < 720, "a smaller picture", 4_000);
       t.diagnostic(`a smaller picture after ${Math.round(performance.now() - began_ms)} ms`);
       assert.ok(relay.faults.queued > 20, `packets had to wait: ${JSON.stringify(relay.faults)}`);
       await pause(4_000);
