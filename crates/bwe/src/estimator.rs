@@ -68,6 +68,17 @@ impl Default for EstimatorConfig {
     }
 }
 
+/// For how long packets wait in a queue. Flows that joined while it stood do not see it.
+#[derive(Debug, Clone, Copy)]
+struct Waited {
+    /// The flow that says so.
+    by: FlowNumber,
+    /// When it last did, in microseconds.
+    told_us: u64,
+    /// How long, in microseconds.
+    length_us: i64,
+}
+
 /// The estimate of what reaches one other end, over all of its flows together.
 #[derive(Debug)]
 pub struct Estimator {
@@ -93,8 +104,8 @@ pub struct Estimator {
     heard_us: u64,
     /// When a queue that grew last lowered the estimate, in microseconds, and whose queue.
     answered: Option<(u64, FlowNumber)>,
-    /// When packets were last told of, and for how long they had waited, in microseconds.
-    waited: (u64, i64),
+    /// The longest that packets wait, as the flow says that sees it; none before any has.
+    waited: Option<Waited>,
 }
 
 impl Estimator {
@@ -112,7 +123,7 @@ impl Estimator {
             raised_us: None,
             heard_us: 0,
             answered: None,
-            waited: (0, 0),
+            waited: None,
         }
     }
 
@@ -126,6 +137,7 @@ impl Estimator {
     pub fn remove(&mut self, flow: &Flow) {
         self.sums.replace(flow.part, Part::default());
         self.probing.abandon(flow.number);
+        self.waited = self.waited.filter(|waited| waited.by != flow.number);
     }
 
     /// Takes a feedback message on a flow.
@@ -232,20 +244,24 @@ impl Estimator {
     /// What may be sent now: what reaches the other end, and less while a long queue has to empty
     /// that has just lowered the estimate.
     pub fn budget(&self, now: Instant) -> Bitrate {
-        let now_us = now.saturating_duration_since(self.origin).as_micros() as u64;
-        let is_within = |at_us: u64, time_us| now_us.saturating_sub(at_us) < time_us;
-        let (told_us, waited_us) = self.waited;
-        let is_ours = self.answered.is_some_and(|(at_us, _)| is_within(at_us, DRAINED_FOR_US));
-        if !is_ours || !is_within(told_us, SILENT_US) || waited_us < DRAINED_FROM_US {
+        let is_fresh = |waited: &Waited| self.since_us(now, waited.told_us) < SILENT_US;
+        let waited_us = self.waited.filter(is_fresh).map_or(0, |waited| waited.length_us);
+        if !self.is_draining(now) || waited_us < DRAINED_FROM_US {
             return self.estimate();
         }
         let left_us = DRAINED_IN_US.saturating_sub(waited_us).max(0).unsigned_abs();
         self.estimate().percent(left_us * 100 / DRAINED_IN_US.unsigned_abs())
     }
 
-    /// Whether packets wait in a queue for longer than they once did.
-    pub fn has_standing_queue(&self) -> bool {
-        self.sums.is_standing()
+    /// Whether a queue stands that has lowered the estimate a moment ago, and so is to empty. One
+    /// that stands for longer is not ours.
+    pub fn is_draining(&self, now: Instant) -> bool {
+        self.has_fallen(now) && self.sums.is_standing()
+    }
+
+    /// Whether a queue has lowered the estimate a moment ago, whether or not it is empty again.
+    pub fn has_fallen(&self, now: Instant) -> bool {
+        self.answered.is_some_and(|(at_us, _)| self.since_us(now, at_us) < DRAINED_FOR_US)
     }
 
     /// What reaches the other end.
@@ -253,10 +269,32 @@ impl Estimator {
         self.rate.rate().min(self.loss.bound()).clamp(self.config.min, self.config.max)
     }
 
+    /// Whether packets wait in a queue for longer than they once did.
+    #[cfg(test)]
+    pub(crate) fn has_standing_queue(&self) -> bool {
+        self.sums.is_standing()
+    }
+
     /// What all flows send together and what of it arrives.
     #[cfg(test)]
     pub(crate) fn throughput(&self) -> Option<crate::rate_control::Throughput> {
         self.sums.throughput()
+    }
+
+    fn since_us(&self, now: Instant, at_us: u64) -> u64 {
+        let now_us = now.saturating_duration_since(self.origin).as_micros() as u64;
+        now_us.saturating_sub(at_us)
+    }
+
+    /// A flow says for how long packets wait; the longest counts.
+    fn note_wait(&mut self, now_us: u64, by: FlowNumber, length_us: i64) {
+        let is_longer = self.waited.is_some_and(|waited| {
+            let is_fresh = now_us.saturating_sub(waited.told_us) < SILENT_US;
+            waited.by != by && is_fresh && waited.length_us > length_us
+        });
+        if !is_longer {
+            self.waited = Some(Waited { by, told_us: now_us, length_us });
+        }
     }
 
     /// What another flow's queue has lowered the estimate for is not answered once more.
@@ -273,7 +311,7 @@ impl Estimator {
         let before = self.estimate();
         let part = flow.measured();
         self.sums.replace(std::mem::replace(&mut flow.part, part), part);
-        self.waited = (now_us, flow.standing.length_us());
+        self.note_wait(now_us, flow.number, flow.standing.length_us());
         let throughput = match part.stands {
             true => self.sums.narrowed(),
             false => self.sums.throughput(),

@@ -47,7 +47,7 @@ fn a_fall_to_an_eighth_is_known_soon_and_its_queue_is_emptied() {
     let took = way.until(3, |kbps| kbps < 650);
     assert!(took < Duration::from_millis(700), "{took:?}");
     let narrow = Bitrate::from_kilobits_per_second(300);
-    assert!(way.estimator.has_standing_queue());
+    assert!(way.estimator.is_draining(way.now));
     assert!(way.estimator.budget(way.now) < narrow, "{:?}", way.estimator.budget(way.now));
     way.set_media(200);
     way.run_s(1);
@@ -62,9 +62,9 @@ fn a_queue_that_stays_whatever_is_sent_takes_the_picture_for_a_moment_only() {
     // Somebody else fills the queue and keeps it full, as one who never looks at delays.
     way.delay += Duration::from_millis(250);
     way.run_s(1);
-    assert!(way.estimator.has_standing_queue());
+    assert!(way.estimator.is_draining(way.now));
     way.run_s(3);
-    assert!(way.estimator.has_standing_queue());
+    assert!(way.estimator.has_standing_queue() && !way.estimator.is_draining(way.now));
     assert_eq!(way.estimator.budget(way.now), way.estimator.estimate());
 }
 

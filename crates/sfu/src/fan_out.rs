@@ -266,6 +266,7 @@ impl Sfu {
             match packet {
                 RtcpPacket::Nack(nack) => {
                     let line = subscriber.line.and_then(|line| self.lines.get_mut(line));
+                    let line = line.filter(|line| line.is_settled());
                     let repairs = line.map(|line| line.repairs_at(now));
                     answer_nack(now, &mut path, publisher, subscriber, (&nack, repairs));
                 }

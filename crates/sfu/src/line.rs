@@ -11,7 +11,7 @@ use slab::Slab;
 
 use crate::PeerKey;
 use crate::deal::Demand;
-use crate::repairs::Repairs;
+use crate::repairs::{Held, Repairs};
 
 /// Least time between two deals of a line whose estimate has not fallen: feedback of all its
 /// transports comes more often than choices matter.
@@ -27,10 +27,12 @@ pub(crate) struct Line {
     /// What reaches it.
     pub(crate) estimator: Estimator,
     /// What is sent again over it.
-    pub(crate) repairs: Repairs,
+    repairs: Repairs,
     /// The peers that play over it; at most the plays of a session.
     members: Vec<PeerKey>,
-    /// When it was last dealt out, what reached it then, and what of that was dealt.
+    /// When it was last dealt out, what reached it then, and what of that was dealt for what is
+    /// sent
+    /// the first time.
     dealt: Option<(Instant, Bitrate, Bitrate)>,
 }
 
@@ -53,8 +55,18 @@ impl Line {
     /// What may be sent again now.
     pub(crate) fn repairs_at(&mut self, now: Instant) -> &mut Repairs {
         let dealt = self.dealt.map_or(Bitrate::default(), |(_, _, used)| used);
-        self.repairs.refill(now, &self.estimator, dealt);
+        let held = Held::of(now, &self.estimator);
+        self.repairs.refill(now, held, self.estimator.estimate(), dealt);
         &mut self.repairs
+    }
+
+    /// What is sent again of late, and so cannot be dealt out. What is lost by chance is part of
+    /// what the estimate is of.
+    pub(crate) fn again(&self, now: Instant) -> Bitrate {
+        match Held::of(now, &self.estimator) {
+            Held::No => Bitrate::default(),
+            Held::AfterFall | Held::Draining => self.repairs.rate(now),
+        }
     }
 
     /// Whether it should be dealt out again: because that is some time ago, or at once because less
@@ -65,7 +77,7 @@ impl Line {
         is_less || now.saturating_duration_since(at) >= DEAL_INTERVAL
     }
 
-    /// So much was dealt of what reaches it.
+    /// So much was dealt of what reaches it, without what is sent again.
     pub(crate) fn note_deal(&mut self, now: Instant, used: Bitrate) {
         self.dealt = Some((now, self.estimator.budget(now), used));
     }

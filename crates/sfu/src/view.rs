@@ -21,9 +21,10 @@ use crate::{PeerKey, Sfu};
 /// What headers of sound take: about 40 bytes each 20 ms, which are much beside its payload.
 const SOUND_HEADERS: Bitrate = Bitrate::from_kilobits_per_second(16);
 
-/// What becomes of the layer that a viewer gets while a smaller one has no key frame yet.
+/// What becomes of the layer that a viewer gets while the smaller one that it is to get has no key
+/// frame yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Old {
+enum LargerLayer {
     /// It goes on, so that the picture does not stand still.
     GoesOn,
     /// It stops, so that the queue empties that sound waits in.
@@ -137,7 +138,7 @@ impl Sfu {
     fn choose_alone(&mut self, now: Instant, key: PeerKey) {
         let Some((source, subscriber)) = self.played(key) else { return };
         let chosen = subscriber.chosen(now, source);
-        self.give(now, key, chosen, Old::GoesOn);
+        self.give(now, key, chosen, LargerLayer::GoesOn);
     }
 
     /// Deals out what reaches a session, sound first, and tries whether there is room for more if
@@ -146,19 +147,20 @@ impl Sfu {
         let Some(line) = self.lines.get(line_key) else { return };
         let Some(budget) = line.budget(now) else { return };
         self.statistics.bandwidth_deals += 1;
-        let again = line.repairs.rate(now);
-        let old = match line.estimator.has_standing_queue() {
-            true => Old::Stops,
-            false => Old::GoesOn,
+        let again = line.again(now);
+        let larger = match line.estimator.is_draining(now) {
+            true => LargerLayer::Stops,
+            false => LargerLayer::GoesOn,
         };
         let mut demands = std::mem::take(&mut self.lines.demands);
-        let first = self.gather(now, line_key, &mut demands).plus(again);
+        let sound = self.gather(now, line_key, &mut demands);
+        let first = sound.plus(again);
         let (used, next) = deal(&mut demands, budget.minus(first));
         if let Some(line) = self.lines.get_mut(line_key) {
-            line.note_deal(now, used.plus(first));
+            line.note_deal(now, used.plus(sound));
         }
         for demand in &demands {
-            self.give(now, demand.peer, demand.granted, old);
+            self.give(now, demand.peer, demand.granted, larger);
         }
         demands.clear();
         self.lines.demands = demands;
@@ -213,12 +215,12 @@ impl Sfu {
     }
 
     /// Lets a peer that plays have `chosen` of its video from now on.
-    fn give(&mut self, now: Instant, key: PeerKey, chosen: Option<Pick>, old: Old) {
+    fn give(&mut self, now: Instant, key: PeerKey, chosen: Option<Pick>, larger: LargerLayer) {
         let Some((source, subscriber)) = self.played(key) else { return };
         let publisher_key = subscriber.publisher;
         let change = subscriber.take(chosen, source);
         let awaits = matches!(change, LayerChange::Awaits(_) | LayerChange::StillAwaits(_));
-        if awaits && old == Old::Stops {
+        if awaits && larger == LargerLayer::Stops {
             subscriber.stop_larger(now, source);
         }
         match change {

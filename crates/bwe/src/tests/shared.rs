@@ -93,3 +93,21 @@ fn what_a_flow_sent_before_it_fell_silent_is_not_taken_to_arrive_beside_what_the
     let arrives = way.estimator.throughput().unwrap().acknowledged.bits_per_second() / 1_000;
     assert!((2_700..3_300).contains(&arrives), "{arrives}");
 }
+
+/// The shortest delay that it knows is one of the full queue, so that it sees none.
+#[test]
+fn a_flow_that_joins_while_a_queue_stands_does_not_hide_it() {
+    let mut way = four(5_000, 1_000);
+    way.queue_max = Duration::from_millis(300);
+    way.run_s(10);
+    way.capacity = Bitrate::from_kilobits_per_second(600);
+    way.until(3, |kbps| kbps < 650);
+    way.add_flow();
+    for _ in 0..8 {
+        way.run(Duration::from_millis(100));
+        let [budget, estimate] = [way.estimator.budget(way.now), way.estimator.estimate()];
+        assert!(budget < estimate, "{budget:?} of {estimate:?}");
+    }
+    let (flow, _) = way.flows.pop().unwrap();
+    assert!(flow.is_counted() && !flow.part.stands, "it reports, and sees none");
+}

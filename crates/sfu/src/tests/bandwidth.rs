@@ -38,6 +38,8 @@ struct Stage {
     sound: u16,
     /// How many packets the viewer says that it misses, every 100 ms.
     missed: u16,
+    /// Its client sends no feedback, for all that it has offered to.
+    is_mute: bool,
 }
 
 impl Stage {
@@ -61,6 +63,7 @@ impl Stage {
             sequences: [0; 3],
             sound: 0,
             missed: 0,
+            is_mute: false,
             net,
         }
     }
@@ -152,7 +155,7 @@ impl Stage {
             let feedback = self.net.clients[self.viewer].rtcp(|writer| {
                 recorder.write_feedback(writer, 1, 2).unwrap();
             });
-            if self.capacity_kbps > 0 {
+            if self.capacity_kbps > 0 && !self.is_mute {
                 self.net.send(self.viewer, feedback);
             }
         }
@@ -294,4 +297,16 @@ fn what_is_sent_again_leaves_less_for_the_picture() {
     assert!(again >= 150, "{again} of 300");
     stage.missed = 0;
     stage.until(20, |kbps| kbps > 400);
+}
+
+#[test]
+fn who_sends_no_feedback_is_sent_again_what_it_misses() {
+    let mut stage = Stage::new(5_000);
+    stage.is_mute = true;
+    stage.run_s(10);
+    let before = stage.net.sfu.statistics().retransmitted;
+    stage.missed = 5;
+    stage.run_s(5);
+    let again = stage.net.sfu.statistics().retransmitted - before;
+    assert!(again >= 240, "{again} of 250");
 }
