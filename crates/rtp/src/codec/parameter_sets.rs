@@ -152,8 +152,13 @@ mod tests {
         assert_eq!(names_of(&[64, 1, 0x3C]), [(Video, 3)]);
         assert_eq!(names_of(&[68, 1, 0b0110_0000]), [(Picture, 2)]);
         // Of a higher layer, of too high an id, fragments, nothing.
-        let wrong =
-            [&[64, 9, 0x3C][..], &[68, 1, 0b0000_0010, 0], &[98, 1, 0xA0, 0], &[64, 1], &[]];
+        let wrong = [
+            &[64, 9, 0x3C][..],
+            &[68, 1, 0b0000_0010, 0b0000_1000],
+            &[98, 1, 0xA0, 0],
+            &[64, 1],
+            &[],
+        ];
         for payload in wrong {
             assert_eq!(names_of(payload), [], "{payload:x?}");
         }
