@@ -135,7 +135,7 @@ fn bad_packets_of_each_kind_are_sent_and_counted_by_the_server_as_what_they_are(
     let arguments = ["flood", "--viewers", "2", "--packets-per-second", "2000"];
     let results = &results("bench-flood", &arguments)["results"];
     let rows = results["rows"].as_array().unwrap();
-    assert_eq!(rows.len(), 9);
+    assert_eq!(rows.len(), 18);
     for row in rows {
         let sent = row["sent"].as_u64().unwrap();
         assert!((1_000..=1_700).contains(&sent), "{row}");
