@@ -138,7 +138,10 @@ fn bad_packets_of_each_kind_are_sent_and_counted_by_the_server_as_what_they_are(
     assert_eq!(rows.len(), 18);
     for row in rows {
         let sent = row["sent"].as_u64().unwrap();
-        assert!((1_000..=1_700).contains(&sent), "{row}");
+        // Of hellos that are answered a handshake takes four, from 32 clients in two windows.
+        let is_answered = row["kind"].as_str().unwrap().ends_with("that are answered");
+        let due = if is_answered { 200..=256 } else { 1_000..=1_700 };
+        assert!(due.contains(&sent), "{row}");
         // The victim's frames are as good as what the unwatched publisher sends.
         if let Some(counted) = row["counted"].as_u64() {
             assert!(counted * 10 >= sent * 9, "{row}");
@@ -146,7 +149,8 @@ fn bad_packets_of_each_kind_are_sent_and_counted_by_the_server_as_what_they_are(
         let lost = row["packets_lost"].as_u64().unwrap();
         assert!(lost * 20 <= row["packets_due"].as_u64().unwrap(), "{row}");
     }
-    assert_eq!(rows.iter().filter(|row| row["counted"].is_null()).count(), 2);
+    // Random bytes and wrong DTLS, and all nine kinds before there are keys.
+    assert_eq!(rows.iter().filter(|row| row["counted"].is_null()).count(), 2 + 9);
     assert!(results["delivered_us_per_packet"].as_f64().unwrap() > 0.0);
 }
 
